@@ -1,0 +1,233 @@
+//! What went wrong, where, and why: one error type for the whole library.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use serde::Serialize;
+
+/// Shorthand for results of this library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What class of thing went wrong. The exit code, the retry logic and the report count by it; no text is ever matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// The URL cannot be fetched: no scheme, a scheme that is not HTTP, no host.
+    Url,
+    /// The host name could not be resolved.
+    Dns,
+    /// No connection could be made.
+    Connect,
+    /// The TLS handshake failed, or a certificate was not accepted.
+    Tls,
+    /// A time limit passed; the phase says while waiting for what.
+    Timeout,
+    /// The peer does not speak HTTP/1.1 as RFC 9110 and RFC 9112 describe it.
+    Protocol,
+    /// The content was cut short, its coding is corrupt, or it is not what it claims to be.
+    Body,
+    /// The response has a status that does not count as success.
+    Status,
+    /// The response is larger than its limit.
+    TooLarge,
+    /// A redirect that must not be followed, a loop of them, or too many.
+    Redirect,
+    /// A socket or a file failed in some other way.
+    Io,
+    /// The attempt was under way when the run ended.
+    Cancelled,
+    /// The job was never started.
+    Skipped,
+    /// The response came in well but is not what the job expects.
+    Expectation,
+    /// A setting is wrong: found before anything is sent, never part of an outcome.
+    Config,
+}
+
+impl Kind {
+    /// The name that reports use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Url => "url",
+            Kind::Dns => "dns",
+            Kind::Connect => "connect",
+            Kind::Tls => "tls",
+            Kind::Timeout => "timeout",
+            Kind::Protocol => "protocol",
+            Kind::Body => "body",
+            Kind::Status => "status",
+            Kind::TooLarge => "too_large",
+            Kind::Redirect => "redirect",
+            Kind::Io => "io",
+            Kind::Cancelled => "cancelled",
+            Kind::Skipped => "skipped",
+            Kind::Expectation => "expectation",
+            Kind::Config => "config",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How far a request had come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// Waiting for a permit: nothing was sent.
+    #[default]
+    Queue,
+    /// Resolving the host name.
+    Dns,
+    /// Making the TCP connection.
+    Connect,
+    /// Talking to a proxy.
+    Proxy,
+    /// In the TLS handshake.
+    Tls,
+    /// Sending the request.
+    Send,
+    /// Waiting for the response's head, or reading it.
+    Head,
+    /// Reading the content.
+    Body,
+}
+
+impl Phase {
+    /// All phases in the order a request goes through them.
+    pub const ALL: [Phase; 8] =
+        [Phase::Queue, Phase::Dns, Phase::Connect, Phase::Proxy, Phase::Tls, Phase::Send, Phase::Head, Phase::Body];
+
+    /// The name that reports use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Phase::Queue => "queue",
+            Phase::Dns => "dns",
+            Phase::Connect => "connect",
+            Phase::Proxy => "proxy",
+            Phase::Tls => "tls",
+            Phase::Send => "send",
+            Phase::Head => "head",
+            Phase::Body => "body",
+        }
+    }
+
+    /// What was going on, to follow "while".
+    pub const fn doing(self) -> &'static str {
+        match self {
+            Phase::Queue => "waiting to start",
+            Phase::Dns => "resolving the host name",
+            Phase::Connect => "connecting",
+            Phase::Proxy => "talking to the proxy",
+            Phase::Tls => "in the TLS handshake",
+            Phase::Send => "sending the request",
+            Phase::Head => "waiting for the response's head",
+            Phase::Body => "reading the body",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An error: its [`Kind`], the [`Phase`] it happened in, one line of text, and its cause.
+///
+/// `Display` prints this layer alone and [`source`](StdError::source) gives the next; [`Error::one_line`] joins them.
+/// The size of one pointer, so that a `Result` stays small.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    phase: Option<Phase>,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of this kind. The message is lower-case, without a full stop, and names the thing and what would be right.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Error {
+        Error(Box::new(Inner { kind, phase: None, message: message.into(), source: None }))
+    }
+
+    /// Says in which phase it happened, unless a deeper layer has said so before.
+    pub fn in_phase(mut self, phase: Phase) -> Error {
+        self.0.phase.get_or_insert(phase);
+        self
+    }
+
+    /// Names the cause.
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The class of the error.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// How far the request had come, where there was one.
+    pub fn phase(&self) -> Option<Phase> {
+        self.0.phase
+    }
+
+    /// This error and all its causes on one line, joined by `: `.
+    pub fn one_line(&self) -> String {
+        let mut line = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            // Some crates print their cause and also return it as source.
+            if !line.ends_with(&text) {
+                line.push_str(": ");
+                line.push_str(&text);
+            }
+            source = cause.source();
+        }
+        // A cause may come from anywhere; a report line must stay one line.
+        line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|cause| cause as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_joins_the_chain_once() {
+        let inner = Error::new(Kind::Io, "connection\nreset");
+        let outer = Error::new(Kind::Connect, "127.0.0.1:1 refused").with_source(inner).in_phase(Phase::Connect);
+        assert_eq!(outer.one_line(), "127.0.0.1:1 refused: connection reset");
+        assert_eq!(outer.in_phase(Phase::Body).phase(), Some(Phase::Connect));
+    }
+
+    #[test]
+    fn names_match_what_serde_writes() {
+        for phase in Phase::ALL {
+            assert_eq!(serde_json::to_string(&phase).expect("plain enum"), format!("\"{phase}\""));
+        }
+        assert_eq!(serde_json::to_string(&Kind::TooLarge).expect("plain enum"), "\"too_large\"");
+    }
+}

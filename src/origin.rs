@@ -1,0 +1,202 @@
+//! Where a request goes: scheme, host and port (RFC 9110, section 4.3.1). Key of the pool and of per-host limits.
+
+use std::fmt;
+
+use url::{Host, Url};
+
+use crate::error::{Error, Kind, Result};
+
+/// The two schemes that can be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scheme {
+    /// Plain HTTP over TCP; port 80 unless the URL names one.
+    Http,
+    /// HTTP over TLS; port 443 unless the URL names one.
+    Https,
+}
+
+impl Scheme {
+    /// The scheme as it stands in a URL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    /// The port where a URL names none.
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+}
+
+/// Scheme, host and port of a URL.
+///
+/// The host is in the form the URL standard normalizes to: lower-case, IDNA-encoded, IPv6 addresses in brackets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin {
+    scheme: Scheme,
+    host: Box<str>,
+    port: u16,
+}
+
+impl Origin {
+    /// The origin of a URL.
+    ///
+    /// # Errors
+    /// [`Kind::Url`] where the scheme is neither http nor https, or no host is named.
+    pub fn of(url: &Url) -> Result<Origin> {
+        let scheme = match url.scheme() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            other => {
+                return Err(Error::new(
+                    Kind::Url,
+                    format!("the scheme \"{other}\" cannot be fetched: write http:// or https://"),
+                ));
+            }
+        };
+        let host = url.host_str().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| Error::new(Kind::Url, "the URL names no host"))?.into();
+        Ok(Origin { scheme, host, port: url.port().unwrap_or(scheme.default_port()) })
+    }
+
+    /// The scheme.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The host as in the URL: IPv6 addresses keep their brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The host as a resolver and a certificate name it: without brackets.
+    pub fn host_name(&self) -> &str {
+        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
+    }
+
+    /// The port, the scheme's own where the URL names none.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `host:port`, the port left out where it is the scheme's own: the value of a Host field (RFC 9110, section 7.2).
+    pub fn authority(&self) -> String {
+        if self.port == self.scheme.default_port() {
+            self.host.to_string()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.as_str(), self.authority())
+    }
+}
+
+/// Parses a URL that can be fetched. Spaces around it are dropped, as the URL standard says.
+///
+/// # Errors
+/// [`Kind::Url`], naming the text and what would be right.
+pub fn parse_url(text: &str) -> Result<Url> {
+    let shown = shorten(text);
+    if text.trim().bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+        // The URL standard would drop them silently; what was meant is not known.
+        return Err(Error::new(Kind::Url, format!("\"{shown}\" contains a line break or NUL, which no URL can")));
+    }
+    let url = match Url::parse(text.trim()) {
+        Ok(url) => url,
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            return Err(Error::new(
+                Kind::Url,
+                format!("\"{shown}\" has no scheme: write http:// or https:// before it"),
+            ));
+        }
+        Err(error) => return Err(Error::new(Kind::Url, format!("\"{shown}\" is not a URL")).with_source(error)),
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        // `localhost:8080/x` parses as scheme "localhost"; say what was meant.
+        let looks_like_port =
+            text.split_once(':').is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
+        let hint = if looks_like_port { "has no scheme" } else { "has a scheme that cannot be fetched" };
+        return Err(Error::new(Kind::Url, format!("\"{shown}\" {hint}: write http:// or https://")));
+    }
+    if !matches!(url.host(), Some(Host::Domain(name)) if name.is_empty()) && url.host().is_some() {
+        return Ok(url);
+    }
+    Err(Error::new(Kind::Url, format!("\"{shown}\" names no host")))
+}
+
+/// The URL as it may be shown: a password in it is hidden.
+pub fn without_password(text: &str) -> String {
+    let Some(start) = text.find("://").map(|at| at + 3) else { return text.to_owned() };
+    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
+    let authority = &text[start..end];
+    match authority.rsplit_once('@') {
+        Some((userinfo, host)) => {
+            let user = userinfo.split(':').next().unwrap_or_default();
+            let hidden = if userinfo.contains(':') { ":***" } else { "" };
+            format!("{}{user}{hidden}@{host}{}", &text[..start], &text[end..])
+        }
+        None => text.to_owned(),
+    }
+}
+
+/// Text of a user in an error: whole while it is short, its password hidden, no control characters.
+fn shorten(text: &str) -> String {
+    const MAX: usize = 200;
+    let text = without_password(text.trim());
+    let mut shown: String = text.chars().take(MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(text: &str) -> Origin {
+        Origin::of(&parse_url(text).expect("a good URL")).expect("a good origin")
+    }
+
+    #[test]
+    fn origins_are_normalized() {
+        assert_eq!(origin("HTTP://Example.COM:80/a"), origin("http://example.com/b"));
+        assert_ne!(origin("http://example.com/"), origin("https://example.com/"));
+        assert_eq!(origin("https://[::1]:8443/").authority(), "[::1]:8443");
+        assert_eq!(origin("https://[::1]/").host_name(), "::1");
+        assert_eq!(origin("https://example.com:443").to_string(), "https://example.com");
+    }
+
+    #[test]
+    fn bad_urls_say_what_would_be_right() {
+        for (text, part) in [
+            ("example.com", "has no scheme"),
+            ("localhost:8080/x", "has no scheme"),
+            ("ftp://example.com", "cannot be fetched"),
+            ("http://", "is not a URL"),
+            ("http://exa mple/", "is not a URL"),
+            ("http://a/\r\nX: y", "line break"),
+        ] {
+            let error = parse_url(text).expect_err(text);
+            assert_eq!(error.kind(), Kind::Url);
+            assert!(error.one_line().contains(part), "{}", error.one_line());
+        }
+    }
+
+    #[test]
+    fn passwords_are_hidden() {
+        assert_eq!(without_password("http://me:s@cret@h/p@q"), "http://me:***@h/p@q");
+        assert_eq!(without_password("http://me@h/"), "http://me@h/");
+        assert_eq!(without_password("http://h/?a@b:c"), "http://h/?a@b:c");
+        assert!(parse_url("ftp://me:secret@h/").expect_err("ftp").one_line().contains("me:***@h"));
+    }
+}
