@@ -1,0 +1,138 @@
+//! Calls that would block the loop, on a few threads of their own.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The most threads that run blocking calls at once; further calls wait their turn.
+pub const MAX_BLOCKING_THREADS: usize = 4;
+
+/// How long a thread waits for another call before it goes back to the pool of the `blocking` crate, which lets it go
+/// after half a second more.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Runs a call that blocks (files, name look-ups) off the loop, and resolves to its result.
+///
+/// At most [`MAX_BLOCKING_THREADS`] calls run at a time, in the order in which they were made. A call that has started
+/// cannot be stopped: dropping the future drops its result. One that has not started then never does.
+///
+/// # Panics
+/// Where the call panics, the panic goes on in the task that awaits it.
+pub async fn unblock<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = smol::channel::bounded(1);
+    QUEUE.push(Box::new(move || {
+        if !sender.is_closed() {
+            // The payload goes to the awaiting task whole, so nothing that was half done is seen.
+            let result = catch_unwind(AssertUnwindSafe(call));
+            let _ = sender.try_send(result);
+        }
+    }));
+    match receiver.recv().await {
+        Ok(Ok(value)) => value,
+        Ok(Err(payload)) => resume_unwind(payload),
+        // The sender lives in the queue or in the call, and both send before they let go of it.
+        Err(_) => unreachable!("a blocking call ended without a result"),
+    }
+}
+
+type Call = Box<dyn FnOnce() + Send>;
+
+/// Calls that wait, and how many workers there are for them.
+///
+/// The pool of the `blocking` crate starts a thread whenever none is idle, up to a limit that only the environment can
+/// set, and a thread is not idle yet at the moment its call ends. Workers of ours that take one call after the other keep
+/// the number of threads at the limit.
+struct Queue {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+struct State {
+    calls: VecDeque<Call>,
+    workers: usize,
+    idle: usize,
+}
+
+static QUEUE: Queue =
+    Queue { state: Mutex::new(State { calls: VecDeque::new(), workers: 0, idle: 0 }), arrived: Condvar::new() };
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Calls run outside the lock and their panics are caught: the state is whole even if a thread died.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&'static self, call: Call) {
+        let mut state = self.lock();
+        state.calls.push_back(call);
+        if state.calls.len() > state.idle && state.workers < MAX_BLOCKING_THREADS {
+            state.workers += 1;
+            drop(state);
+            blocking::unblock(|| self.work()).detach();
+        } else {
+            drop(state);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Takes calls until there has been none for [`LINGER`].
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some(call) = state.calls.pop_front() {
+                drop(state);
+                call();
+                state = self.lock();
+                continue;
+            }
+            state.idle += 1;
+            let waited = self.arrived.wait_timeout_while(state, LINGER, |state| state.calls.is_empty());
+            let (after, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = after;
+            state.idle -= 1;
+            if timed_out.timed_out() && state.calls.is_empty() {
+                state.workers -= 1;
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::event_loop::EventLoop;
+
+    #[test]
+    fn at_most_four_at_once_and_all_of_them_run() {
+        let now = Arc::new(AtomicUsize::new(0));
+        let peak = Arc::new(AtomicUsize::new(0));
+        let event_loop = EventLoop::new();
+        let results = event_loop.run(async {
+            let calls = (0..64).map(|n| {
+                let (now, peak) = (now.clone(), peak.clone());
+                unblock(move || {
+                    peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_millis(1));
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    n
+                })
+            });
+            event_loop.gather(calls).await
+        });
+        assert_eq!(results, Vec::from_iter(0..64));
+        assert!((1..=MAX_BLOCKING_THREADS).contains(&peak.load(Ordering::SeqCst)));
+    }
+
+    #[test]
+    fn a_panic_reaches_the_task_that_waits_and_nobody_else() {
+        let event_loop = EventLoop::new();
+        let caught = catch_unwind(AssertUnwindSafe(|| event_loop.run(unblock(|| panic!("on purpose")))));
+        assert_eq!(caught.expect_err("it panicked").downcast_ref::<&str>(), Some(&"on purpose"));
+        assert_eq!(event_loop.run(unblock(|| 5)), 5);
+    }
+}
