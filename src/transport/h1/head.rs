@@ -1,0 +1,218 @@
+//! The head of a response, owned: its bytes once, and where in them the fields are.
+
+use std::fmt;
+
+use crate::redact::REDACTED;
+
+/// The protocol version a response claims (RFC 9112, section 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// HTTP/1.0: the connection closes after the response unless both sides say `keep-alive`.
+    Http10,
+    /// HTTP/1.1, and HTTP/1.2 to 1.9, which are handled as if they were 1.1.
+    Http11,
+}
+
+/// The head of a final response: status, reason and fields as the server sent them.
+///
+/// It holds the head's bytes and a list of offsets: two allocations, whatever the number of fields. Folded field lines
+/// are joined by a space (RFC 9112, section 5.2); nothing else is changed.
+#[derive(Clone)]
+pub struct Head {
+    raw: Box<[u8]>,
+    spans: Box<[Span]>,
+    reason: (u32, u32),
+    status: u16,
+    version: Version,
+    keep_alive: bool,
+}
+
+/// Where a field is in the head's bytes. `u32` because a head is bounded far below 4 GiB.
+#[derive(Clone, Copy)]
+struct Span {
+    name: u32,
+    name_end: u32,
+    value: u32,
+    value_end: u32,
+}
+
+impl Head {
+    /// Copies a head out of `bytes`, of which httparse made `fields`. `folded` where a value can hold line ends.
+    pub(super) fn copy(
+        bytes: &[u8],
+        fields: &[httparse::Header<'_>],
+        status: u16,
+        version: Version,
+        folded: bool,
+    ) -> Head {
+        let start = bytes.as_ptr().addr();
+        let mut spans: Vec<Span> = Vec::with_capacity(fields.len());
+        spans.extend(fields.iter().map(|field| {
+            let name = (field.name.as_ptr().addr() - start) as u32;
+            let value = (field.value.as_ptr().addr() - start) as u32;
+            Span { name, name_end: name + field.name.len() as u32, value, value_end: value + field.value.len() as u32 }
+        }));
+        let mut raw: Box<[u8]> = bytes.into();
+        if folded {
+            spans.iter_mut().for_each(|span| unfold(&mut raw, span));
+        }
+        let reason = reason(&raw);
+        Head { raw, spans: spans.into_boxed_slice(), reason, status, version, keep_alive: false }
+    }
+
+    pub(super) fn set_keep_alive(&mut self, keep_alive: bool) {
+        self.keep_alive = keep_alive;
+    }
+
+    /// The status code, 100 to 999; not all of them have a meaning.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The version the server claims to speak.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The reason phrase, empty where there is none. Any bytes but control characters.
+    pub fn reason(&self) -> &[u8] {
+        self.slice(self.reason.0, self.reason.1)
+    }
+
+    /// All fields in the order and spelling in which they came. Values can hold any bytes but control characters.
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
+        self.spans.iter().map(|span| {
+            // Names are tokens, so this cannot fail.
+            let name = std::str::from_utf8(self.slice(span.name, span.name_end)).unwrap_or_default();
+            (name, self.slice(span.value, span.value_end))
+        })
+    }
+
+    /// The first field of this name, whatever its case. Where a list may be split over fields, use [`Head::get_all`].
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.raw_fields().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// All fields of this name, whatever its case, in the order in which they came.
+    pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.raw_fields().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// Whether the connection may carry another request once the content has been read to its end.
+    ///
+    /// False where the server closes (RFC 9112, section 9.3), where the content ends with the connection, and where
+    /// the framing is such that the two sides might disagree on the response's end: Transfer-Encoding beside
+    /// Content-Length or in HTTP/1.0, content announced with a 204. After a successful CONNECT it has no meaning: the
+    /// connection is a tunnel then.
+    pub fn keep_alive(&self) -> bool {
+        self.keep_alive
+    }
+
+    pub(super) fn raw_fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.spans.iter().map(|span| (self.slice(span.name, span.name_end), self.slice(span.value, span.value_end)))
+    }
+
+    fn slice(&self, start: u32, end: u32) -> &[u8] {
+        &self.raw[start as usize..end as usize]
+    }
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Fields<'a>(&'a Head);
+        impl fmt::Debug for Fields<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut map = f.debug_map();
+                for (name, value) in self.0.fields() {
+                    if is_secret(name) {
+                        map.entry(&name, &REDACTED);
+                    } else {
+                        map.entry(&name, &value.escape_ascii().to_string());
+                    }
+                }
+                map.finish()
+            }
+        }
+        f.debug_struct("Head")
+            .field("version", &self.version)
+            .field("status", &self.status)
+            .field("reason", &self.reason().escape_ascii().to_string())
+            .field("fields", &Fields(self))
+            .field("keep_alive", &self.keep_alive)
+            .finish()
+    }
+}
+
+/// Fields of a response whose value lets its reader act as the user.
+fn is_secret(name: &str) -> bool {
+    ["set-cookie", "set-cookie2", "authorization", "proxy-authorization", "authentication-info"]
+        .iter()
+        .any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+/// The bytes after `HTTP/1.1 200 `. httparse gives none where one of them is above 127.
+fn reason(raw: &[u8]) -> (u32, u32) {
+    const START: usize = 13;
+    let line = raw.get(START - 1..).unwrap_or_default();
+    let end = line.iter().position(|b| matches!(b, b'\r' | b'\n')).unwrap_or(line.len());
+    // Where the space after the status is missing, the line ends right here.
+    if end == 0 { (0, 0) } else { (START as u32, (START - 1 + end) as u32) }
+}
+
+/// Joins the lines of a folded value by a space each: the line end and all white space around it becomes one.
+fn unfold(raw: &mut [u8], span: &mut Span) {
+    let value = &mut raw[span.value as usize..span.value_end as usize];
+    if !value.contains(&b'\n') {
+        return;
+    }
+    let (mut read, mut write) = (0, 0);
+    while read < value.len() {
+        if !matches!(value[read], b'\r' | b'\n') {
+            value[write] = value[read];
+            read += 1;
+            write += 1;
+            continue;
+        }
+        while write > 0 && matches!(value[write - 1], b' ' | b'\t') {
+            write -= 1;
+        }
+        while read < value.len() && matches!(value[read], b'\r' | b'\n' | b' ' | b'\t') {
+            read += 1;
+        }
+        value[write] = b' ';
+        write += 1;
+    }
+    span.value_end = span.value + write as u32;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unfolded(value: &str) -> String {
+        let mut raw = value.as_bytes().to_vec();
+        let mut span = Span { name: 0, name_end: 0, value: 0, value_end: raw.len() as u32 };
+        unfold(&mut raw, &mut span);
+        String::from_utf8_lossy(&raw[..span.value_end as usize]).into_owned()
+    }
+
+    #[test]
+    fn folds_become_one_space_each() {
+        assert_eq!(unfolded("plain  value"), "plain  value");
+        assert_eq!(unfolded("a\r\n b"), "a b");
+        assert_eq!(unfolded("a \t\r\n\t  b\n c"), "a b c");
+        assert_eq!(unfolded("a\r\n \r\n b"), "a b");
+    }
+
+    #[test]
+    fn reasons_are_found_by_their_place() {
+        let reason_of = |line: &str| {
+            let (start, end) = reason(line.as_bytes());
+            line[start as usize..end as usize].to_owned()
+        };
+        assert_eq!(reason_of("HTTP/1.1 404 Not Found\r\n"), "Not Found");
+        assert_eq!(reason_of("HTTP/1.1 404 \r\n"), "");
+        assert_eq!(reason_of("HTTP/1.1 404\r\n"), "");
+        assert_eq!(reason_of("HTTP/1.1 404\n"), "");
+    }
+}
