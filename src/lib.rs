@@ -22,3 +22,4 @@ pub use origin::{Origin, Scheme, parse_url, without_password};
 pub use outcome::{Attempt, Failure, Outcome, Summary, Timings, fractional_ms, whole_ms};
 pub use redact::{REDACTED, Redactor};
 pub use statuses::StatusSet;
+pub use transport::Transport;

@@ -1,3 +1,352 @@
-//! The transport: what carries a request to a server and its response back.
+//! A modern backend for surf: HTTP/1.1 over async-io, with TLS by rustls.
+//!
+//! [`Transport`] implements surf's [`HttpClient`](surf::HttpClient). It resolves names off the loop, tries several
+//! addresses as RFC 8305 says, keeps connections for the next request, and frames messages strictly after RFC 9112: a
+//! response that was cut short is an error and never a short success.
+//!
+//! ```no_run
+//! # roundup::event_loop::EventLoop::new().run(async {
+//! let client = surf::Client::with_http_client(roundup::Transport::new());
+//! let text = client.recv_string(surf::Request::new(surf::http::Method::Get, "https://example.com".parse()?)).await?;
+//! # Ok::<_, surf::Error>(text) });
+//! ```
+//!
+//! What the types of http-types cannot carry travels in the response's `ext`, as one [`WireHead`].
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use http_client::http_types;
+use http_client::{Config, HttpClient};
+
+use self::connection::{Connection, Stream};
+use self::deadline::Deadline;
+use self::message::Message;
+use self::pool::Pool;
+use self::resolve::Resolver;
+use self::tls::{Tls, TlsSettings};
+use crate::error::{Error, Kind, Phase, Result};
+use crate::job::Field;
+use crate::origin::{Origin, Scheme};
+
+mod body;
+mod connect;
+mod connection;
+mod convert;
+mod deadline;
+mod exchange;
 pub mod h1;
+mod message;
+mod pool;
+mod proxy;
+mod resolve;
+mod tls;
+mod trace;
+
+pub use self::body::body_error;
+pub use self::convert::{WireHead, into_surf};
+pub use self::pool::PoolLimits;
+pub use self::proxy::{Proxies, Proxy};
+pub use self::tls::Roots;
+pub use self::trace::{Progress, Trace};
+
+/// What a request says of its sender where it does not say it itself.
+pub const DEFAULT_USER_AGENT: &str = concat!("roundup/", env!("CARGO_PKG_VERSION"));
+
+/// How long resolving, connecting, proxy and TLS handshake may take together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A backend for surf on async-io sockets. Cheap to clone; clones share connections, names and TLS sessions.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    shared: Arc<Shared>,
+    config: Config,
+}
+
+impl Transport {
+    /// A transport with the documented defaults, without a proxy.
+    pub fn new() -> Transport {
+        // The defaults name no file, so there is nothing that could fail.
+        TransportBuilder::default().assemble()
+    }
+
+    /// Sets what differs from the defaults.
+    pub fn builder() -> TransportBuilder {
+        TransportBuilder::default()
+    }
+}
+
+impl Default for Transport {
+    fn default() -> Transport {
+        Transport::new()
+    }
+}
+
+#[async_trait]
+impl HttpClient for Transport {
+    async fn send(&self, request: http_types::Request) -> Result<http_types::Response, http_types::Error> {
+        self.shared.send(request, &self.config).await.map_err(into_surf)
+    }
+
+    /// `timeout` bounds a whole exchange, from the call to the last byte of content. `max_connections_per_host` bounds the
+    /// idle connections that are kept (0: none), and `http_keep_alive` says whether any are. Connections are always made
+    /// with TCP_NODELAY.
+    fn set_config(&mut self, config: Config) -> http_types::Result<()> {
+        let limits = PoolLimits {
+            per_origin: if config.http_keep_alive { config.max_connections_per_host } else { 0 },
+            ..self.shared.settings.pool
+        };
+        let settings = Settings { pool: limits, ..self.shared.settings.clone() };
+        self.shared = Arc::new(Shared::new(settings));
+        self.config = config;
+        Ok(())
+    }
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// Makes a [`Transport`].
+#[derive(Clone, Debug, Default)]
+pub struct TransportBuilder {
+    settings: Settings,
+    tls: TlsSettings,
+}
+
+impl TransportBuilder {
+    /// How long resolving, connecting, proxy and TLS handshake may take together; 10 s by default.
+    pub fn connect_timeout(mut self, limit: Duration) -> TransportBuilder {
+        self.settings.connect_timeout = limit;
+        self
+    }
+
+    /// How many idle connections are kept, and how long.
+    pub fn pool(mut self, limits: PoolLimits) -> TransportBuilder {
+        self.settings.pool = limits;
+        self
+    }
+
+    /// How large the head of a response may be; 128 KiB and 256 fields by default.
+    pub fn head_limits(mut self, limits: h1::HeadLimits) -> TransportBuilder {
+        self.settings.head_limits = limits;
+        self
+    }
+
+    /// The User-Agent of requests that have none; [`DEFAULT_USER_AGENT`] by default, empty for none at all.
+    pub fn user_agent(mut self, product: impl Into<String>) -> TransportBuilder {
+        self.settings.user_agent = product.into().into();
+        self
+    }
+
+    /// Which proxy to take for which origin; none by default.
+    pub fn proxies(mut self, proxies: Proxies) -> TransportBuilder {
+        self.settings.proxies = proxies;
+        self
+    }
+
+    /// Which authorities are trusted to sign certificates; [`Roots::Auto`] by default.
+    pub fn roots(mut self, roots: Roots) -> TransportBuilder {
+        self.tls.roots = roots;
+        self
+    }
+
+    /// Accepts certificates of any issuer, for any host, of any time. Everything sent can then be read and changed by
+    /// whoever sits between; for tests only.
+    pub fn danger_accept_invalid_certs(mut self, accept: bool) -> TransportBuilder {
+        self.tls.danger_accept_invalid_certs = accept;
+        self
+    }
+
+    /// The transport.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] where a certificate file cannot be read, or the User-Agent cannot be sent.
+    pub fn build(self) -> Result<Transport> {
+        tls::check(&self.tls)?;
+        Field::new("User-Agent", self.settings.user_agent.as_bytes())?;
+        Ok(self.assemble())
+    }
+
+    fn assemble(mut self) -> Transport {
+        self.settings.tls = Arc::new(Tls::new(self.tls));
+        // The caller's timeout decides, and where there is none there is none: a transport is not the place to guess.
+        let config = Config::new().set_timeout(None).set_tcp_no_delay(true);
+        Transport { shared: Arc::new(Shared::new(self.settings)), config }
+    }
+}
+
+/// What one request may ask of a [`Transport`], put into its `ext` by whoever sends it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RequestOptions {
+    /// When the exchange must be done, to the last byte of content, and the limit to name where it is not.
+    pub deadline: Option<(Instant, Duration)>,
+    /// How long making a connection may take; the transport's own limit where it is `None`.
+    pub connect_timeout: Option<Duration>,
+    /// Where to note how far the request has come.
+    pub trace: Option<Arc<Trace>>,
+    /// Fields whose values http-types cannot carry, for they are not ASCII. Sent beside the request's own.
+    pub fields: Vec<Field>,
+    /// Neither ask for nor undo content codings.
+    pub raw: bool,
+    /// Leave the head in [`WireHead`] alone and do not convert its fields into those of http-types.
+    pub raw_head: bool,
+}
+
+/// What all clones of a transport share.
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    resolver: Resolver,
+    pool: Mutex<Pool<Route, Connection>>,
+}
+
+#[derive(Clone, Debug)]
+struct Settings {
+    connect_timeout: Duration,
+    pool: PoolLimits,
+    head_limits: h1::HeadLimits,
+    user_agent: Box<str>,
+    proxies: Proxies,
+    tls: Arc<Tls>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            connect_timeout: CONNECT_TIMEOUT,
+            pool: PoolLimits::default(),
+            head_limits: h1::HeadLimits::default(),
+            user_agent: DEFAULT_USER_AGENT.into(),
+            proxies: Proxies::none(),
+            tls: Arc::new(Tls::new(TlsSettings::default())),
+        }
+    }
+}
+
+/// Where a connection leads and by which way: only requests with the same route may share it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Route {
+    origin: Origin,
+    proxy: Option<Arc<Proxy>>,
+}
+
+impl Route {
+    /// Whether requests go to the proxy in absolute form, and not through a tunnel (RFC 9112, section 3.2.2).
+    fn is_forwarded(&self) -> bool {
+        self.proxy.as_ref().is_some_and(|proxy| proxy.forwards(self.origin.scheme()))
+    }
+}
+
+impl Shared {
+    fn new(settings: Settings) -> Shared {
+        let pool = Mutex::new(Pool::new(settings.pool));
+        Shared { settings, resolver: Resolver::new(), pool }
+    }
+
+    async fn send(
+        self: &Arc<Shared>,
+        mut request: http_types::Request,
+        config: &Config,
+    ) -> Result<http_types::Response> {
+        let options = request.ext_mut().remove::<RequestOptions>().unwrap_or_default();
+        let trace = options.trace.clone().unwrap_or_default();
+        let configured = config.timeout.map(|limit| (Instant::now() + limit, limit));
+        let (at, limit) =
+            options.deadline.or(configured).map_or((None, Duration::ZERO), |(at, limit)| (Some(at), limit));
+        let mut deadline = Deadline::new(at, limit);
+
+        let origin = Origin::of(request.url())?;
+        let route = Route { proxy: self.settings.proxies.of(&origin).cloned(), origin };
+        let answer = deadline.watch(&trace, async {
+            let mut message = Message::new(request, &options, &self.settings, &route).await?;
+            let answer = self.exchange(&mut message, &route, &options, &trace).await?;
+            Ok((answer, message.decodes))
+        });
+        let (answer, decodes) = answer.await?;
+        trace.enter(Phase::Body);
+        let home = answer.keep.then(|| (self.clone(), route));
+        Ok(convert::response(answer, decodes, options.raw_head, deadline, trace, home))
+    }
+
+    /// An idle connection that is still good, or a new one.
+    async fn connection(
+        &self,
+        route: &Route,
+        fresh: bool,
+        options: &RequestOptions,
+        trace: &Trace,
+    ) -> Result<Connection> {
+        while !fresh {
+            let idle = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(route, Instant::now());
+            let Some(mut connection) = idle else { break };
+            if connection.is_stale() {
+                continue;
+            }
+            trace.update(|progress| {
+                (progress.reused, progress.address) = (true, Some(connection.address));
+            });
+            return Ok(connection);
+        }
+        trace.update(|progress| progress.reused = false);
+        let limit = options.connect_timeout.unwrap_or(self.settings.connect_timeout);
+        let mut deadline = Deadline::new(Some(Instant::now() + limit), limit);
+        deadline.watch(trace, self.open(route, trace)).await
+    }
+
+    async fn open(&self, route: &Route, trace: &Trace) -> Result<Connection> {
+        let (host, port) = match &route.proxy {
+            Some(proxy) => (proxy.host(), proxy.port()),
+            None => (route.origin.host_name(), route.origin.port()),
+        };
+        let started = Instant::now();
+        trace.enter(Phase::Dns);
+        let addresses = self.resolver.resolve(host, started).await.map_err(|error| match &route.proxy {
+            Some(proxy) => Error::new(Kind::Dns, format!("the proxy {proxy} cannot be used"))
+                .in_phase(Phase::Dns)
+                .with_source(error),
+            None => error,
+        })?;
+        let resolved = Instant::now();
+        if host.parse::<std::net::IpAddr>().is_err() {
+            trace.update(|progress| trace::add(&mut progress.dns, resolved - started));
+        }
+        trace.enter(Phase::Connect);
+        let (mut stream, address) =
+            connect::connect(&addresses, port, trace).await.map_err(|error| match &route.proxy {
+                Some(proxy) => {
+                    let text = format!("the proxy {proxy} cannot be reached");
+                    Error::new(error.kind(), text).in_phase(Phase::Connect).with_source(error)
+                }
+                None => error,
+            })?;
+        if let Some(proxy) = route.proxy.as_ref().filter(|_| !route.is_forwarded()) {
+            trace.enter(Phase::Proxy);
+            stream = proxy.tunnel(&route.origin, stream).await.map_err(|error| error.in_phase(Phase::Proxy))?;
+        }
+        let connected = Instant::now();
+        trace.update(|progress| trace::add(&mut progress.connect, connected - resolved));
+        let stream = match route.origin.scheme() {
+            Scheme::Http => Stream::Plain(stream),
+            Scheme::Https => {
+                trace.enter(Phase::Tls);
+                let stream = self.settings.tls.connect(&route.origin, stream).await?;
+                trace.update(|progress| trace::add(&mut progress.tls, connected.elapsed()));
+                Stream::Tls(Box::new(stream))
+            }
+        };
+        Ok(Connection::new(stream, address))
+    }
+
+    /// Keeps a connection whose last response was read to its end for the next request.
+    fn release(&self, route: &Route, mut connection: Connection) {
+        if !connection.buffered().is_empty() {
+            // Bytes nobody asked for: they must not be taken for the next response.
+            return;
+        }
+        connection.rest();
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).put(route, connection, Instant::now());
+    }
+}

@@ -1,0 +1,164 @@
+//! One connection and the bytes read from it that nobody has taken yet.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use async_io::Async;
+use futures_lite::{AsyncRead, AsyncWrite};
+use futures_rustls::client::TlsStream;
+
+/// What a connection reads into at first: a TLS record's worth.
+const BUFFER: usize = 16 * 1024;
+
+/// Plain or encrypted.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Plain(Async<TcpStream>),
+    Tls(Box<TlsStream<Async<TcpStream>>>),
+}
+
+/// A connection to an origin or a proxy. Its buffer stays with it from one request to the next and is never zeroed again.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: Stream,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Whether the next read is the first after a request: the answer is not there yet, so trying to read it would only
+    /// cost a system call that fails.
+    answer_is_due: bool,
+    /// The address at the other end.
+    pub(super) address: SocketAddr,
+    /// How many requests it has served.
+    pub(super) served: u64,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream, address: SocketAddr) -> Connection {
+        Connection { stream, buffer: vec![0; BUFFER], start: 0, end: 0, answer_is_due: false, address, served: 0 }
+    }
+
+    /// What was read and not taken.
+    pub(super) fn buffered(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Takes the first `n` of the buffered bytes.
+    pub(super) fn consume(&mut self, n: usize) {
+        self.start = (self.start + n).min(self.end);
+    }
+
+    /// Reads more; resolves to how many bytes came, 0 where the peer has closed.
+    ///
+    /// The buffer grows where it is full of bytes that nobody could take yet: only a head does that, and its parser
+    /// refuses one that is too long.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.end == self.buffer.len() {
+            if self.start > 0 {
+                self.buffer.copy_within(self.start..self.end, 0);
+                (self.start, self.end) = (0, self.end - self.start);
+            } else {
+                self.buffer.resize(self.buffer.len() * 2, 0);
+            }
+        }
+        let free = &mut self.buffer[self.end..];
+        let read = match &mut self.stream {
+            Stream::Plain(stream) => {
+                if self.answer_is_due {
+                    ready!(stream.poll_readable(cx))?;
+                    self.answer_is_due = false;
+                }
+                ready!(Pin::new(stream).poll_read(cx, free))?
+            }
+            Stream::Tls(stream) => ready!(Pin::new(stream).poll_read(cx, free))?,
+        };
+        self.end += read;
+        Poll::Ready(Ok(read))
+    }
+
+    /// Reads more; see [`Connection::poll_fill`].
+    pub(super) async fn fill(&mut self) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    /// Writes all of it, unless the peer answers before it has taken it all.
+    ///
+    /// # Errors
+    /// What the socket said; bytes that came before the failure are in the buffer all the same.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<Written> {
+        let mut written = 0;
+        poll_fn(|cx| {
+            while written < bytes.len() {
+                match self.poll_write(cx, &bytes[written..]) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(Ok(n)) => written += n,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    // A server that refuses a long request says so early, and may never read the rest.
+                    Poll::Pending => return self.poll_fill(cx).map(|read| read.map(|_| Written::AnsweredEarly)),
+                }
+            }
+            ready!(self.poll_flush(cx))?;
+            self.answer_is_due = true;
+            Poll::Ready(Ok(Written::All))
+        })
+        .await
+    }
+
+    /// Whether an idle connection was closed by the peer, or sent something nobody asked for. One system call.
+    pub(super) fn is_stale(&mut self) -> bool {
+        if self.start != self.end {
+            return true;
+        }
+        let socket = match &self.stream {
+            Stream::Plain(stream) => stream.get_ref(),
+            Stream::Tls(stream) => stream.get_ref().0.get_ref(),
+        };
+        match socket.peek(&mut [0]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            // After a TLS handshake the server may send session tickets; only TLS itself can tell them from a farewell.
+            Ok(n) if n > 0 && matches!(self.stream, Stream::Tls(_)) => {
+                let mut cx = Context::from_waker(std::task::Waker::noop());
+                self.poll_fill(&mut cx).is_ready()
+            }
+            _ => true,
+        }
+    }
+
+    /// Makes the connection fit to wait for its next request.
+    pub(super) fn rest(&mut self) {
+        self.served += 1;
+        if self.buffer.len() > BUFFER {
+            // One long head must not weigh on the pool for ever.
+            self.buffer = vec![0; BUFFER];
+        }
+        (self.start, self.end, self.answer_is_due) = (0, 0, false);
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(_) => Poll::Ready(Ok(())),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+}
+
+/// How a write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// The peer's side has taken all bytes.
+    All,
+    /// The peer sent something, or closed, before it had taken all bytes.
+    AnsweredEarly,
+}

@@ -1,0 +1,194 @@
+//! A request as it goes over the wire.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use futures_lite::AsyncReadExt;
+use http_client::http_types::{self, Body, headers};
+
+use super::h1::{RequestBody, encode_head};
+use super::{RequestOptions, Route, Settings};
+use crate::error::{Error, Kind, Phase, Result};
+
+/// Content up to this size is put behind the head, sent with it in one write, and can be sent again.
+const SMALL: usize = 256 * 1024;
+
+/// The head and the content of a request.
+pub(super) struct Message {
+    pub(super) method: http_types::Method,
+    /// The head, and the content where that is small.
+    pub(super) bytes: Vec<u8>,
+    /// Content that is read and sent piece by piece.
+    pub(super) stream: Option<(Body, RequestBody)>,
+    /// Whether content codings of the response are to be undone.
+    pub(super) decodes: bool,
+    /// Whether the sender asks that the connection be closed afterwards.
+    pub(super) closes: bool,
+}
+
+impl Message {
+    pub(super) async fn new(
+        mut request: http_types::Request,
+        options: &RequestOptions,
+        settings: &Settings,
+        route: &Route,
+    ) -> Result<Message> {
+        let method = request.method();
+        let typed = request.header(headers::CONTENT_TYPE).is_some();
+        let mut body = request.take_body();
+        if !typed {
+            // http-types makes one up from the body it leaves behind.
+            request.remove_header(headers::CONTENT_TYPE);
+        }
+        let (framing, small) = match body.len() {
+            Some(0) => (RequestBody::None, None),
+            Some(length) if length <= SMALL => {
+                let mut content = Vec::with_capacity(length);
+                let read = (&mut body).take(SMALL as u64).read_to_end(&mut content).await;
+                read.map_err(|error| content_error("the request's content cannot be read").with_source(error))?;
+                if content.len() != length {
+                    return Err(content_error("the request's content is shorter than its announced length"));
+                }
+                (RequestBody::Length(length as u64), Some(content))
+            }
+            Some(length) => (RequestBody::Length(length as u64), None),
+            None => (RequestBody::Chunked, None),
+        };
+
+        let mut bytes = Vec::with_capacity(512 + small.as_ref().map_or(0, Vec::len));
+        let fields = Fields::new(&request, options, settings, route);
+        let target = target(request.url(), route);
+        encode_head(&mut bytes, method.as_ref(), &target, framing, fields.iter())?;
+        let stream = match small {
+            Some(content) => {
+                bytes.extend_from_slice(&content);
+                None
+            }
+            None if framing == RequestBody::None => None,
+            None => Some((body, framing)),
+        };
+        Ok(Message { method, bytes, stream, decodes: fields.decodes, closes: fields.closes })
+    }
+
+    /// Whether it can be sent a second time, after a connection died under the first (RFC 9110, section 9.2.2).
+    pub(super) fn may_be_repeated(&self) -> bool {
+        use http_types::Method as M;
+        let idempotent = !matches!(self.method, M::Post | M::Patch | M::Connect | M::Lock | M::Link | M::Unlink);
+        idempotent && self.stream.is_none()
+    }
+}
+
+fn content_error(text: &str) -> Error {
+    Error::new(Kind::Io, text).in_phase(Phase::Send)
+}
+
+/// What stands between method and version: the path, or the whole URL for a proxy (RFC 9112, section 3.2).
+fn target(url: &url::Url, route: &Route) -> String {
+    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    if route.is_forwarded() { format!("{}{path}", route.origin) } else { path.to_owned() }
+}
+
+/// The fields of a request: those that the sender gave, and those that go without saying.
+struct Fields<'a> {
+    given: Vec<(&'a str, &'a [u8])>,
+    own: Vec<(&'static str, Vec<u8>)>,
+    decodes: bool,
+    closes: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn new(
+        request: &'a http_types::Request,
+        options: &'a RequestOptions,
+        settings: &'a Settings,
+        route: &Route,
+    ) -> Fields<'a> {
+        let mut given: Vec<(&str, &[u8])> = Vec::new();
+        for (name, values) in request.iter() {
+            given.extend(values.iter().map(|value| (name.as_str(), value.as_str().as_bytes())));
+        }
+        given.extend(options.fields.iter().map(|field| (field.name(), field.value())));
+        // http-types keeps fields in a hash map: without an order of ours, every run would send another one.
+        given.sort_by(|a, b| a.0.cmp(b.0));
+        let has = |name: &str| given.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+
+        let mut own: Vec<(&'static str, Vec<u8>)> = Vec::with_capacity(5);
+        if !has("host") {
+            own.push(("Host", route.origin.authority().into_bytes()));
+        }
+        if !has("user-agent") && !settings.user_agent.is_empty() {
+            own.push(("User-Agent", settings.user_agent.as_bytes().to_vec()));
+        }
+        if !has("accept") {
+            own.push(("Accept", b"*/*".to_vec()));
+        }
+        let decodes = !options.raw && !has("accept-encoding");
+        if decodes {
+            own.push(("Accept-Encoding", b"gzip".to_vec()));
+        }
+        if let Some(credentials) = basic_credentials(request.url()).filter(|_| !has("authorization")) {
+            own.push(("Authorization", credentials.into_bytes()));
+        }
+        if let Some(credentials) = route.proxy.as_ref().filter(|_| route.is_forwarded()).and_then(|p| p.authorization())
+        {
+            own.push(("Proxy-Authorization", credentials.into_bytes()));
+        }
+        let closes = given.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection")).any(|(_, value)| {
+            value.split(|b| *b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+        });
+        Fields { given, own, decodes, closes }
+    }
+
+    /// Host first, as RFC 9110, section 7.2, asks for.
+    fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let host = self.given.iter().filter(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let rest = self.given.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host"));
+        let own = self.own.iter().map(|(name, value)| (*name, &value[..]));
+        host.copied().chain(own).chain(rest.copied())
+    }
+}
+
+/// `Basic` credentials from the URL's user and password (RFC 7617), if it has any.
+fn basic_credentials(url: &url::Url) -> Option<String> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decoded = |text: &str| percent_decode(text.as_bytes());
+    let mut pair = decoded(url.username());
+    pair.push(b':');
+    pair.extend(decoded(url.password().unwrap_or_default()));
+    Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
+}
+
+/// Undoes percent-encoding; a `%` that is no code stays.
+pub(super) fn percent_decode(text: &[u8]) -> Vec<u8> {
+    let hex = |at: usize| text.get(at).and_then(|b| char::from(*b).to_digit(16));
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match (byte, hex(at + 1), hex(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_of_a_url() {
+        let of = |text: &str| basic_credentials(&text.parse().expect(text));
+        assert_eq!(of("http://h/"), None);
+        // The example of RFC 7617, section 2, its space percent-encoded.
+        assert_eq!(of("http://Aladdin:open%20sesame@h/").as_deref(), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
+        assert_eq!(percent_decode(b"a%2fb%zz%4"), b"a/b%zz%4");
+    }
+}

@@ -1,0 +1,171 @@
+//! Host names to addresses, off the loop, with identical look-ups shared.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_lock::{OnceCell, Semaphore};
+
+use crate::error::{Error, Kind, Phase, Result};
+use crate::event_loop::{MAX_BLOCKING_THREADS, unblock};
+
+/// How long an answer is used again. getaddrinfo does not tell the records' own lifetime; a minute is what browsers use.
+const LIFETIME: Duration = Duration::from_secs(60);
+
+/// The most names that are remembered.
+const MAX_NAMES: usize = 1024;
+
+/// The most addresses of one name that are tried.
+const MAX_ADDRESSES: usize = 16;
+
+/// Resolves names with the system's getaddrinfo.
+///
+/// A hundred requests for one slow name make one look-up. Look-ups leave one blocking thread free, so that a name server
+/// that does not answer cannot keep files from being written. A failure is shared by those who wait for it and then
+/// forgotten.
+#[derive(Debug)]
+pub(crate) struct Resolver {
+    names: Mutex<HashMap<Box<str>, Lookup>>,
+    permits: Semaphore,
+}
+
+type Answer = Result<Arc<[IpAddr]>, Arc<std::io::Error>>;
+
+#[derive(Clone, Debug)]
+struct Lookup {
+    answer: Arc<OnceCell<Answer>>,
+    started: Instant,
+}
+
+impl Resolver {
+    pub(crate) fn new() -> Resolver {
+        Resolver { names: Mutex::default(), permits: Semaphore::new(MAX_BLOCKING_THREADS - 1) }
+    }
+
+    /// The addresses of a name, in the order the system prefers.
+    pub(crate) async fn resolve(&self, host: &str, now: Instant) -> Result<Arc<[IpAddr]>> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(Arc::new([address]));
+        }
+        let lookup = self.lookup(host, now);
+        let answer = lookup.answer.get_or_init(|| async {
+            let _permit = self.permits.acquire().await;
+            let name: Box<str> = host.into();
+            unblock(move || system_lookup(&name)).await.map_err(Arc::new)
+        });
+        match answer.await {
+            Ok(addresses) => Ok(addresses.clone()),
+            Err(cause) => {
+                self.forget(host, &lookup);
+                Err(Error::new(Kind::Dns, format!("the host name \"{host}\" cannot be resolved"))
+                    .in_phase(Phase::Dns)
+                    .with_source(Box::<dyn std::error::Error + Send + Sync>::from(describe(cause))))
+            }
+        }
+    }
+
+    /// The look-up that is under way or done for this name, or a new one.
+    fn lookup(&self, host: &str, now: Instant) -> Lookup {
+        let mut names = self.lock();
+        let fresh = |lookup: &Lookup| now.saturating_duration_since(lookup.started) < LIFETIME;
+        if let Some(lookup) = names.get(host).filter(|lookup| fresh(lookup)) {
+            return lookup.clone();
+        }
+        if names.len() >= MAX_NAMES {
+            names.retain(|_, lookup| fresh(lookup));
+            if names.len() >= MAX_NAMES {
+                names.clear();
+            }
+        }
+        let lookup = Lookup { answer: Arc::default(), started: now };
+        names.insert(host.into(), lookup.clone());
+        lookup
+    }
+
+    fn forget(&self, host: &str, failed: &Lookup) {
+        let mut names = self.lock();
+        if names.get(host).is_some_and(|lookup| Arc::ptr_eq(&lookup.answer, &failed.answer)) {
+            names.remove(host);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Lookup>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn system_lookup(host: &str) -> std::io::Result<Arc<[IpAddr]>> {
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in (host, 0).to_socket_addrs()?.map(|address: SocketAddr| address.ip()) {
+        if !addresses.contains(&address) && addresses.len() < MAX_ADDRESSES {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        return Err(std::io::Error::other("the name has no address"));
+    }
+    Ok(addresses.into())
+}
+
+/// The cause without the standard library's preamble.
+fn describe(cause: &std::io::Error) -> String {
+    let text = cause.to_string();
+    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
+}
+
+/// Families in turns, the first address's family first (RFC 8305, section 4).
+pub(crate) fn interleave(addresses: &[IpAddr]) -> Vec<IpAddr> {
+    let first_is_v6 = addresses.first().is_some_and(IpAddr::is_ipv6);
+    let (mut first, mut second): (Vec<IpAddr>, Vec<IpAddr>) =
+        addresses.iter().partition(|address| address.is_ipv6() == first_is_v6);
+    first.reverse();
+    second.reverse();
+    let mut order = Vec::with_capacity(addresses.len());
+    while order.len() < addresses.len() {
+        order.extend(first.pop());
+        order.extend(second.pop());
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_loop::EventLoop;
+
+    #[test]
+    fn families_take_turns() {
+        let ip = |text: &str| text.parse::<IpAddr>().expect(text);
+        let list = ["::1", "::2", "::3", "1.1.1.1", "2.2.2.2"].map(ip);
+        assert_eq!(interleave(&list), ["::1", "1.1.1.1", "::2", "2.2.2.2", "::3"].map(ip));
+        assert_eq!(interleave(&[]), Vec::<IpAddr>::new());
+    }
+
+    #[test]
+    fn look_ups_of_one_name_are_shared_and_failures_forgotten() {
+        let resolver = Arc::new(Resolver::new());
+        let event_loop = EventLoop::new();
+        let now = Instant::now();
+        event_loop.run(async {
+            let many = (0..50).map(|_| {
+                let resolver = resolver.clone();
+                async move { resolver.resolve("localhost", now).await.map(|a| Arc::as_ptr(&a)).ok() }
+            });
+            let answers = event_loop.gather(many).await;
+            assert!(answers[0].is_some() && answers.iter().all(|answer| *answer == answers[0]));
+            let error =
+                resolver.resolve("no-such-host.invalid", now).await.expect_err("RFC 6761 says it does not exist");
+            assert_eq!((error.kind(), error.phase()), (Kind::Dns, Some(Phase::Dns)));
+            assert_eq!(resolver.lock().len(), 1);
+        });
+    }
+
+    #[test]
+    fn addresses_need_no_look_up() {
+        let resolver = Resolver::new();
+        let found = EventLoop::new().run(resolver.resolve("::1", Instant::now())).expect("an address");
+        assert_eq!(found[..], [IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])]);
+        assert!(resolver.lock().is_empty());
+    }
+}

@@ -1,0 +1,60 @@
+//! How far a request has come and where its time went, for whoever watches it from outside.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::Phase;
+
+/// Written by the transport while it works on a request, read by whoever sent it: also after a failure or a cancellation,
+/// when there is no response to carry the figures.
+///
+/// Put one in a request through [`RequestOptions::trace`](super::RequestOptions::trace). Redirects add up.
+#[derive(Debug, Default)]
+pub struct Trace(Mutex<Progress>);
+
+/// What a [`Trace`] holds.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What the request is doing, or was doing when it ended.
+    pub phase: Phase,
+    /// Resolving the host name; `None` where that was not needed.
+    pub dns: Option<Duration>,
+    /// Making the connection, proxy included; `None` where one was reused.
+    pub connect: Option<Duration>,
+    /// The TLS handshake; `None` without TLS or on a reused connection.
+    pub tls: Option<Duration>,
+    /// From the first byte sent to the head of the response.
+    pub first_byte: Option<Duration>,
+    /// When the head of the last response had come.
+    pub head_at: Option<Instant>,
+    /// The address that was connected to, or tried last.
+    pub address: Option<SocketAddr>,
+    /// Whether the connection had served a request before.
+    pub reused: bool,
+}
+
+impl Trace {
+    /// What is known now.
+    pub fn progress(&self) -> Progress {
+        *self.lock()
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.lock().phase = phase;
+    }
+
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.lock());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds to a sum that starts with nothing.
+pub(crate) fn add(sum: &mut Option<Duration>, more: Duration) {
+    *sum = Some(sum.unwrap_or_default() + more);
+}
