@@ -6,6 +6,7 @@ mod limits;
 mod origin;
 mod outcome;
 mod redact;
+mod rfc3339;
 mod statuses;
 pub mod units;
 
@@ -21,4 +22,5 @@ pub use limits::{DEFAULT_CONCURRENCY, HostKey, HostLimits, Limits};
 pub use origin::{Origin, Scheme, parse_url, without_password};
 pub use outcome::{Attempt, Failure, Outcome, Summary, Timings, fractional_ms, whole_ms};
 pub use redact::{REDACTED, Redactor};
+pub use rfc3339::rfc3339;
 pub use statuses::StatusSet;
