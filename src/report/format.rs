@@ -77,7 +77,7 @@ impl FromStr for Format {
 pub struct Style {
     /// Whether to colour it with ANSI escape sequences.
     pub color: bool,
-    /// The columns of the terminal. Long cells are cut so that a row fits; `None` cuts nothing. Below about 60 columns
+    /// The columns of the terminal. Long cells are cut so that a row fits; `None` cuts nothing. Below about 70 columns
     /// rows grow longer than this rather than lose their meaning.
     pub width: Option<usize>,
 }

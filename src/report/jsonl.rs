@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `index` is the place in the input, from 0, for lines come in the order of arrival. No line holds a raw line break of
-//! any kind, and each is one call of `write` less than it has members: use a buffered writer and flush it after a line.
+//! any kind. A line is written in many small pieces: use a buffered writer, and flush it after each line.
 
 use std::io::{self, Write};
 

@@ -37,12 +37,15 @@ pub(super) fn failure<'a>(redactor: &Redactor, failure: &'a Failure) -> Cow<'a, 
     }
 }
 
-/// The attempt with secrets hidden in its error.
+/// The attempt with secrets hidden in its address and its error.
 pub(super) fn attempt<'a>(redactor: &Redactor, attempt: &'a Attempt) -> Cow<'a, Attempt> {
-    match attempt.error.as_ref().map(|error| failure(redactor, error)) {
-        Some(Cow::Owned(error)) => Cow::Owned(Attempt { error: Some(error), ..attempt.clone() }),
-        _ => Cow::Borrowed(attempt),
+    let address = attempt.address.as_deref().map(|address| redactor.redact(address));
+    let error = attempt.error.as_ref().map(|error| failure(redactor, error));
+    if matches!(address, None | Some(Cow::Borrowed(_))) && matches!(error, None | Some(Cow::Borrowed(_))) {
+        return Cow::Borrowed(attempt);
     }
+    let (address, error) = (address.map(|address| address.into()), error.map(Cow::into_owned));
+    Cow::Owned(Attempt { address, error, ..attempt.clone() })
 }
 
 /// Selected data with secrets hidden in keys, strings and numbers, and nothing nested too deep.
@@ -81,10 +84,8 @@ impl Serialize for Part<'_> {
             Value::Object(object) => members(redactor, object, levels, serializer),
             Value::String(string) => serializer.serialize_str(&redactor.redact(string)),
             Value::Number(number) => match redactor.redact(&number.to_string()) {
-                Cow::Owned(hidden) if !redactor.is_empty() && hidden != number.to_string() => {
-                    serializer.serialize_str(&hidden)
-                }
-                _ => number.serialize(serializer),
+                Cow::Owned(hidden) => serializer.serialize_str(&hidden),
+                Cow::Borrowed(_) => number.serialize(serializer),
             },
             Value::Null | Value::Bool(_) => value.serialize(serializer),
         }

@@ -102,10 +102,12 @@ impl Row {
     }
 }
 
-/// Kind, phase and message: `timeout (connect): no answer within 10s`.
+/// Kind, phase and message: `timeout (connect): no answer within 10s`. A phase of the same name as the kind goes without
+/// saying.
 fn describe(redactor: &Redactor, failure: &Failure) -> String {
     let failure = masked::failure(redactor, failure);
-    let phase = failure.phase.map(|phase| format!(" ({phase})")).unwrap_or_default();
+    let phase = failure.phase.filter(|phase| phase.as_str() != failure.kind.as_str());
+    let phase = phase.map(|phase| format!(" ({phase})")).unwrap_or_default();
     let retry = failure.retry_at.as_deref().map(|at| format!("; retry at {at}")).unwrap_or_default();
     visible(&format!("{}{phase}: {}{retry}", failure.kind, failure.message)).into_owned()
 }

@@ -79,9 +79,10 @@ pub fn open(targets: &[Target]) -> Result<Vec<Opened>> {
     let mut opened: Vec<Opened> = Vec::with_capacity(targets.len());
     for target in targets {
         let next = Opened::new(target)?;
-        if let Some(other) = opened.iter().find(|other| other.place() == next.place()) {
-            let (formats, name) = (format!("{} and {}", other.format, next.format), next.name());
-            let message = format!("two reports, {formats}, cannot both go to {name}: give one of them another file");
+        if let Some(other) = opened.iter().find(|other| other.place == next.place) {
+            let (one, two, name) = (other.format, next.format, &next.name);
+            let message =
+                format!("two reports, {one} and {two}, cannot both go to {name}: give one of them another file");
             return Err(Error::new(Kind::Config, message));
         }
         opened.push(next);
@@ -97,29 +98,35 @@ pub fn open(targets: &[Target]) -> Result<Vec<Opened>> {
 #[derive(Debug)]
 pub struct Opened {
     format: Format,
+    /// As the user wrote it, for errors.
+    name: String,
+    /// What no other target may have too; `None` is stdout.
+    place: Option<PathBuf>,
     sink: Sink,
 }
 
 enum Sink {
     Stdout(io::Stdout),
-    /// Written in place; truncated when the run begins if it is a regular file.
-    Direct {
-        path: PathBuf,
-        file: BufWriter<File>,
-        regular: bool,
-    },
-    /// Written beside its place.
+    /// A device or a pipe, as it is.
+    Special(BufWriter<File>),
+    /// A file written in place, truncated when all targets are open.
+    Direct(BufWriter<File>),
+    /// A file written beside its place.
     Placed(BufWriter<Placed>),
 }
 
 impl Opened {
     fn new(target: &Target) -> Result<Opened> {
         let format = target.format;
-        let sink = match &target.destination {
-            Destination::Stdout => Sink::Stdout(io::stdout()),
-            Destination::File(path) => open_file(path, format.streams()).map_err(|cause| cannot_open(path, cause))?,
-        };
-        Ok(Opened { format, sink })
+        match &target.destination {
+            Destination::Stdout => {
+                Ok(Opened { format, name: "stdout".to_owned(), place: None, sink: Sink::Stdout(io::stdout()) })
+            }
+            Destination::File(path) => {
+                let (place, sink) = open_file(path, format.streams()).map_err(|cause| cannot_open(path, cause))?;
+                Ok(Opened { format, name: quoted(path), place: Some(place), sink })
+            }
+        }
     }
 
     /// How it is to be written.
@@ -142,10 +149,10 @@ impl Opened {
                 let mut out = BufWriter::new(stdout.lock());
                 write(&mut out).and_then(|()| out.flush())
             }
-            Sink::Direct { file, .. } => write(file).and_then(|()| file.flush()),
+            Sink::Special(file) | Sink::Direct(file) => write(file).and_then(|()| file.flush()),
             Sink::Placed(file) => write(file).and_then(|()| file.flush()),
         };
-        result.map_err(|cause| cannot_write(&self.name(), cause))
+        result.map_err(|cause| cannot_write(&self.name, "", cause))
     }
 
     /// Puts the file in its place, synced to the disk. May block.
@@ -156,71 +163,54 @@ impl Opened {
     /// # Errors
     /// [`Kind::Io`], naming the destination.
     pub fn commit(self) -> Result<()> {
-        let name = self.name();
+        let unbuffered = |error: io::IntoInnerError<BufWriter<File>>| error.into_error();
         let result = match self.sink {
             Sink::Stdout(mut stdout) => stdout.flush(),
-            Sink::Direct { file, regular, .. } => match file.into_inner() {
-                Ok(file) if regular => placed::sync(&file),
-                Ok(_) => Ok(()),
-                Err(error) => Err(error.into_error()),
-            },
+            Sink::Special(file) => file.into_inner().map(drop).map_err(unbuffered),
+            Sink::Direct(file) => file.into_inner().map_err(unbuffered).and_then(|file| placed::sync(&file)),
             Sink::Placed(file) => match file.into_inner() {
                 Ok(placed) => {
-                    return placed.commit().map_err(|(hint, cause)| {
-                        Error::new(Kind::Io, format!("cannot write the report to {name}{hint}")).with_source(cause)
-                    });
+                    return placed.commit().map_err(|(hint, cause)| cannot_write(&self.name, &hint, cause));
                 }
                 Err(error) => Err(error.into_error()),
             },
         };
-        result.map_err(|cause| cannot_write(&name, cause))
+        result.map_err(|cause| cannot_write(&self.name, "", cause))
     }
 
     fn begin(&mut self) -> Result<()> {
         match &self.sink {
-            Sink::Direct { path, file, regular: true } => {
-                file.get_ref().set_len(0).map_err(|cause| cannot_write(&quoted(path), cause))
-            }
+            Sink::Direct(file) => file.get_ref().set_len(0).map_err(|cause| cannot_write(&self.name, "", cause)),
             _ => Ok(()),
         }
-    }
-
-    /// What no other target may have too; `None` is stdout.
-    fn place(&self) -> Option<&Path> {
-        match &self.sink {
-            Sink::Stdout(_) => None,
-            Sink::Direct { path, .. } => Some(path),
-            Sink::Placed(file) => Some(file.get_ref().target()),
-        }
-    }
-
-    fn name(&self) -> String {
-        self.place().map_or_else(|| "stdout".to_owned(), quoted)
     }
 }
 
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Sink::Stdout(_) => f.write_str("Stdout"),
-            Sink::Direct { path, .. } => f.debug_tuple("Direct").field(path).finish(),
-            Sink::Placed(file) => f.debug_tuple("Placed").field(&file.get_ref().target()).finish(),
-        }
+        f.write_str(match self {
+            Sink::Stdout(_) => "Stdout",
+            Sink::Special(_) => "Special",
+            Sink::Direct(_) => "Direct",
+            Sink::Placed(_) => "Placed",
+        })
     }
 }
 
-fn open_file(path: &Path, streams: bool) -> io::Result<Sink> {
+fn open_file(path: &Path, streams: bool) -> io::Result<(PathBuf, Sink)> {
     let (path, special) = placed::resolve(path)?;
     if special {
         // Appending does no harm to a device, and keeps what others wrote where it is a file after all (/dev/stderr).
-        let file = BufWriter::new(File::options().append(true).open(&path)?);
-        return Ok(Sink::Direct { path, file, regular: false });
+        let file = File::options().append(true).open(&path)?;
+        return Ok((path, Sink::Special(BufWriter::new(file))));
     }
-    if streams {
-        let file = BufWriter::new(File::options().write(true).create(true).truncate(false).open(&path)?);
-        return Ok(Sink::Direct { path, file, regular: true });
-    }
-    Ok(Sink::Placed(BufWriter::new(Placed::create(path)?)))
+    let sink = if streams {
+        // Truncated later, when all other targets are known to be good.
+        Sink::Direct(BufWriter::new(File::options().write(true).create(true).truncate(false).open(&path)?))
+    } else {
+        Sink::Placed(BufWriter::new(Placed::create(path.clone())?))
+    };
+    Ok((path, sink))
 }
 
 /// Says what is wrong with the path and what would be right.
@@ -228,7 +218,9 @@ fn cannot_open(path: &Path, cause: io::Error) -> Error {
     let name = quoted(path);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let message = match cause.kind() {
-        _ if path.is_dir() => format!("cannot write the report to {name}: it is a folder, name a file in it"),
+        _ if path.is_dir() || cause.kind() == io::ErrorKind::IsADirectory => {
+            format!("cannot write the report to {name}: it is a folder, name a file in it")
+        }
         io::ErrorKind::NotFound if !folder.exists() => {
             format!(
                 "cannot write the report to {name}: there is no folder {}, create it or name another",
@@ -246,8 +238,8 @@ fn cannot_open(path: &Path, cause: io::Error) -> Error {
     Error::new(Kind::Io, message).with_source(cause)
 }
 
-fn cannot_write(name: &str, cause: io::Error) -> Error {
-    Error::new(Kind::Io, format!("cannot write the report to {name}")).with_source(cause)
+fn cannot_write(name: &str, hint: &str, cause: io::Error) -> Error {
+    Error::new(Kind::Io, format!("cannot write the report to {name}{hint}")).with_source(cause)
 }
 
 /// The path in quotes, with whatever could break a line escaped.

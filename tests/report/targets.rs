@@ -130,7 +130,10 @@ fn paths_that_cannot_be_written_say_why() {
     fs::write(folder.file("file"), "").expect("it can be written");
     for format in [Format::Json, Format::Jsonl] {
         let message = |path: &Path| open_one(format, path).expect_err("it cannot be written").one_line();
-        assert!(message(&folder.0).contains("it is a folder, name a file in it"), "{}", message(&folder.0));
+        for looks_like_a_folder in ["", "none/", "none/.", "..", "none/.."] {
+            let message = message(&folder.0.join(looks_like_a_folder));
+            assert!(message.contains("it is a folder, name a file in it"), "{message}");
+        }
         let below = message(&folder.file("file").join("report"));
         assert!(below.contains("file\" is not a folder") || cfg!(windows), "{below}");
         let hostile = message(&folder.file("no\nne/\x1b[31m"));
@@ -150,6 +153,11 @@ fn two_reports_cannot_have_one_place() {
     for other in [Format::Json, Format::Jsonl] {
         let error = target::open(&[to(Format::Json, &file), to(other, &file)]).expect_err("one file");
         assert_eq!(error.kind(), Kind::Config);
+    }
+    fs::create_dir(folder.file("sub")).expect("it can be made");
+    for same in ["./r", "sub/../r"] {
+        let error = target::open(&[to(Format::Json, &file), to(Format::Json, &folder.file(same))]);
+        assert_eq!(error.expect_err("one file by two names").kind(), Kind::Config, "{same}");
     }
     let opened = target::open(&[stdout(), to(Format::Json, &file), to(Format::Jsonl, &folder.file("s"))]);
     let opened = opened.expect("three places");

@@ -51,11 +51,6 @@ impl Placed {
         Ok(placed)
     }
 
-    /// Where it will be.
-    pub(super) fn target(&self) -> &Path {
-        &self.target
-    }
-
     /// Syncs it and puts it in place.
     ///
     /// # Errors
@@ -102,13 +97,13 @@ pub(super) fn sync(file: &File) -> io::Result<()> {
     }
 }
 
-/// The path with symbolic links at its end followed, and whether it leads to something that is written in place: a
-/// device, a pipe, or a file that another process has open (by way of /proc or /dev/fd).
+/// The path with all symbolic links followed, and whether it leads to something that is written in place: a device, a
+/// pipe, or a file that another process has open (by way of /proc or /dev/fd).
 ///
-/// A link may lead to nothing: that is where the file will be.
+/// The last link may lead to nothing: that is where the file will be.
 ///
 /// # Errors
-/// Links in a circle, or a link that cannot be read.
+/// There is no such folder, links go in a circle, or the path is one of a folder by its look.
 pub(super) fn resolve(path: &Path) -> io::Result<(PathBuf, bool)> {
     let original = path;
     let mut path = path.to_owned();
@@ -116,18 +111,33 @@ pub(super) fn resolve(path: &Path) -> io::Result<(PathBuf, bool)> {
         if cfg!(unix) && (path.starts_with("/proc") || path.starts_with("/dev/fd")) {
             return Ok((original.to_owned(), true));
         }
-        match fs::symlink_metadata(&path) {
+        // `Path` takes "out/" and "out/." for "out"; the system does not.
+        let text = path.as_os_str().as_encoded_bytes();
+        let last = text.rsplit(|byte| std::path::is_separator(char::from(*byte))).next().unwrap_or_default();
+        if matches!(last, b"" | b"." | b"..") {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let special = match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_symlink() => {
                 let link = fs::read_link(&path)?;
                 path.set_file_name("");
                 path.push(link);
+                continue;
             }
-            Ok(metadata) => return Ok((path, !metadata.is_file() && !metadata.is_dir())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((path, false)),
+            Ok(metadata) => !metadata.is_file() && !metadata.is_dir(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(error),
-        }
+        };
+        return Ok((in_true_folder(&path)?, special));
     }
     Err(io::Error::other("too many levels of symbolic links"))
+}
+
+/// The path with its folder spelled in the one way that every path to it has.
+fn in_true_folder(path: &Path) -> io::Result<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+    Ok(fs::canonicalize(folder)?.join(name))
 }
 
 const MAX_TRIES: u32 = 16;
