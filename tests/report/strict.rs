@@ -216,8 +216,7 @@ fn a_line_is_the_result_of_the_document() {
 
 #[test]
 fn digits_order_and_double_keys_survive() {
-    let body = br#"{"z":0.10000000000000000000000000000001,"a":123456789012345678901234567890,"z":-0,"e":1E400e}"#;
-    let body = String::from_utf8_lossy(body).replace("1E400e", "1E+30");
+    let body = r#"{"z":0.10000000000000000000000000000001,"a":123456789012345678901234567890,"z":-0,"e":1E+30}"#;
     let text = written(Format::Json, &Style::default(), &[ok(0, "n", "application/json", body.as_bytes())]);
     assert!(text.contains(&format!("\"body\":{body},")), "{text}");
 }
