@@ -1,0 +1,317 @@
+//! One attempt at a job: send, read, judge. The only part of the fetcher that knows surf.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_lite::AsyncBufReadExt;
+use serde_json::{Map, Value};
+use surf::http::headers::HeaderValue;
+
+use super::advice;
+use super::sink::Sink;
+use crate::error::{Error, Kind, Phase, Result};
+use crate::event_loop;
+use crate::job::{Job, Settings};
+use crate::origin::without_password;
+use crate::outcome::whole_ms;
+use crate::redirect::{Follow, Redirected};
+use crate::transport::{RequestOptions, Trace, WireHead, body_error};
+use crate::units::{DisplayDuration, DisplaySize};
+
+/// What a bring-your-own client is given beyond the attempt's own limit before it is cut off: roundup's transport keeps
+/// the limit itself and names the phase.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// The content of a response that did not succeed is kept up to this size: it often says why.
+const MAX_ERROR_BODY: u64 = 64 * 1024;
+
+/// What is known of a response, whether or not the job succeeded.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    pub(super) status: Option<u16>,
+    pub(super) final_url: Option<Box<str>>,
+    pub(super) content_type: Option<Box<str>>,
+    pub(super) body_bytes: Option<u64>,
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) saved: bool,
+    pub(super) truncated: bool,
+    pub(super) data: Option<Map<String, Value>>,
+    /// What the response says to wait before the next request, and whether it says so because it refused this one.
+    pub(super) retry_after: Option<Duration>,
+    pub(super) rate_limited: Option<Duration>,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) received: Received,
+    pub(super) error: Option<Error>,
+}
+
+/// Makes one attempt. `keep` says whether anybody wants the content in memory.
+pub(super) async fn attempt(client: &surf::Client, job: &Job, keep: bool, trace: &Arc<Trace>) -> Ended {
+    let settings = job.settings();
+    let started = Instant::now();
+    let mut received = Received::default();
+    let work = fetch(client, job, keep, started, trace, &mut received);
+    let error = match event_loop::timeout(settings.timeout + GRACE, work).await {
+        Ok(result) => result.err(),
+        Err(_) => {
+            let phase = trace.progress().phase;
+            let text = format!("timed out after {} while {}", DisplayDuration(settings.timeout), phase.doing());
+            Some(Error::new(Kind::Timeout, text).in_phase(phase))
+        }
+    };
+    let error = error.or_else(|| too_slow(settings, started.elapsed()));
+    Ended { received, error }
+}
+
+async fn fetch(
+    client: &surf::Client,
+    job: &Job,
+    keep: bool,
+    started: Instant,
+    trace: &Arc<Trace>,
+    received: &mut Received,
+) -> Result<()> {
+    let settings = job.settings();
+    let mut response = client.send(request(job, started, trace)).await.map_err(from_surf)?;
+    let head = Head::of(&response);
+    let status = head.status();
+    received.status = Some(status);
+    received.content_type = head.text("content-type");
+    let now = SystemTime::now();
+    received.retry_after =
+        head.field("retry-after").and_then(|value| advice::retry_after(&value, head.field("date").as_deref(), now));
+    if received.retry_after.is_none() {
+        let fields = |name: &str| head.borrowed(name);
+        received.rate_limited = advice::rate_limit(fields, now);
+    }
+    if let Some(Redirected(chain)) = response.ext::<Redirected>() {
+        received.final_url = chain.last().map(|url| without_password(url.as_str()).into());
+    }
+    if trace.progress().head_at.is_none() {
+        // Another client's backend does not note it.
+        trace.update(|progress| {
+            progress.head_at = Some(Instant::now());
+            progress.first_byte = Some(started.elapsed());
+        });
+    }
+    trace.enter(Phase::Body);
+    let good = settings.good_statuses().contains(status);
+    let mut body = response.take_body();
+    if good {
+        read(&mut body, job, keep, received).await?;
+    } else {
+        read_error_body(&mut body, keep, received).await;
+    }
+    judge(settings, status, good, received)
+}
+
+fn request(job: &Job, started: Instant, trace: &Arc<Trace>) -> surf::Request {
+    let settings = job.settings();
+    // Every method a job can have is one that surf knows.
+    let method = settings.method.as_str().parse().unwrap_or(surf::http::Method::Get);
+    let mut request = surf::Request::new(method, job.url().clone());
+    if let Some(data) = &settings.data {
+        request.set_body(data.to_vec());
+        let typed = settings.headers.iter().any(|field| field.name().eq_ignore_ascii_case("content-type"));
+        if !typed {
+            // As curl does: a body that was given without a type is a form.
+            request.insert_header("content-type", "application/x-www-form-urlencoded");
+        }
+    }
+    let mut options = RequestOptions::default();
+    let mut set_before: Vec<&str> = Vec::new();
+    for field in &settings.headers {
+        match HeaderValue::from_bytes(field.value().to_vec()) {
+            Ok(value) => {
+                let seen = set_before.iter().any(|name| name.eq_ignore_ascii_case(field.name()));
+                if seen {
+                    request.append_header(field.name(), value);
+                } else {
+                    request.insert_header(field.name(), value);
+                    set_before.push(field.name());
+                }
+            }
+            // Not ASCII, which http-types cannot carry.
+            Err(_) => options.fields.push(field.clone()),
+        }
+    }
+    options.deadline = Some((started + settings.timeout, settings.timeout));
+    options.connect_timeout = Some(settings.connect_timeout.min(settings.timeout));
+    options.trace = Some(trace.clone());
+    options.raw = settings.raw;
+    options.raw_head = true;
+    request.set_ext(options);
+    request.set_ext(Follow(settings.follow));
+    request
+}
+
+/// The head of a response, from roundup's transport or from another backend.
+enum Head<'a> {
+    Wire(&'a WireHead),
+    Surf(&'a surf::Response),
+}
+
+impl<'a> Head<'a> {
+    fn of(response: &'a surf::Response) -> Head<'a> {
+        response.ext::<WireHead>().map_or(Head::Surf(response), Head::Wire)
+    }
+
+    fn status(&self) -> u16 {
+        match self {
+            Head::Wire(wire) => wire.head().status(),
+            Head::Surf(response) => response.status() as u16,
+        }
+    }
+
+    fn borrowed(&self, name: &str) -> Option<&'a [u8]> {
+        match self {
+            Head::Wire(wire) => wire.head().get(name),
+            Head::Surf(response) => response.header(name).map(|values| values.last().as_str().as_bytes()),
+        }
+    }
+
+    fn field(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+        self.borrowed(name).map(Cow::Borrowed)
+    }
+
+    fn text(&self, name: &str) -> Option<Box<str>> {
+        self.borrowed(name).map(|value| String::from_utf8_lossy(value).into())
+    }
+}
+
+async fn read(body: &mut surf::Body, job: &Job, keep: bool, received: &mut Received) -> Result<()> {
+    let settings = job.settings();
+    let path = job.output().map(|path| path.as_path() as &Path);
+    // What is saved is not kept too, unless it must be looked into.
+    let keep = if path.is_some() { settings.reads_json() } else { keep || settings.reads_json() };
+    let by_default = if keep || path.is_none() { Settings::MAX_BODY_KEPT } else { Settings::MAX_BODY_SAVED };
+    let limit = settings.max_body.unwrap_or(by_default);
+    let too_large = || {
+        let text = format!("the content is larger than {}: raise max_body if it may be", DisplaySize(limit));
+        Error::new(Kind::TooLarge, text).in_phase(Phase::Body)
+    };
+    if body.len().is_some_and(|length| length as u64 > limit) {
+        received.truncated = true;
+        return Err(too_large());
+    }
+    let mut sink = Sink::open(keep, path).await?;
+    let mut total = 0u64;
+    loop {
+        let piece = body.fill_buf().await.map_err(body_error)?;
+        if piece.is_empty() {
+            break;
+        }
+        let length = piece.len();
+        total += length as u64;
+        received.body_bytes = Some(total);
+        if total > limit {
+            received.truncated = true;
+            return Err(too_large());
+        }
+        sink.write(piece).await?;
+        futures_lite::AsyncBufReadExt::consume(body, length);
+    }
+    received.body_bytes = Some(total);
+    received.body = sink.finish().await?;
+    received.saved = path.is_some();
+    Ok(())
+}
+
+/// Reads what a failed response says, as far as that is short. Whatever goes wrong here, the status is the error.
+async fn read_error_body(body: &mut surf::Body, keep: bool, received: &mut Received) {
+    let mut kept = Vec::new();
+    let mut total = 0u64;
+    while let Ok(piece) = body.fill_buf().await {
+        let length = piece.len();
+        total += length as u64;
+        if length == 0 || total > MAX_ERROR_BODY {
+            break;
+        }
+        kept.extend_from_slice(piece);
+        futures_lite::AsyncBufReadExt::consume(body, length);
+    }
+    received.body_bytes = Some(total);
+    received.truncated = total > MAX_ERROR_BODY;
+    received.body = (keep && !received.truncated).then_some(kept);
+}
+
+/// Whether the response is what the job wants: its status, its values.
+fn judge(settings: &Settings, status: u16, good: bool, received: &mut Received) -> Result<()> {
+    if !good {
+        let expected = settings.good_statuses();
+        let (kind, what) = match settings.expect.status {
+            Some(_) => (Kind::Expectation, "is not the expected"),
+            None => (Kind::Status, "is not among the accepted"),
+        };
+        return Err(Error::new(kind, format!("status {status} {what} {expected}")).in_phase(Phase::Head));
+    }
+    if !settings.reads_json() {
+        return Ok(());
+    }
+    let content = received.body.as_deref().unwrap_or_default();
+    let document: Value =
+        serde_json::from_slice(content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content)).map_err(|error| {
+            let text = "the content is not the JSON that select and expect look into";
+            Error::new(Kind::Body, text).in_phase(Phase::Body).with_source(error)
+        })?;
+    let select = |(name, pointer): &(String, crate::job::Pointer)| {
+        (name.clone(), pointer.find(&document).cloned().unwrap_or(Value::Null))
+    };
+    if !settings.select.is_empty() {
+        received.data = Some(settings.select.iter().map(select).collect());
+    }
+    for (pointer, expected) in &settings.expect.json {
+        let found = pointer.find(&document);
+        if !found.is_some_and(|found| same_value(found, expected)) {
+            let found = found.map_or_else(|| "nothing".to_owned(), shorten);
+            let text = format!("{} is {found} where {} is expected", place(pointer), shorten(expected));
+            return Err(Error::new(Kind::Expectation, text).in_phase(Phase::Body));
+        }
+    }
+    Ok(())
+}
+
+/// 1 and 1.0 are one number.
+fn same_value(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a == b || (a.as_f64().is_some() && a.as_f64() == b.as_f64()),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same_value(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
+fn place(pointer: &crate::job::Pointer) -> String {
+    let text = pointer.to_string();
+    if text.is_empty() { "the document".to_owned() } else { text }
+}
+
+fn shorten(value: &Value) -> String {
+    const MAX: usize = 80;
+    let text = value.to_string();
+    if text.chars().count() <= MAX { text } else { text.chars().take(MAX).chain(['…']).collect() }
+}
+
+fn too_slow(settings: &Settings, took: Duration) -> Option<Error> {
+    let limit = settings.expect.max_ms?;
+    let took = whole_ms(took);
+    let text = format!("it took {took} ms where at most {limit} are expected");
+    (took > limit).then(|| Error::new(Kind::Expectation, text).in_phase(Phase::Body))
+}
+
+/// What a client says went wrong: the error that travelled inside, or that of somebody's middleware.
+fn from_surf(error: surf::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(ours) => ours,
+        Err(foreign) => {
+            Error::new(Kind::Io, "the client failed").in_phase(Phase::Send).with_source(foreign.into_inner())
+        }
+    }
+}

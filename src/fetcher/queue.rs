@@ -1,0 +1,351 @@
+//! Which job may start next: order, per-host caps, rates and pauses. Pure: the caller brings the time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::time::Instant;
+
+use super::rate::Pacer;
+use crate::limits::Limits;
+use crate::origin::Origin;
+
+/// Jobs that wait, by host.
+///
+/// They start in input order, except that a job whose host may not be asked now lets those of other hosts pass. A step
+/// costs the logarithm of the number of hosts and of jobs; nothing is searched from end to end.
+#[derive(Debug)]
+pub(super) struct Queue {
+    hosts: Vec<Host>,
+    by_origin: HashMap<Origin, usize>,
+    /// Hosts with a job that may start, by their first job.
+    open: BTreeSet<(usize, usize)>,
+    /// Hosts to look at again when the time has come.
+    held: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// Jobs to put back when the time has come, with their host.
+    delayed: BinaryHeap<Reverse<(Instant, usize, usize)>>,
+    pacer: Option<Pacer>,
+    waiting: usize,
+    running: usize,
+    limits: Limits,
+}
+
+#[derive(Debug)]
+struct Host {
+    jobs: BinaryHeap<Reverse<usize>>,
+    running: u32,
+    per_host: Option<u32>,
+    /// How many at once the host has shown to take: set when it refuses, raised slowly while it does not.
+    learned: Option<Learned>,
+    paused_until: Option<Instant>,
+    pacer: Option<Pacer>,
+}
+
+/// A cap that was learned from refusals (additive increase, multiplicative decrease; RFC 5681 names the idea).
+#[derive(Clone, Copy, Debug)]
+struct Learned {
+    cap: u32,
+    successes: u32,
+}
+
+/// Raise a learned cap by one after this many rounds without a refusal.
+const ROUNDS: u32 = 4;
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Start this job of this host; it counts as running until [`Queue::ended`].
+    Start { job: usize, host: usize },
+    /// Nothing may start before then, unless a running job ends.
+    At(Instant),
+    /// Nothing may start until a running job ends.
+    Wait,
+    /// Nothing waits and nothing runs.
+    Done,
+}
+
+impl Queue {
+    pub(super) fn new(limits: Limits) -> Queue {
+        Queue {
+            hosts: Vec::new(),
+            by_origin: HashMap::new(),
+            open: BTreeSet::new(),
+            held: BinaryHeap::new(),
+            delayed: BinaryHeap::new(),
+            pacer: limits.rate.map(Pacer::new),
+            waiting: 0,
+            running: 0,
+            limits,
+        }
+    }
+
+    /// Adds a job.
+    pub(super) fn push(&mut self, job: usize, origin: &Origin) {
+        let host = match self.by_origin.get(origin) {
+            Some(host) => *host,
+            None => {
+                let limits = self.limits.of(origin);
+                self.hosts.push(Host {
+                    jobs: BinaryHeap::new(),
+                    running: 0,
+                    per_host: limits.per_host.map(u32::from),
+                    learned: None,
+                    paused_until: None,
+                    pacer: limits.rate.map(Pacer::new),
+                });
+                self.by_origin.insert(origin.clone(), self.hosts.len() - 1);
+                self.hosts.len() - 1
+            }
+        };
+        self.waiting += 1;
+        self.enqueue(job, host);
+    }
+
+    /// The next job that may start.
+    pub(super) fn next(&mut self, now: Instant) -> Next {
+        while let Some(Reverse((at, job, host))) = self.delayed.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.delayed.pop();
+            self.enqueue(job, host);
+        }
+        while let Some(Reverse((at, host))) = self.held.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.held.pop();
+            self.reopen(host);
+        }
+        let paced_until = self.pacer.as_ref().and_then(|pacer| pacer.wait_until(now));
+        while let Some((first, index)) = self.open.pop_first() {
+            let host = &mut self.hosts[index];
+            if host.is_full() {
+                // Looked at again when one of its jobs ends.
+                continue;
+            }
+            if let Some(until) = host.wait_until(now) {
+                self.held.push(Reverse((until, index)));
+                continue;
+            }
+            if let Some(until) = paced_until {
+                self.open.insert((first, index));
+                return Next::At(until);
+            }
+            let Some(Reverse(job)) = host.jobs.pop() else { continue };
+            host.running += 1;
+            if let Some(pacer) = &mut host.pacer {
+                pacer.start(now);
+            }
+            if let Some(pacer) = &mut self.pacer {
+                pacer.start(now);
+            }
+            self.waiting -= 1;
+            self.running += 1;
+            self.reopen(index);
+            return Next::Start { job, host: index };
+        }
+        let held = self.held.peek().map(|Reverse((at, _))| *at);
+        let delayed = self.delayed.peek().map(|Reverse((at, _, _))| *at);
+        match (held.into_iter().chain(delayed).min(), self.running, self.waiting) {
+            (Some(at), _, _) => Next::At(at),
+            (None, 0, 0) => Next::Done,
+            (None, _, _) => Next::Wait,
+        }
+    }
+
+    /// A job that was started has ended, or its attempt has.
+    pub(super) fn ended(&mut self, host: usize) {
+        self.running -= 1;
+        self.hosts[host].running -= 1;
+        self.reopen(host);
+    }
+
+    /// Puts a job back, to start no earlier than `at`.
+    pub(super) fn retry(&mut self, job: usize, host: usize, at: Instant) {
+        self.waiting += 1;
+        self.delayed.push(Reverse((at, job, host)));
+    }
+
+    /// Starts nothing on this host before `until`.
+    pub(super) fn pause(&mut self, host: usize, until: Instant) {
+        let paused = &mut self.hosts[host].paused_until;
+        *paused = Some(paused.map_or(until, |already| already.max(until)));
+    }
+
+    /// The host has refused a request for being one too many: as many as are still running are what it takes.
+    ///
+    /// To be called after [`Queue::ended`] of the refused one.
+    pub(super) fn refused(&mut self, host: usize) {
+        let host = &mut self.hosts[host];
+        let most = host.learned.map_or(u32::MAX, |learned| learned.cap);
+        host.learned = Some(Learned { cap: host.running.clamp(1, most), successes: 0 });
+    }
+
+    /// The host has served a request.
+    pub(super) fn served(&mut self, host: usize) {
+        if let Some(learned) = &mut self.hosts[host].learned {
+            learned.successes += 1;
+            if learned.successes >= learned.cap.saturating_mul(ROUNDS) {
+                *learned = Learned { cap: learned.cap + 1, successes: 0 };
+            }
+        }
+        self.reopen(host);
+    }
+
+    fn enqueue(&mut self, job: usize, host: usize) {
+        // A job that comes before the host's first one changes where the host stands.
+        if let Some(Reverse(first)) = self.hosts[host].jobs.peek().copied() {
+            if job < first {
+                self.open.remove(&(first, host));
+            }
+        }
+        self.hosts[host].jobs.push(Reverse(job));
+        self.reopen(host);
+    }
+
+    /// Lists the host among those to look at, if it has a job.
+    fn reopen(&mut self, host: usize) {
+        if let Some(Reverse(first)) = self.hosts[host].jobs.peek() {
+            self.open.insert((*first, host));
+        }
+    }
+}
+
+impl Host {
+    fn is_full(&self) -> bool {
+        let cap = |cap: Option<u32>| cap.is_some_and(|cap| self.running >= cap);
+        cap(self.per_host) || cap(self.learned.map(|learned| learned.cap))
+    }
+
+    fn wait_until(&self, now: Instant) -> Option<Instant> {
+        let paused = self.paused_until.filter(|until| *until > now);
+        let paced = self.pacer.as_ref().and_then(|pacer| pacer.wait_until(now));
+        paused.into_iter().chain(paced).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::limits::{HostKey, HostLimits};
+    use crate::origin::parse_url;
+
+    fn origin(host: &str) -> Origin {
+        Origin::of(&parse_url(&format!("http://{host}/")).expect(host)).expect(host)
+    }
+
+    fn queue(limits: Limits, hosts: &[&str]) -> Queue {
+        let mut queue = Queue::new(limits);
+        for (job, host) in hosts.iter().enumerate() {
+            queue.push(job, &origin(host));
+        }
+        queue
+    }
+
+    /// All jobs that may start now.
+    fn starts(queue: &mut Queue, now: Instant) -> (Vec<usize>, Next) {
+        let mut started = Vec::new();
+        loop {
+            match queue.next(now) {
+                Next::Start { job, .. } => started.push(job),
+                other => return (started, other),
+            }
+        }
+    }
+
+    #[test]
+    fn input_order_and_caps() {
+        let limits = Limits { per_host: NonZeroU32::new(2), ..Limits::default() };
+        let now = Instant::now();
+        let mut queue = queue(limits, &["a", "a", "a", "b", "a", "b"]);
+        assert_eq!(starts(&mut queue, now), (vec![0, 1, 3, 5], Next::Wait));
+        queue.ended(0);
+        assert_eq!(starts(&mut queue, now), (vec![2], Next::Wait));
+        queue.ended(0);
+        queue.ended(0);
+        assert_eq!(starts(&mut queue, now), (vec![4], Next::Wait));
+        for host in [0, 1, 1] {
+            queue.ended(host);
+        }
+        assert_eq!(queue.next(now), Next::Done);
+    }
+
+    #[test]
+    fn a_paused_host_lets_others_pass_and_goes_on() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let mut queue = queue(Limits::default(), &["a", "b", "a"]);
+        queue.pause(0, later);
+        assert_eq!(starts(&mut queue, now), (vec![1], Next::At(later)));
+        queue.ended(1);
+        assert_eq!(starts(&mut queue, now), (vec![], Next::At(later)));
+        assert_eq!(starts(&mut queue, later), (vec![0, 2], Next::Wait));
+    }
+
+    #[test]
+    fn a_retry_comes_back_before_later_jobs() {
+        let now = Instant::now();
+        let soon = now + Duration::from_millis(5);
+        let limits = Limits { per_host: NonZeroU32::new(1), ..Limits::default() };
+        let mut queue = queue(limits, &["a", "a", "a"]);
+        assert_eq!(queue.next(now), Next::Start { job: 0, host: 0 });
+        queue.ended(0);
+        queue.retry(0, 0, soon);
+        assert_eq!(queue.next(now), Next::Start { job: 1, host: 0 });
+        queue.ended(0);
+        assert_eq!(queue.next(soon), Next::Start { job: 0, host: 0 });
+        queue.ended(0);
+        assert_eq!(queue.next(soon), Next::Start { job: 2, host: 0 });
+        queue.ended(0);
+        assert_eq!(queue.next(soon), Next::Done);
+    }
+
+    #[test]
+    fn rates_of_the_run_and_of_a_host() {
+        let now = Instant::now();
+        let at = |ms: u64| now + Duration::from_millis(ms);
+        let slow = HostLimits { per_host: None, rate: "5/s".parse().ok() };
+        let hosts = [(HostKey::new("a").expect("a host"), slow)].into();
+        let limits = Limits { rate: "10/s".parse().ok(), hosts, ..Limits::default() };
+        let mut queue = queue(limits, &["a", "a", "b", "b"]);
+        let mut log = Vec::new();
+        let mut time = now;
+        loop {
+            match queue.next(time) {
+                Next::Start { job, .. } => log.push((job, time)),
+                Next::At(next) => time = next,
+                Next::Wait => break,
+                Next::Done => unreachable!("four are running"),
+            }
+        }
+        assert_eq!(log, [(0, at(0)), (2, at(100)), (1, at(200)), (3, at(300))]);
+    }
+
+    #[test]
+    fn refusals_teach_how_many_a_host_takes() {
+        let now = Instant::now();
+        let mut queue = queue(Limits::default(), &["a"; 50]);
+        assert_eq!(starts(&mut queue, now).0.len(), 50);
+        // Ten are being served; forty are refused one after the other.
+        for job in 10..50 {
+            queue.ended(0);
+            queue.refused(0);
+            queue.retry(job, 0, now);
+        }
+        assert_eq!(starts(&mut queue, now).0.len(), 0, "ten are still running");
+        for _ in 0..10 {
+            queue.ended(0);
+            queue.served(0);
+        }
+        assert_eq!(starts(&mut queue, now).0, Vec::from_iter(10..20));
+        // It is raised by one after four rounds without a refusal, and never above what is left.
+        for _ in 0..30 {
+            queue.ended(0);
+            queue.served(0);
+            starts(&mut queue, now);
+        }
+        assert_eq!(queue.hosts[0].learned.map(|learned| learned.cap), Some(11));
+    }
+}

@@ -1,0 +1,272 @@
+//! Redirects, followed by a surf middleware that sends each request once.
+
+use async_trait::async_trait;
+use futures_lite::AsyncReadExt;
+use surf::http::headers;
+use surf::http::{Method, Url};
+use surf::middleware::{Middleware, Next};
+use surf::{Body, Client, Request, Response};
+
+use crate::error::{Error, Kind, Phase};
+use crate::origin::{Origin, without_password};
+use crate::transport::{RequestOptions, WireHead, into_surf};
+
+/// How many redirects are followed unless the request says otherwise.
+const FOLLOW: u32 = 10;
+
+/// Content up to this size is kept, to be sent again where a redirect asks for it.
+const REPLAY: usize = 256 * 1024;
+
+/// How much of a redirect's own content is read so that its connection can serve the next request.
+const DRAIN: u64 = 16 * 1024;
+
+/// Follows redirects (RFC 9110, section 15.4).
+///
+/// 301, 302 and 303 turn POST into GET, 307 and 308 keep the method. Authorization, Cookie and Proxy-Authorization do not
+/// cross origins. From https to http, to another scheme, in a loop, or too often: an error of [`Kind::Redirect`] that
+/// lists the way. A response whose status is a redirect but that names no Location is handed on as it is.
+///
+/// Unlike surf's own `Redirect`, it does not probe: every request is sent once.
+#[derive(Clone, Copy, Debug)]
+pub struct Redirect {
+    follow: u32,
+}
+
+impl Redirect {
+    /// Follows at most this many redirects in a row; 0 hands every redirect on.
+    pub fn new(follow: u32) -> Redirect {
+        Redirect { follow }
+    }
+}
+
+/// Follows at most 10.
+impl Default for Redirect {
+    fn default() -> Redirect {
+        Redirect::new(FOLLOW)
+    }
+}
+
+/// In the `ext` of a request: how many redirects to follow, whatever the middleware's own limit is.
+#[derive(Clone, Copy, Debug)]
+pub struct Follow(pub u32);
+
+/// In the `ext` of a response that redirects led to: the URLs on the way, from the first that was asked to the one that
+/// answered.
+#[derive(Clone, Debug)]
+pub struct Redirected(pub Vec<Url>);
+
+#[async_trait]
+impl Middleware for Redirect {
+    async fn handle(&self, mut request: Request, client: Client, next: Next<'_>) -> surf::Result<Response> {
+        let follow = request.ext::<Follow>().map_or(self.follow, |follow| follow.0);
+        if follow == 0 {
+            return next.run(request, client).await;
+        }
+        let mut options = request.ext::<RequestOptions>().cloned();
+        let mut content = Content::take(&mut request).await?;
+        let mut chain = vec![request.url().clone()];
+        // From where on the chain was asked for with the present method: a POST that leads to a GET of the same URL is no
+        // circle.
+        let mut same_method_from = 0;
+        loop {
+            // A clone has neither content nor extensions.
+            let mut hop = request.clone();
+            if let Some(options) = &options {
+                hop.set_ext(options.clone());
+            }
+            content.put_into(&mut hop);
+            let mut response = next.run(hop, client.clone()).await?;
+            let Some((status, location)) = redirection(&response) else {
+                return Ok(finished(response, chain));
+            };
+            let changes_method = becomes_get(status, request.method());
+            if changes_method {
+                same_method_from = chain.len();
+            }
+            let target = check(request.url(), &location, &chain, same_method_from, follow).map_err(into_surf)?;
+            if changes_method {
+                content = Content::None;
+                let head: &mut surf::http::Request = request.as_mut();
+                head.set_method(Method::Get);
+                for name in [headers::CONTENT_TYPE, headers::CONTENT_ENCODING, headers::CONTENT_LENGTH] {
+                    head.remove_header(name);
+                }
+            } else if matches!(content, Content::Sent) {
+                let text =
+                    format!("the redirect to {target} asks for the content again, which was streamed and is gone");
+                return Err(into_surf(Error::new(Kind::Redirect, text).in_phase(Phase::Head)));
+            }
+            if !same_origin(request.url(), &target) {
+                for name in NOT_ACROSS_ORIGINS {
+                    request.remove_header(name);
+                }
+                if let Some(options) = &mut options {
+                    options
+                        .fields
+                        .retain(|f| !NOT_ACROSS_ORIGINS.iter().any(|name| f.name().eq_ignore_ascii_case(name)));
+                }
+            }
+            let mut rest = response.take_body().take(DRAIN);
+            // Only to free the connection; whatever goes wrong here, the next request will tell.
+            let _ = rest.read_to_end(&mut Vec::new()).await;
+            *AsMut::<surf::http::Request>::as_mut(&mut request).url_mut() = target.clone();
+            chain.push(target);
+        }
+    }
+}
+
+/// Credentials, and the name that was given to the first host.
+const NOT_ACROSS_ORIGINS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "host"];
+
+/// The content of the request that is redirected.
+enum Content {
+    None,
+    Kept(Vec<u8>),
+    Stream(Body),
+    /// A stream that was sent with an earlier request.
+    Sent,
+}
+
+impl Content {
+    async fn take(request: &mut Request) -> surf::Result<Content> {
+        let mime = request.header(headers::CONTENT_TYPE).is_some();
+        let mut body = request.take_body();
+        if !mime {
+            // surf makes one up from the body it leaves behind.
+            request.remove_header(headers::CONTENT_TYPE);
+        }
+        match body.len() {
+            Some(0) => Ok(Content::None),
+            Some(length) if length <= REPLAY => {
+                let mut bytes = Vec::with_capacity(length);
+                body.read_to_end(&mut bytes).await?;
+                Ok(Content::Kept(bytes))
+            }
+            _ => Ok(Content::Stream(body)),
+        }
+    }
+
+    fn put_into(&mut self, request: &mut Request) {
+        match std::mem::replace(self, Content::Sent) {
+            Content::None => *self = Content::None,
+            Content::Kept(bytes) => {
+                request.set_body(bytes.clone());
+                *self = Content::Kept(bytes);
+            }
+            Content::Stream(body) => request.set_body(body),
+            Content::Sent => {}
+        }
+    }
+}
+
+/// Status and Location, where the response is a redirect that can be followed.
+fn redirection(response: &Response) -> Option<(u16, String)> {
+    let wire = response.ext::<WireHead>().map(WireHead::head);
+    let status = wire.map_or(response.status() as u16, |head| head.status());
+    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = match wire {
+        Some(head) => String::from_utf8_lossy(head.get("location")?).into_owned(),
+        None => response.header(headers::LOCATION)?.last().as_str().to_owned(),
+    };
+    Some((status, location))
+}
+
+fn becomes_get(status: u16, method: Method) -> bool {
+    match status {
+        301 | 302 => method == Method::Post,
+        303 => method != Method::Get && method != Method::Head,
+        _ => false,
+    }
+}
+
+/// Where the redirect leads, if it may be followed.
+fn check(from: &Url, location: &str, chain: &[Url], same_method_from: usize, follow: u32) -> Result<Url, Error> {
+    let wrong = |text: String| Error::new(Kind::Redirect, text).in_phase(Phase::Head);
+    let way = || {
+        let hops: Vec<String> = chain.iter().map(|url| without_password(url.as_str())).collect();
+        hops.join(" -> ")
+    };
+    let shown = || without_password(&location.chars().take(200).collect::<String>());
+    let target = from.join(location).map_err(|error| {
+        wrong(format!(
+            "the redirect from {} leads to \"{}\", which is not a URL",
+            without_password(from.as_str()),
+            shown()
+        ))
+        .with_source(error)
+    })?;
+    if !matches!(target.scheme(), "http" | "https") || target.host_str().is_none_or(str::is_empty) {
+        return Err(wrong(format!("the redirect {} -> {} leads out of http and https", way(), shown())));
+    }
+    if from.scheme() == "https" && target.scheme() == "http" {
+        return Err(wrong(format!("the redirect {} -> {} leads from https to http", way(), shown())));
+    }
+    // A fragment is never sent: with another one it is the same request.
+    let same = |url: &&Url| url[..url::Position::AfterQuery] == target[..url::Position::AfterQuery];
+    if chain[same_method_from..].iter().any(|url| same(&url)) {
+        return Err(wrong(format!("the redirects go in a circle: {} -> {}", way(), without_password(target.as_str()))));
+    }
+    if chain.len() > follow as usize {
+        return Err(wrong(format!("more than {follow} redirects: {} -> {}", way(), without_password(target.as_str()))));
+    }
+    Ok(target)
+}
+
+fn same_origin(a: &Url, b: &Url) -> bool {
+    matches!((Origin::of(a), Origin::of(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+fn finished(mut response: Response, chain: Vec<Url>) -> Response {
+    if chain.len() > 1 {
+        response.insert_ext(Redirected(chain));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn where_a_redirect_may_lead() {
+        let https = url("https://a/x");
+        let ok = |from: &Url, to: &str| check(from, to, std::slice::from_ref(from), 0, 10).map(|url| url.to_string());
+        assert_eq!(ok(&https, "/y").ok().as_deref(), Some("https://a/y"));
+        assert_eq!(ok(&https, "//b/y").ok().as_deref(), Some("https://b/y"));
+        assert_eq!(ok(&url("http://me:pw@a/x"), "y").ok().as_deref(), Some("http://me:pw@a/y"));
+        for (to, part) in [
+            ("http://a/y", "https to http"),
+            ("ftp://a/y", "out of http"),
+            ("javascript:alert(1)", "out of http"),
+            ("https://a/x#again", "in a circle"),
+            ("https://[", "not a URL"),
+        ] {
+            let error = ok(&https, to).expect_err(to);
+            assert!(error.one_line().contains(part), "{}", error.one_line());
+            assert_eq!(error.kind(), Kind::Redirect);
+        }
+        let chain = [url("https://a/1"), url("https://u:secret@a/2")];
+        let error = check(&chain[1], "/3", &chain, 0, 1).expect_err("too many");
+        assert_eq!(error.one_line(), "more than 1 redirects: https://a/1 -> https://u:***@a/2 -> https://u:***@a/3");
+    }
+
+    #[test]
+    fn methods() {
+        for (status, method, get) in [
+            (301, Method::Post, true),
+            (302, Method::Put, false),
+            (303, Method::Put, true),
+            (303, Method::Head, false),
+            (307, Method::Post, false),
+            (308, Method::Post, false),
+        ] {
+            assert_eq!(becomes_get(status, method), get, "{status} {method}");
+        }
+    }
+}

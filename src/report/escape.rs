@@ -1,0 +1,76 @@
+//! What a server can send and a reader's terminal, editor or line splitter would take for a command.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+/// Whether a character is a command rather than text.
+///
+/// Control characters of ASCII and Unicode (U+0080 to U+009F start escape sequences in some terminals), the two Unicode
+/// line separators (some readers of lines split there), and the bidirectional overrides (they reorder what is shown).
+pub(super) fn is_command(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text with every command shown as a picture: ASCII controls as their Unicode control picture, others as U+FFFD.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_command) {
+        return Cow::Borrowed(text);
+    }
+    let picture = |c: char| match u32::from(c) {
+        code @ 0..0x20 => char::from_u32(0x2400 + code).unwrap_or(char::REPLACEMENT_CHARACTER),
+        0x7f => '\u{2421}',
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    text.chars().map(|c| if is_command(c) { picture(c) } else { c }).collect()
+}
+
+/// Writes a value as compact JSON in which every command is escaped.
+pub(super) fn json<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(out, Escaping)).map_err(io::Error::from)
+}
+
+/// Writes the inside of a JSON string, escaping the commands that JSON itself would leave as they are.
+pub(super) fn fragment<W: Write + ?Sized>(out: &mut W, text: &str) -> io::Result<()> {
+    let mut rest = text;
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_command(*c)) {
+        out.write_all(&rest.as_bytes()[..at])?;
+        // All commands are in the basic plane, so one escape is enough.
+        write!(out, "\\u{:04x}", u32::from(c))?;
+        rest = &rest[at + c.len_utf8()..];
+    }
+    out.write_all(rest.as_bytes())
+}
+
+/// serde_json's compact format with [`fragment`] for strings. serde_json calls it for what needs no escape in JSON.
+struct Escaping;
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
+        fragment(writer, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_get_pictures() {
+        assert_eq!(visible("\x1b[31mred\n\u{9b}0m\u{202e}\x7f"), "␛[31mred␊\u{fffd}0m\u{fffd}␡");
+        assert!(matches!(visible("Zürich 東京"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn json_reads_back_the_same_and_holds_no_command() {
+        let text: String = ('\0'..'\u{3000}').collect();
+        let mut out = Vec::new();
+        json(&mut out, &text).expect("a Vec takes everything");
+        let written = String::from_utf8(out).expect("JSON is UTF-8");
+        assert!(!written.contains(is_command));
+        assert_eq!(serde_json::from_str::<String>(&written).expect("valid"), text);
+    }
+}
