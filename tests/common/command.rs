@@ -86,8 +86,13 @@ impl TestCommand {
         let binary = std::env::var_os(BINARY).unwrap_or_else(|| env!("CARGO_BIN_EXE_roundup").into());
         let runner = std::env::var(RUNNER).unwrap_or_default();
         let mut words = runner.split_whitespace().map(OsString::from).chain([binary]);
-        let mut command = Command::new(words.next().expect("there is the binary"));
-        command.args(words);
+        let program = words.next().expect("there is the binary");
+        TestCommand::program(program).args(words)
+    }
+
+    /// Another program, in the same surroundings.
+    pub(crate) fn program(program: impl AsRef<OsStr>) -> TestCommand {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if is_read_by_roundup(&name.to_string_lossy()) {
                 command.env_remove(name);
@@ -96,11 +101,10 @@ impl TestCommand {
         TestCommand { command, stdin: Vec::new(), limit: PATIENCE }
     }
 
-    /// The same in this folder.
-    pub(crate) fn inside(dir: &Dir) -> TestCommand {
-        let mut command = TestCommand::new();
-        command.command.current_dir(dir.path());
-        command
+    /// Runs it in this folder.
+    pub(crate) fn inside(mut self, dir: &Dir) -> TestCommand {
+        self.command.current_dir(dir.path());
+        self
     }
 
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> TestCommand {
@@ -152,7 +156,8 @@ impl TestCommand {
     }
 }
 
-fn is_read_by_roundup(name: &str) -> bool {
+/// Whether a variable would change what roundup does.
+pub(crate) fn is_read_by_roundup(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let exact = ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "COLORTERM", "SSL_CERT_FILE", "SSL_CERT_DIR"];
     name.starts_with("ROUNDUP_") || name.ends_with("_PROXY") || name == "RUST_LOG" || exact.contains(&name.as_str())
@@ -172,6 +177,11 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// When to take it for hung, from now on.
+    pub(crate) fn limit(&mut self, limit: Duration) {
+        self.end = Instant::now() + limit;
     }
 
     /// Sends Ctrl-C.

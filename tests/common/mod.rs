@@ -18,10 +18,10 @@ mod wire;
 
 use std::time::Duration;
 
-pub(crate) use command::{Dir, Output, Running, TestCommand};
+pub(crate) use command::{Dir, Output, Running, TestCommand, is_read_by_roundup};
 pub(crate) use reply::{Reply, gzip};
 pub(crate) use request::Request;
-pub(crate) use server::{Builder, Server, limited_server, refusing_port};
+pub(crate) use server::{Builder, Server, limited_server, limited_server_with, refusing_port};
 pub(crate) use stats::Stats;
 pub(crate) use tls::{Authority, Leaf, client_config};
 

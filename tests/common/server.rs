@@ -171,18 +171,25 @@ impl Drop for Server {
 }
 
 /// A server that allows `limit` requests in flight and answers 429 with `Retry-After` in seconds above that.
+/// What it allows takes 50 ms.
 pub(crate) fn limited_server(limit: usize, retry_after: u64) -> Server {
+    limited_server_with(limit, retry_after, || Reply::json("{\"ok\":true}").late(Duration::from_millis(50)))
+}
+
+/// The same with another answer to what it allows.
+pub(crate) fn limited_server_with(limit: usize, retry_after: u64, allowed: fn() -> Reply) -> Server {
     struct Permit(Arc<AtomicUsize>);
     impl Drop for Permit {
         fn drop(&mut self) {
             self.0.fetch_sub(1, Ordering::SeqCst);
         }
     }
+    // Not the count of requests in flight: a request that is refused must not lead to the next being refused.
     let admitted = Arc::new(AtomicUsize::new(0));
     Server::start(move |_| {
         let one_more = |n| (n < limit).then_some(n + 1);
         match admitted.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more) {
-            Ok(_) => Reply::json("{\"ok\":true}").late(Duration::from_millis(50)).holding(Permit(admitted.clone())),
+            Ok(_) => allowed().holding(Permit(admitted.clone())),
             Err(_) => Reply::status(429).header("Retry-After", retry_after.to_string()),
         }
     })
