@@ -1,3 +1,6 @@
-//! Integration tests.
+//! All integration tests in one binary, a module a topic: it links once, which matters on small machines.
 
+mod common;
+mod h1_corpus;
+mod layers;
 mod report;

@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(wait(&[("ratelimit", r#""a";r=zero;t=1"#)]), None);
         assert_eq!(wait(&[("ratelimit-remaining", "0"), ("ratelimit-reset", "7")]), Some(7000));
         assert_eq!(wait(&[("ratelimit-remaining", "1"), ("ratelimit-reset", "7")]), None);
-        assert_eq!(wait(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "784111787")]), Some(784_111_787_000));
+        assert_eq!(wait(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "86400")]), Some(86_400_000));
         assert_eq!(wait(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "0.25")]), Some(1000));
         assert_eq!(wait(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "-4")]), None);
         // A reset as a time of day.

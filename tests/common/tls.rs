@@ -1,0 +1,111 @@
+//! Certificates made for one test, and the TLS settings around them. The provider is always named: nothing is
+//! installed for the process.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+
+use super::Dir;
+
+/// A certificate authority of one test.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    root: CertificateDer<'static>,
+    file: PathBuf,
+    _dir: Dir,
+}
+
+/// What is the matter with the server's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaf {
+    /// Nothing: it is for `localhost`, 127.0.0.1 and ::1, from 1975 to 4096.
+    Good,
+    /// It ended in 2001.
+    Expired,
+    /// It begins in 4000.
+    NotYetValid,
+    /// It is for `other.example`.
+    OtherHost,
+    /// It is signed by itself.
+    SelfSigned,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Authority {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names are fine");
+        params.distinguished_name.push(DnType::CommonName, "a root for one test");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a root certificate");
+        let dir = Dir::new();
+        let file = dir.write("ca.pem", certificate.pem());
+        Authority { issuer: Issuer::new(params, key), root: certificate.der().clone(), file, _dir: dir }
+    }
+
+    /// The root as a PEM file, for `--cacert`. It goes with the authority.
+    pub(crate) fn ca_file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The root alone.
+    pub(crate) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.root.clone()).expect("a root certificate");
+        roots
+    }
+
+    /// The settings of a server with TLS 1.2 and 1.3.
+    pub(crate) fn server(&self, leaf: Leaf) -> Arc<ServerConfig> {
+        self.server_with(leaf, rustls::ALL_VERSIONS)
+    }
+
+    /// The settings of a server with these versions alone, as `&[&rustls::version::TLS12]`.
+    pub(crate) fn server_with(&self, leaf: Leaf, versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
+        let names: &[&str] = match leaf {
+            Leaf::OtherHost => &["other.example"],
+            _ => &["localhost", "127.0.0.1", "::1"],
+        };
+        let names: Vec<String> = names.iter().map(|name| (*name).into()).collect();
+        let mut params = CertificateParams::new(names).expect("valid names");
+        match leaf {
+            Leaf::Expired => {
+                params.not_before = date_time_ymd(2000, 1, 1);
+                params.not_after = date_time_ymd(2001, 1, 1);
+            }
+            Leaf::NotYetValid => params.not_before = date_time_ymd(4000, 1, 1),
+            Leaf::Good | Leaf::OtherHost | Leaf::SelfSigned => {}
+        }
+        let key = KeyPair::generate().expect("a key");
+        let certificate = match leaf {
+            Leaf::SelfSigned => params.self_signed(&key),
+            _ => params.signed_by(&key, &self.issuer),
+        };
+        let chain = vec![certificate.expect("a certificate").der().clone()];
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(versions)
+            .expect("ring knows all versions")
+            .with_no_client_auth()
+            .with_single_cert(chain, key.into())
+            .expect("the key of the certificate");
+        Arc::new(config)
+    }
+}
+
+/// The settings of a client that trusts this authority alone. Sessions are resumed between connections of one config.
+pub(crate) fn client_config(authority: &Authority) -> Arc<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("ring knows all versions")
+        .with_root_certificates(authority.roots())
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
