@@ -247,9 +247,9 @@ impl Outcome {
         let version = if head.version() == Version::Http10 { "1.0" } else { "1.1" };
         self.line("version", version);
         self.line("status", head.status());
-        self.line("reason", head.reason().escape_ascii());
+        self.line("reason", quoted(head.reason()));
         for (name, value) in head.fields() {
-            self.line("field", format_args!("{name}: {}", value.escape_ascii()));
+            self.line("field", format_args!("{name} = {}", quoted(value)));
             let found = head.get(&name.to_ascii_uppercase());
             assert_eq!(found, head.get_all(name).next(), "the first of its name is found whatever the case");
             assert!(head.get_all(name).any(|v| v == value), "each field is found by its name");
@@ -311,7 +311,7 @@ impl Run<'_> {
             }
         };
         let result = self.body(BodyDecoder::with_limits(framing, limits));
-        outcome.line("content", self.content.escape_ascii());
+        outcome.line("content", quoted(&self.content));
         result
     }
 
@@ -360,6 +360,10 @@ impl Run<'_> {
         self.input.drain(..n);
         self.consumed += n;
     }
+}
+
+fn quoted(bytes: &[u8]) -> String {
+    format!("\"{}\"", bytes.escape_ascii())
 }
 
 fn mutate(bytes: &mut Vec<u8>, other: &[u8], rng: &mut Rng) {

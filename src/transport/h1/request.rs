@@ -69,7 +69,7 @@ pub fn encode_last_chunk(out: &mut Vec<u8>) {
 }
 
 fn request_line(out: &mut Vec<u8>, method: &str, target: &str) -> Result<()> {
-    if method.is_empty() || !method.bytes().all(is_token) {
+    if !is_token(method.as_bytes()) {
         return Err(refuse(format!("the method \"{}\" is not a token like GET", shown(method.as_bytes()))));
     }
     // What is wrong with a target is told without showing it: it may hold a secret.
@@ -87,11 +87,11 @@ fn request_line(out: &mut Vec<u8>, method: &str, target: &str) -> Result<()> {
 }
 
 fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<()> {
-    if name.is_empty() || !name.bytes().all(is_token) {
+    if !is_token(name.as_bytes()) {
         return Err(refuse(format!("the field name \"{}\" is not a token like X-Name", shown(name.as_bytes()))));
     }
     // The value stays out of the message: it may be a secret.
-    if !value.iter().all(|b| is_value(*b)) {
+    if !is_value(value) {
         return Err(refuse(format!("the value of the field {name} holds a control character, text is right")));
     }
     if name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding") {
