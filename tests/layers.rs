@@ -8,13 +8,24 @@ use std::path::Path;
 const WORDS: &[&str] = &["error", "units", "origin", "statuses", "job", "limits", "outcome", "redact", "rfc3339"];
 
 /// Layer 1: no async, no sockets, no clock. They use layer 0 and themselves.
-const PURE: &[&str] = &["plan", "report", "transport::h1", "transport::pool", "fetcher::rate", "fetcher::retry"];
+const PURE: &[&str] = &[
+    "plan",
+    "report",
+    "transport::h1",
+    "transport::pool",
+    "fetcher::advice",
+    "fetcher::queue",
+    "fetcher::rate",
+    "fetcher::retry",
+];
 
 /// Layers 2 and 3, and what each may use besides layer 0, itself and its own pure parts.
 const ABOVE: &[(&str, &[&str])] = &[
     ("event_loop", &[]),
-    ("transport", &[]),
-    ("redirect", &[]),
+    // Look-ups and certificate files are read off the loop.
+    ("transport", &["event_loop"]),
+    // The head as it came over the wire is in the transport's responses.
+    ("redirect", &["transport"]),
     // The transport and the redirects are in the client the builder makes by default.
     ("fetcher", &["event_loop", "transport", "redirect"]),
 ];
@@ -48,7 +59,8 @@ const IMPURE_PATHS: &[&str] = &[
 
 /// The one seam at which surf is known. The fetcher's other files may name the client they are given.
 const SURF: &[&str] = &["surf", "http_types", "http_client"];
-const SURF_SEAM: &[&str] = &["transport", "fetcher::attempt", "redirect"];
+const SURF_SEAM: &[&str] =
+    &["transport", "transport::convert", "transport::exchange", "transport::message", "fetcher::attempt", "redirect"];
 const SURF_CLIENT: (&str, &str) = ("fetcher", "surf::Client");
 
 #[test]

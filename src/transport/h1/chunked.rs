@@ -1,7 +1,7 @@
 //! The chunked transfer coding: RFC 9112, section 7.1. Framing is taken strictly, for two readings of it are how
 //! responses are smuggled: line ends are CR LF, sizes are hexadecimal digits and nothing else.
 
-use super::{BodyEvent, HeadLimits, is_token, is_value};
+use super::{BodyEvent, HeadLimits, TOKEN, is_control};
 use crate::error::{Error, Kind, Phase, Result};
 
 /// Digits of a chunk size, so many as a `u64` has.
@@ -102,8 +102,8 @@ impl Chunked {
             (At::Extension, b'"') => self.extension(At::Quoted),
             (At::Quoted, b'"') => self.extension(At::Extension),
             (At::Quoted, b'\\') => self.extension(At::Escaped),
-            (At::Escaped, _) if is_value(byte) => self.extension(At::Quoted),
-            (At::Extension | At::Quoted, _) if is_value(byte) => self.extension(self.at),
+            (At::Escaped, _) if !is_control(byte) => self.extension(At::Quoted),
+            (At::Extension | At::Quoted, _) if !is_control(byte) => self.extension(self.at),
             (At::Extension, _) => Err(unexpected("a chunk extension holds", byte, "text up to CR LF")),
             (At::Quoted | At::Escaped, _) => {
                 Err(unexpected("a quoted chunk extension holds", byte, "text up to a quote"))
@@ -157,7 +157,7 @@ impl Chunked {
             (At::TrailerStart, b'\r') => Ok(At::LastLf),
             // A folded line goes on with the value before it.
             (At::TrailerStart, b' ' | b'\t') if self.trailer_fields > 0 => Ok(At::TrailerValue),
-            (At::TrailerStart, _) if is_token(byte) => {
+            (At::TrailerStart, _) if TOKEN[usize::from(byte)] => {
                 self.trailer_fields += 1;
                 if self.trailer_fields > self.limits.max_fields {
                     return Err(self.too_large(self.limits.max_fields, "fields"));
@@ -166,10 +166,10 @@ impl Chunked {
             }
             (At::TrailerStart, _) => Err(unexpected("a trailer starts with", byte, "a field name or CR LF")),
             (At::TrailerName, b':') => Ok(At::TrailerValue),
-            (At::TrailerName, _) if is_token(byte) => Ok(At::TrailerName),
+            (At::TrailerName, _) if TOKEN[usize::from(byte)] => Ok(At::TrailerName),
             (At::TrailerName, _) => Err(unexpected("the name of a trailer is followed by", byte, "a colon")),
             (At::TrailerValue, b'\r') => Ok(At::TrailerLf),
-            (At::TrailerValue, _) if is_value(byte) => Ok(At::TrailerValue),
+            (At::TrailerValue, _) if !is_control(byte) => Ok(At::TrailerValue),
             (At::TrailerValue, _) => Err(unexpected("the value of a trailer holds", byte, "text up to CR LF")),
             // Only the line end after a trailer is left.
             _ => Ok(At::TrailerStart),

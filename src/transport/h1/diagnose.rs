@@ -2,29 +2,8 @@
 //!
 //! Values are never shown: they may be secret.
 
-use super::{is_token, is_value};
+use super::{TOKEN, is_control};
 use crate::error::{Error, Kind, Phase, Result};
-
-/// What other protocols send first, by their first four bytes.
-const OTHER_PROTOCOLS: [(&[u8], &str); 17] = [
-    (b"\x15\x03", "TLS is spoken on this port, use https"),
-    (b"\x16\x03", "TLS is spoken on this port, use https"),
-    (b"SSH-", "this is an SSH server"),
-    (b"220 ", "this is an FTP or a mail server"),
-    (b"220-", "this is an FTP or a mail server"),
-    (b"+OK ", "this is a POP3 server"),
-    (b"* OK", "this is an IMAP server"),
-    (b"ICY ", "this is a SHOUTcast stream, not HTTP"),
-    (b"RTSP", "this is an RTSP server"),
-    (b"RFB ", "this is a VNC server"),
-    (b"-ERR", "this is a Redis or a POP3 server"),
-    (b"\x00\x00", "the server speaks HTTP/2 only"),
-    (b"<", "content came without a head, as in HTTP/0.9"),
-    (b"{", "content came without a head, as in HTTP/0.9"),
-    (b"[", "content came without a head, as in HTTP/0.9"),
-    (b"\x1f\x8b", "content came without a head, as in HTTP/0.9"),
-    (b"\xef\xbb\xbf", "content came without a head, as in HTTP/0.9"),
-];
 
 /// Bytes that tell one foreign protocol from another. With fewer the verdict waits, so that it does not depend on how
 /// the bytes were cut into reads.
@@ -60,8 +39,7 @@ fn not_yet(rest: &[u8], enough: usize) -> Result<bool> {
             return Ok(false);
         }
         let start = &rest[..rest.len().min(ENOUGH)];
-        let hint = OTHER_PROTOCOLS.iter().find(|(first, _)| start.starts_with(first));
-        let hint = hint.map_or(String::new(), |(_, hint)| format!(": {hint}"));
+        let hint = other_protocol(start).map_or(String::new(), |hint| format!(": {hint}"));
         return Err(refuse(format!("the response starts with \"{}\", not with HTTP/1.1{hint}", shown(start))));
     }
     // A whole version is eight bytes, or fewer where a space or a line end follows it, as in `HTTP/2 200`.
@@ -71,7 +49,28 @@ fn not_yet(rest: &[u8], enough: usize) -> Result<bool> {
         return Ok(false);
     }
     let version = &version[..end.unwrap_or(version.len())];
-    Err(refuse(format!("the response is in HTTP version \"{}\", only 1.0 and 1.1 are understood", shown(version))))
+    Err(refuse(format!("the response is in HTTP version \"{}\", only 1.x is understood", shown(version))))
+}
+
+/// What the first four bytes say about who is speaking.
+fn other_protocol(start: &[u8]) -> Option<&'static str> {
+    Some(match start {
+        [0x15 | 0x16, 3, ..] => "this port speaks TLS, use https",
+        // The SETTINGS frame with which a server starts (RFC 9113, section 3.4).
+        [0, 0, _, 4] => "this port speaks HTTP/2 only",
+        b"SSH-" => "this is an SSH server",
+        b"220 " | b"220-" => "this is an FTP or a mail server",
+        b"+OK " => "this is a POP3 server",
+        b"* OK" => "this is an IMAP server",
+        b"-ERR" => "this is a Redis server",
+        b"RTSP" => "this is an RTSP server",
+        b"RFB " => "this is a VNC server",
+        b"ICY " => "this is a SHOUTcast stream",
+        [b'<' | b'{' | b'[', ..] | [0x1f, 0x8b, ..] | [0xef, 0xbb, 0xbf, ..] => {
+            "content came without a head, as in HTTP/0.9"
+        }
+        _ => return None,
+    })
 }
 
 /// Says where a head is malformed that httparse has refused.
@@ -91,6 +90,7 @@ fn status_line(bytes: &[u8]) -> &'static str {
     match (digits, code.get(digits)) {
         (3, Some(b' ')) => "the reason phrase holds a control character",
         (3, Some(b'\r')) => "a CR without LF stands in the status line",
+        (3, _) => "a space or the line end has to follow the status",
         _ => "the status in the status line is not three digits",
     }
 }
@@ -109,28 +109,28 @@ fn field_lines(bytes: &[u8]) -> Option<String> {
 
 fn field_line(line: &[u8]) -> Option<String> {
     let content = line.strip_suffix(b"\n").map_or(line, |content| content.strip_suffix(b"\r").unwrap_or(content));
-    // A line that continues the one before has no name.
-    let folded = matches!(content.first(), Some(b' ' | b'\t'));
-    let name = if folded { 0 } else { content.iter().take_while(|b| is_token(**b)).count() };
-    let shown_name = shown(&content[..name]);
-    match content.get(name) {
-        _ if folded => {}
-        Some(b':') if name == 0 => return Some("has no name before its colon".to_owned()),
-        Some(b':') => {}
-        Some(b' ' | b'\t') => {
-            return Some(format!("has white space after \"{shown_name}\", where a colon has to follow"));
-        }
-        Some(byte) => {
-            return Some(format!("has the byte {byte:#04x} after \"{shown_name}\", where a colon has to follow"));
-        }
-        None if name > 0 => return Some(format!("has no colon after \"{shown_name}\"")),
-        None => return None,
+    // A line that continues the one before is all value.
+    if matches!(content.first(), Some(b' ' | b'\t')) {
+        return value_fault(content);
     }
-    let value = content.get(name + 1..).unwrap_or_default();
-    match value.iter().find(|b| !is_value(**b)) {
-        Some(b'\r') => Some(format!("(\"{shown_name}\") has a CR without LF")),
-        Some(byte) => Some(format!("(\"{shown_name}\") has the byte {byte:#04x} in its value")),
-        None => None,
+    let name = content.iter().take_while(|b| TOKEN[usize::from(**b)]).count();
+    let after = format!("after \"{}\"", shown(&content[..name]));
+    match content.get(name) {
+        None if name == 0 => None,
+        Some(b'\r') if name == 0 => Some("starts with a CR without LF".to_owned()),
+        // A CR may be seen before its LF is.
+        Some(b'\r') | None => Some(format!("has no colon {after}")),
+        Some(b':') if name == 0 => Some("has no name before its colon".to_owned()),
+        Some(b':') => value_fault(&content[name + 1..]).map(|fault| format!("{fault}, {after}")),
+        Some(b' ' | b'\t') => Some(format!("has white space {after}, where a colon has to follow")),
+        Some(byte) => Some(format!("has the byte {byte:#04x} {after}, where a colon has to follow")),
+    }
+}
+
+fn value_fault(value: &[u8]) -> Option<String> {
+    match value.iter().find(|b| is_control(**b))? {
+        b'\r' => Some("has a CR without LF in its value".to_owned()),
+        byte => Some(format!("has the byte {byte:#04x} in its value")),
     }
 }
 

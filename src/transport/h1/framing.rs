@@ -122,7 +122,7 @@ impl Signals {
             self.length = match (decimal(element), &self.length) {
                 (_, Declared::Refused(_)) => return,
                 (None, _) => Declared::Refused(refuse(format!(
-                    "Content-Length is \"{}\", not a plain number of bytes",
+                    "Content-Length is \"{}\", not plain digits of a number within 64 bits",
                     shown(element)
                 ))),
                 (Some(new), Declared::Length(old)) if new != *old => Declared::Refused(refuse(format!(

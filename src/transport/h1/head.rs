@@ -215,4 +215,17 @@ mod tests {
         assert_eq!(reason_of("HTTP/1.1 404\r\n"), "");
         assert_eq!(reason_of("HTTP/1.1 404\n"), "");
     }
+
+    #[test]
+    fn debug_hides_what_lets_its_reader_in() {
+        let bytes = b"HTTP/1.1 200 OK\r\nSet-Cookie: id=hunter2\r\nX: \xff\r\n\r\n";
+        let mut room = [httparse::EMPTY_HEADER; 2];
+        let mut response = httparse::Response::new(&mut room);
+        response.parse(bytes).expect("a good head");
+        let head = Head::copy(bytes, response.headers, 200, Version::Http11, false);
+        let shown = format!("{head:?}");
+        assert!(shown.contains(REDACTED) && !shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains(r"\\xff"), "{shown}");
+        assert_eq!(head.get("set-cookie"), Some(&b"id=hunter2"[..]));
+    }
 }

@@ -1,5 +1,6 @@
 //! Encoding of requests: RFC 9112, sections 3, 6 and 7.1.
 
+use super::diagnose::shown;
 use super::{is_token, is_value};
 use crate::error::{Error, Kind, Phase, Result};
 
@@ -68,14 +69,15 @@ pub fn encode_last_chunk(out: &mut Vec<u8>) {
 }
 
 fn request_line(out: &mut Vec<u8>, method: &str, target: &str) -> Result<()> {
-    if method.is_empty() || !method.bytes().all(is_token) {
-        return Err(refuse(format!("the method \"{}\" is not a token like GET", method.escape_debug())));
+    if !is_token(method.as_bytes()) {
+        return Err(refuse(format!("the method \"{}\" is not a token like GET", shown(method.as_bytes()))));
     }
-    if target.is_empty() || !target.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(refuse(format!(
-            "the request target \"{}\" has to be visible ASCII, anything else percent-encoded",
-            target.escape_debug()
-        )));
+    // What is wrong with a target is told without showing it: it may hold a secret.
+    if target.is_empty() {
+        return Err(refuse("the request target is empty, at least / is needed".to_owned()));
+    }
+    if let Some(byte) = target.bytes().find(|b| !b.is_ascii_graphic()) {
+        return Err(refuse(format!("the request target holds the byte {byte:#04x}, which has to be percent-encoded")));
     }
     out.extend_from_slice(method.as_bytes());
     out.push(b' ');
@@ -85,11 +87,11 @@ fn request_line(out: &mut Vec<u8>, method: &str, target: &str) -> Result<()> {
 }
 
 fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<()> {
-    if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(refuse(format!("the field name \"{}\" is not a token like X-Name", name.escape_debug())));
+    if !is_token(name.as_bytes()) {
+        return Err(refuse(format!("the field name \"{}\" is not a token like X-Name", shown(name.as_bytes()))));
     }
     // The value stays out of the message: it may be a secret.
-    if !value.iter().all(|b| is_value(*b)) {
+    if !is_value(value) {
         return Err(refuse(format!("the value of the field {name} holds a control character, text is right")));
     }
     if name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding") {
