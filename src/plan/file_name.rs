@@ -200,7 +200,7 @@ mod tests {
             ("./a", "empty step"),
             ("a/", "empty step"),
             ("a\\b", "backslash"),
-            ("a:b", "character"),
+            ("ab:c", "character"),
             ("a\nb", "character"),
             ("a.", "ends with"),
             ("a /b", "ends with"),

@@ -163,7 +163,7 @@ impl<'b> Builder<'b> {
         });
         let settings = match (&ready.shared, self.plain.get(&host)) {
             (Some(shared), _) => shared.clone(),
-            (None, Some(plain)) if job.layer.is_empty() && !ready.layer.varies() => plain.clone(),
+            (None, Some(plain)) if job.layer.is_empty() && names.is_empty() => plain.clone(),
             _ => {
                 let settings = Arc::new(ready.layer.settings(reader, row)?);
                 if !ready.layer.varies() {

@@ -29,9 +29,12 @@
 
 mod body;
 mod diagnostic;
+mod explain;
 mod file_name;
+mod glob;
 mod jobs;
 mod layer;
+mod list;
 mod reader;
 mod template;
 
@@ -52,6 +55,8 @@ use crate::redact::Redactor;
 
 pub use self::diagnostic::{Diagnostic, Errors, MAX_DIAGNOSTICS};
 pub use self::file_name::{FileNames, MAX_FILE_NAME, file_name};
+pub use self::glob::{Globs, expand_url};
+pub use self::list::{Listed, parse_list, parse_secrets};
 
 /// The largest plan, list or secrets file in bytes. Callers stop reading there; [`parse`] refuses more.
 pub const MAX_PLAN_BYTES: u64 = 16 << 20;
