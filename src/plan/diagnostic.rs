@@ -133,6 +133,11 @@ impl Log {
         self.list.is_empty()
     }
 
+    /// Whether further errors are only counted: their texts need not be made.
+    pub(super) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_DIAGNOSTICS
+    }
+
     /// The value, if nothing was wrong.
     pub(super) fn finish<T>(mut self, value: T) -> Result<T, Errors> {
         if self.list.is_empty() {
@@ -143,7 +148,7 @@ impl Log {
     }
 
     fn push(&mut self, line: Option<usize>, column: Option<usize>, key: &str, message: String) {
-        if self.list.len() >= MAX_DIAGNOSTICS {
+        if self.is_full() {
             self.more += 1;
             return;
         }

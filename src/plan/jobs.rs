@@ -14,6 +14,9 @@ use crate::job::{Job, Settings};
 use crate::limits::HostKey;
 use crate::origin::{Origin, parse_url};
 
+/// The most variables in one `each`.
+const MAX_EACH: usize = 16;
+
 /// What stands below all jobs.
 pub(super) struct Base {
     pub(super) defaults: Layer,
@@ -34,10 +37,12 @@ pub(super) struct Builder<'b> {
     jobs: Vec<Job>,
     /// Each name, and the byte where it was given.
     names: HashMap<Box<str>, usize>,
-    /// Each file that is saved to, in lower case, and the byte where it was named.
+    /// Each file that is saved to, in lower case, and the byte where it was named, or its job where that was elsewhere.
     files: HashMap<String, usize>,
     /// The settings of tables that say nothing themselves, by host.
     plain: HashMap<Option<usize>, Arc<Settings>>,
+    /// Whether it was noted that there are too many jobs.
+    too_many: bool,
 }
 
 /// One `[[job]]` as written.
@@ -56,6 +61,16 @@ struct Variable {
     values: Vec<EachValue>,
 }
 
+/// What the rows of one table share while they become jobs.
+struct Rows {
+    /// The names of the `each` variables.
+    names: Vec<String>,
+    /// Which of them were met.
+    used: Vec<bool>,
+    /// By host.
+    prepared: HashMap<Option<usize>, Prepared>,
+}
+
 /// The layers of one job table for one host.
 struct Prepared {
     layer: Layer,
@@ -65,7 +80,14 @@ struct Prepared {
 
 impl<'b> Builder<'b> {
     pub(super) fn new(base: &'b Base) -> Builder<'b> {
-        Builder { base, jobs: Vec::new(), names: HashMap::new(), files: HashMap::new(), plain: HashMap::new() }
+        Builder {
+            base,
+            jobs: Vec::new(),
+            names: HashMap::new(),
+            files: HashMap::new(),
+            plain: HashMap::new(),
+            too_many: false,
+        }
     }
 
     pub(super) fn finish(self) -> Vec<Job> {
@@ -94,22 +116,25 @@ impl<'b> Builder<'b> {
         }
         let count = job.each.iter().try_fold(1usize, |count, variable| count.checked_mul(variable.values.len()));
         if count.and_then(|count| count.checked_add(self.jobs.len())).is_none_or(|total| total > MAX_JOBS) {
-            return reader.error(&job.place, format!("a plan has at most {MAX_JOBS} jobs, each value counted"));
+            if !std::mem::replace(&mut self.too_many, true) {
+                reader.error(&job.place, format!("a plan has at most {MAX_JOBS} jobs, each value counted"));
+            }
+            return;
         }
-        let mut prepared: HashMap<Option<usize>, Prepared> = HashMap::new();
+        let mut rows = Rows { names, used, prepared: HashMap::new() };
         let brackets = match &job.name {
             Some(_) => !name_has_each,
             None => !all_in_url,
         };
         for number in 0..count.unwrap_or_default() {
             let row = row(&job.each, number);
-            let name = job_name(&job, &row, brackets && !names.is_empty());
-            if self.add_one(reader, &job, &row, name, &names, &mut used, &mut prepared).is_none() {
+            let name = job_name(&job, &row, brackets && !row.is_empty());
+            if self.add_one(reader, &job, &row, name, &mut rows).is_none() {
                 // The next values would fail in the same way; one line says it.
                 return;
             }
         }
-        for (variable, used) in job.each.iter().zip(used) {
+        for (variable, used) in job.each.iter().zip(rows.used) {
             if !used {
                 let name = &variable.name;
                 let text = format!("\"{name}\" is used nowhere: write {{{name}}} in the url, a header or the content");
@@ -118,16 +143,13 @@ impl<'b> Builder<'b> {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn add_one(
         &mut self,
         reader: &mut Reader<'_>,
         job: &Written,
         row: &[&EachValue],
         name: String,
-        names: &[String],
-        used: &mut [bool],
-        prepared: &mut HashMap<Option<usize>, Prepared>,
+        rows: &mut Rows,
     ) -> Option<()> {
         let (url_place, url) = &job.url;
         if !reader.charge(url_place, url.max_len(row).saturating_mul(2) + name.len() as u64) {
@@ -150,7 +172,8 @@ impl<'b> Builder<'b> {
             }
         };
         let host = self.base.host(&origin);
-        let ready = prepared.entry(host).or_insert_with(|| {
+        let (names, used) = (&rows.names, &mut rows.used);
+        let ready = rows.prepared.entry(host).or_insert_with(|| {
             let mut layer = self.base.defaults.clone();
             if let Some((_, host)) = host.and_then(|host| self.base.hosts.get(host)) {
                 layer.cover(host);
@@ -185,7 +208,11 @@ impl<'b> Builder<'b> {
                 return None;
             }
             let file = output.render(row, Show::Values, Into::Text);
-            self.take_file(reader, place, &file, &output.render(row, Show::Names, Into::Text))?;
+            let place = match job.layer.output {
+                Some(_) => place.clone(),
+                None => job.place.child("output", job.place.at),
+            };
+            self.take_file(reader, &place, &file, &output.render(row, Show::Names, Into::Text))?;
             made = made.saved_to(file);
         }
         self.jobs.push(made);
@@ -213,7 +240,10 @@ impl<'b> Builder<'b> {
         }
         if let Some(before) = self.files.insert(file.to_lowercase(), place.at) {
             let line = reader.log.line(before);
-            reader.error(place, format!("\"{written}\" is written by another job too, see line {line}"));
+            reader.error(
+                place,
+                format!("\"{written}\" is written by another job too, see line {line}: give each its own file"),
+            );
             return None;
         }
         Some(())
@@ -291,6 +321,10 @@ fn read_each(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Vec<Variable>
         reader.error(&entry.place, "is empty: write each = { city = [\"berlin\", \"oslo\"] }");
         return None;
     }
+    if entries.len() > MAX_EACH {
+        reader.error(&entry.place, format!("a job has at most {MAX_EACH} variables"));
+        return None;
+    }
     for entry in entries {
         if entry.key.is_empty() || name_len(entry.key) != entry.key.len() {
             let text = format!("\"{}\" is not a name: letters, digits and _, not beginning with a digit", entry.key);
@@ -325,6 +359,10 @@ fn read_values(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Vec<EachVal
             (_, Some(json)) => {
                 let text = json.as_str().map_or_else(|| json.to_string(), str::to_owned);
                 Some(EachValue { written: text.clone(), text, json })
+            }
+            (DeValue::Integer(_) | DeValue::Float(_), None) => {
+                reader.error(&place, "the number does not fit 64 bits, or is inf or nan");
+                None
             }
             (other, None) => {
                 reader.wrong_type(&place, "strings, numbers or booleans", other);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::body::Json;
-use super::diagnostic::unknown_key;
 use super::reader::{Entry, Place, Reader};
 use super::template::{EachValue, Into, Show, Template};
 use crate::job::{Expect, Field, Method, Pointer, Settings};
@@ -30,6 +29,9 @@ pub(super) const KEYS: [&str; 16] = [
     "select",
     "expect",
 ];
+
+/// The most header fields in one table: as many as a head may have that comes back.
+const MAX_HEADERS: usize = 256;
 
 /// What one table says; `None` where it is silent.
 #[derive(Clone, Default)]
@@ -241,7 +243,11 @@ impl Layer {
     }
 
     fn read_headers(&mut self, reader: &mut Reader<'_>, place: &Place, value: &DeValue<'_>) {
-        for entry in reader.table(place, value).unwrap_or_default() {
+        let entries = reader.table(place, value).unwrap_or_default();
+        if entries.len() > MAX_HEADERS {
+            return reader.error(place, format!("a request has at most {MAX_HEADERS} headers"));
+        }
+        for entry in entries {
             let Some(template) = reader.string(&entry.place, entry.value, "a string") else { continue };
             if self.headers.iter().any(|old| old.name.eq_ignore_ascii_case(entry.key)) {
                 reader.error(&entry.place, format!("the header {} is there twice", entry.key));
@@ -285,7 +291,7 @@ impl Layer {
                     }
                     self.json = Some((entry.place, list));
                 }
-                key => reader.error(place, unknown_key(key, &["status", "json", "max_ms"])),
+                _ => reader.unknown(&entry, &["status", "json", "max_ms"]),
             }
         }
     }

@@ -36,6 +36,8 @@ pub(super) struct Entry<'a> {
     pub(super) key: &'a str,
     pub(super) place: Place,
     pub(super) value: &'a DeValue<'a>,
+    /// How much of the path names the table.
+    table_len: usize,
 }
 
 /// The entries of a table in the order they were written.
@@ -44,7 +46,12 @@ pub(super) fn entries<'a>(place: &Place, table: &'a DeTable<'a>) -> Vec<Entry<'a
         .iter()
         .map(|(key, value)| {
             let name = key.get_ref().as_ref();
-            Entry { key: name, place: place.child(name, key.span().start), value: value.get_ref() }
+            Entry {
+                key: name,
+                place: place.child(name, key.span().start),
+                value: value.get_ref(),
+                table_len: place.path.len(),
+            }
         })
         .collect();
     entries.sort_by_key(|entry| entry.place.at);
@@ -71,9 +78,9 @@ impl<'v> Reader<'v> {
     }
 
     pub(super) fn unknown(&mut self, entry: &Entry<'_>, known: &[&str]) {
-        let parent = entry.place.path.strip_suffix(entry.key).unwrap_or(&entry.place.path);
-        let path = parent.trim_end_matches('.').to_owned();
-        self.log.at(entry.place.at, &path, unknown_key(entry.key, known));
+        let table = &entry.place.path[..entry.table_len];
+        let message = if self.log.is_full() { String::new() } else { unknown_key(entry.key, known) };
+        self.log.at(entry.place.at, table, message);
     }
 
     /// Counts what a plan grows to; `false` where it is more than [`MAX_EXPANDED_BYTES`], which is noted once.
@@ -260,6 +267,13 @@ impl<'v> Reader<'v> {
                 url.set_query(Some(value));
                 secrets.push(url.path().trim_start_matches('/').to_owned());
                 secrets.extend(url.query().map(str::to_owned));
+            }
+            // A whole base URL comes back as the standard writes it.
+            if let Ok(url) = url::Url::parse(value) {
+                secrets.extend(url.password().map(str::to_owned));
+                if url.has_host() {
+                    secrets.push(url.as_str().trim_end_matches('/').to_owned());
+                }
             }
             secrets.push(value.to_string());
         }
