@@ -3,4 +3,5 @@
 mod common;
 mod h1_corpus;
 mod layers;
+mod plan;
 mod report;

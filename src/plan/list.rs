@@ -1,0 +1,191 @@
+//! Files with something on each line: lists of URLs, and secrets.
+
+use std::collections::BTreeMap;
+
+use super::diagnostic::{Errors, Log};
+use super::template::name_len;
+use super::{MAX_JOBS, MAX_PLAN_BYTES};
+use crate::origin::parse_url;
+
+/// One line of a list of URLs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What stands before the URL.
+    pub name: Option<String>,
+    /// The URL, taken as it is: brackets and braces are no patterns here.
+    pub url: String,
+}
+
+/// Reads a list of URLs: one a line, perhaps with a name and blanks before it. Empty lines and lines that begin with
+/// `#` are skipped, as is a ` # comment` after the URL; a byte order mark and CRLF are allowed. URLs may be there twice.
+///
+/// ```
+/// let list = roundup::plan::parse_list("urls.txt", "# mine\nhttp://a.example/\nnews http://b.example/x#y # good\n")?;
+/// assert_eq!((list[0].line, list[0].url.as_str()), (2, "http://a.example/"));
+/// assert_eq!((list[1].name.as_deref(), list[1].url.as_str()), (Some("news"), "http://b.example/x#y"));
+/// # Ok::<(), roundup::plan::Errors>(())
+/// ```
+///
+/// # Errors
+/// All lines that hold no URL that can be fetched; a list without any URL, with more than [`MAX_JOBS`], or longer than
+/// [`MAX_PLAN_BYTES`].
+pub fn parse_list(file_name: &str, text: &str) -> Result<Vec<Listed>, Errors> {
+    let mut log = Log::new(file_name, text);
+    let mut list = Vec::new();
+    for (line, text) in lines(&mut log, text) {
+        if list.len() == MAX_JOBS {
+            log.on_line(line, format!("a list has at most {MAX_JOBS} URLs"));
+            break;
+        }
+        match listed(line, text) {
+            Ok(listed) => list.push(listed),
+            Err(message) => log.on_line(line, message),
+        }
+    }
+    if list.is_empty() && log.is_empty() {
+        log.whole(format!("no URL in {file_name}: write one a line"));
+    }
+    log.finish(list)
+}
+
+fn listed(line: usize, text: &str) -> Result<Listed, String> {
+    // The first word with a scheme is the URL; without one, the whole line was meant as a URL.
+    let start = match text.split_whitespace().find(|word| word.contains("://")) {
+        Some(word) => text.find(word).unwrap_or_default(),
+        None => 0,
+    };
+    let (name, rest) = text.split_at(start);
+    let (url, after) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
+    let after = after.trim_start();
+    if let Err(error) = parse_url(url) {
+        return Err(error.one_line());
+    }
+    if !after.is_empty() && !after.starts_with('#') {
+        return Err("there is text after the URL: write one URL a line, and %20 for a space in it".to_owned());
+    }
+    let name = Some(name.trim()).filter(|name| !name.is_empty());
+    if name.is_some_and(|name| name.contains(char::is_control)) {
+        return Err("the name before the URL contains a control character".to_owned());
+    }
+    Ok(Listed { line, name: name.map(str::to_owned), url: url.to_owned() })
+}
+
+/// Reads secrets: `NAME=value` a line. Empty lines and lines that begin with `#` are skipped; a byte order mark and CRLF
+/// are allowed. Blanks around name and value are dropped; a value in `"` or `'` is taken as it stands between them,
+/// without escapes. Every value is a secret: hand them to [`Redactor::new`](crate::Redactor::new).
+///
+/// ```
+/// let secrets = roundup::plan::parse_secrets("secrets", "# mine\nTOKEN=abc=\nPHRASE=' a # b '\n")?;
+/// assert_eq!((secrets["TOKEN"].as_str(), secrets["PHRASE"].as_str()), ("abc=", " a # b "));
+/// # Ok::<(), roundup::plan::Errors>(())
+/// ```
+///
+/// # Errors
+/// All lines that are not of this form, a name that is there twice, a file longer than [`MAX_PLAN_BYTES`]. No error shows
+/// a value, nor a line that has none.
+pub fn parse_secrets(file_name: &str, text: &str) -> Result<BTreeMap<String, String>, Errors> {
+    let mut log = Log::new(file_name, text);
+    let mut secrets = BTreeMap::new();
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (line, text) in lines(&mut log, text) {
+        // A line that is not of the form may be a secret as a whole: nothing of it is shown.
+        let Some((name, value)) = text.split_once('=') else {
+            log.on_line(line, "no \"=\" on the line: write NAME=value");
+            continue;
+        };
+        let (name, value) = (name.trim_end(), value.trim());
+        if name.is_empty() || name_len(name) != name.len() {
+            log.on_line(line, "no name before \"=\": write letters, digits and _, not beginning with a digit");
+            continue;
+        }
+        let Some(value) = unquote(value) else {
+            log.on_line(line, format!("the quotes around the value of {name} do not match"));
+            continue;
+        };
+        if value.contains('\0') {
+            log.on_line(line, format!("the value of {name} contains NUL"));
+            continue;
+        }
+        if let Some(before) = seen.insert(name, line) {
+            log.on_line(line, format!("{name} is there twice, see line {before}"));
+            continue;
+        }
+        secrets.insert(name.to_owned(), value.to_owned());
+    }
+    log.finish(secrets)
+}
+
+/// The value without the quotes around it; `None` where only one side has them.
+fn unquote(value: &str) -> Option<&str> {
+    for quote in ['"', '\''] {
+        if let Some(rest) = value.strip_prefix(quote) {
+            return rest.strip_suffix(quote).filter(|inner| !inner.contains(quote));
+        }
+    }
+    Some(value)
+}
+
+/// The lines that say something, blanks around them dropped, and their numbers.
+fn lines<'t>(log: &mut Log, text: &'t str) -> impl Iterator<Item = (usize, &'t str)> + use<'t> {
+    let fits = text.len() as u64 <= MAX_PLAN_BYTES;
+    if !fits {
+        log.whole(format!("the file is longer than {} MiB", MAX_PLAN_BYTES >> 20));
+    }
+    let text = if fits { text.strip_prefix('\u{feff}').unwrap_or(text) } else { "" };
+    let lines = text.split('\n').enumerate().map(|(i, line)| (i + 1, line.trim()));
+    lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_taken_literally() {
+        let text = "\u{feff}http://a/[1-2]\r\n\r\n  # x\r\nthe news\thttp://b/#c  # d\r\nhttp://a/[1-2]";
+        let list = parse_list("l", text).expect("good");
+        let found: Vec<_> = list.iter().map(|l| (l.line, l.name.as_deref(), l.url.as_str())).collect();
+        let same = (None, "http://a/[1-2]");
+        assert_eq!(found, [(1, same.0, same.1), (4, Some("the news"), "http://b/#c"), (5, same.0, same.1)]);
+    }
+
+    #[test]
+    fn all_bad_lines_of_a_list_are_named() {
+        let errors = parse_list("l.txt", "a.example\n\nhttp://a/ b\nhttp://ok/\nftp://x/\nname\n").expect_err("bad");
+        let lines: Vec<String> = errors.list().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "l.txt:1: \"a.example\" has no scheme: write http:// or https:// before it",
+                "l.txt:3: there is text after the URL: write one URL a line, and %20 for a space in it",
+                "l.txt:5: \"ftp://x/\" has a scheme that cannot be fetched: write http:// or https://",
+                "l.txt:6: \"name\" has no scheme: write http:// or https:// before it",
+            ]
+        );
+        for empty in ["", "\n# http://a/\n", "\u{feff}"] {
+            assert_eq!(
+                parse_list("l.txt", empty).expect_err("empty").to_string(),
+                "l.txt: no URL in l.txt: write one a line"
+            );
+        }
+        let many = "http://a/\n".repeat(MAX_JOBS + 1);
+        assert_eq!(parse_list("l", &many).expect_err("many").list()[0].line, Some(MAX_JOBS + 1));
+        assert!(
+            parse_list("l", &" ".repeat(MAX_PLAN_BYTES as usize + 1)).expect_err("long").to_string().contains("16")
+        );
+    }
+
+    #[test]
+    fn secrets_are_read_and_never_shown() {
+        let secrets = parse_secrets("s", "A=1\r\n#B=2\n C = x y \nD=\"\"\nE=it's\nF='say \"x\"'\n").expect("good");
+        let found: Vec<_> = secrets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(found, [("A", "1"), ("C", "x y"), ("D", ""), ("E", "it's"), ("F", "say \"x\"")]);
+
+        let text = "hunter2\n1A=hunter2\nB=\"hunter2\nC='hunter2'x'\nD=hunter2\nD=hunter2\nE=hunter2\0\n=hunter2";
+        let errors = parse_secrets("s", text).expect_err("bad");
+        assert_eq!(errors.list().iter().filter_map(|e| e.line).collect::<Vec<_>>(), [1, 2, 3, 4, 6, 7, 8]);
+        assert!(!errors.to_string().contains("hunter2"), "{errors}");
+    }
+}
