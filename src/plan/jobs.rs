@@ -1,6 +1,6 @@
 //! `[[job]]` tables into jobs: names, `each`, and the layers of settings.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
@@ -11,7 +11,6 @@ use super::layer::{self, Layer};
 use super::reader::{Entry, Place, Reader, entries, not_valid, scalar};
 use super::template::{EachValue, Into, Show, Template, name_len};
 use crate::job::{Job, Settings};
-use crate::limits::HostKey;
 use crate::origin::{Origin, parse_url};
 
 /// The most variables in one `each`.
@@ -20,14 +19,16 @@ const MAX_EACH: usize = 16;
 /// What stands below all jobs.
 pub(super) struct Base {
     pub(super) defaults: Layer,
-    pub(super) hosts: Vec<(HostKey, Layer)>,
+    /// By the normalized name of [`HostKey`](crate::HostKey).
+    pub(super) hosts: BTreeMap<String, Layer>,
 }
 
 impl Base {
     /// The entry of this origin: the one that names the port goes before the one that does not.
-    fn host(&self, origin: &Origin) -> Option<usize> {
-        let matching = self.hosts.iter().enumerate().filter(|(_, (key, _))| key.matches(origin));
-        matching.max_by_key(|(_, (key, _))| key.as_str().len()).map(|(index, _)| index)
+    fn host(&self, origin: &Origin) -> Option<(&'_ str, &'_ Layer)> {
+        let with_port = self.hosts.get_key_value(&format!("{}:{}", origin.host(), origin.port()));
+        let found = with_port.or_else(|| self.hosts.get_key_value(origin.host()));
+        found.map(|(name, layer)| (name.as_str(), layer))
     }
 }
 
@@ -40,7 +41,7 @@ pub(super) struct Builder<'b> {
     /// Each file that is saved to, in lower case, and the byte where it was named, or its job where that was elsewhere.
     files: HashMap<String, usize>,
     /// The settings of tables that say nothing themselves, by host.
-    plain: HashMap<Option<usize>, Arc<Settings>>,
+    plain: HashMap<Option<&'b str>, Arc<Settings>>,
     /// Whether it was noted that there are too many jobs.
     too_many: bool,
 }
@@ -62,13 +63,13 @@ struct Variable {
 }
 
 /// What the rows of one table share while they become jobs.
-struct Rows {
+struct Rows<'b> {
     /// The names of the `each` variables.
     names: Vec<String>,
     /// Which of them were met.
     used: Vec<bool>,
     /// By host.
-    prepared: HashMap<Option<usize>, Prepared>,
+    prepared: HashMap<Option<&'b str>, Prepared>,
 }
 
 /// The layers of one job table for one host.
@@ -149,7 +150,7 @@ impl<'b> Builder<'b> {
         job: &Written,
         row: &[&EachValue],
         name: String,
-        rows: &mut Rows,
+        rows: &mut Rows<'b>,
     ) -> Option<()> {
         let (url_place, url) = &job.url;
         if !reader.charge(url_place, url.max_len(row).saturating_mul(2) + name.len() as u64) {
@@ -171,12 +172,13 @@ impl<'b> Builder<'b> {
                 return None;
             }
         };
-        let host = self.base.host(&origin);
+        let base = self.base;
+        let (host, host_layer) = base.host(&origin).unzip();
         let (names, used) = (&rows.names, &mut rows.used);
         let ready = rows.prepared.entry(host).or_insert_with(|| {
-            let mut layer = self.base.defaults.clone();
-            if let Some((_, host)) = host.and_then(|host| self.base.hosts.get(host)) {
-                layer.cover(host);
+            let mut layer = base.defaults.clone();
+            if let Some(host_layer) = host_layer {
+                layer.cover(host_layer);
             }
             layer.cover(&job.layer);
             if !names.is_empty() {

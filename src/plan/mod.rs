@@ -144,7 +144,7 @@ pub fn parse(file_name: &str, text: &str, variables: &Variables<'_>) -> Result<P
 }
 
 fn read(reader: &mut Reader<'_>, root: &DeTable<'_>, limits: &mut Limits, deadline: &mut Option<Duration>) -> Vec<Job> {
-    let mut base = Base { defaults: Layer::default(), hosts: Vec::new() };
+    let mut base = Base { defaults: Layer::default(), hosts: BTreeMap::new() };
     let top = entries(&Place { at: 0, path: String::new() }, root);
     let mut tables = None;
     for entry in &top {
@@ -202,7 +202,7 @@ fn read_limits(reader: &mut Reader<'_>, entry: &Entry<'_>, limits: &mut Limits, 
     }
 }
 
-fn read_hosts(reader: &mut Reader<'_>, entry: &Entry<'_>, limits: &mut Limits, hosts: &mut Vec<(HostKey, Layer)>) {
+fn read_hosts(reader: &mut Reader<'_>, entry: &Entry<'_>, limits: &mut Limits, hosts: &mut BTreeMap<String, Layer>) {
     for entry in reader.table(&entry.place, entry.value).unwrap_or_default() {
         let key = match HostKey::new(entry.key) {
             Ok(key) => key,
@@ -228,7 +228,7 @@ fn read_hosts(reader: &mut Reader<'_>, entry: &Entry<'_>, limits: &mut Limits, h
         if limits.hosts.insert(key.clone(), host).is_some() {
             reader.error(&entry.place, format!("the host {} is there twice", key.as_str()));
         }
-        hosts.push((key, layer));
+        hosts.insert(key.as_str().to_owned(), layer);
     }
 }
 
