@@ -182,6 +182,7 @@ fn what_a_proxy_answers_instead_of_a_tunnel() {
         ("HTTP/1.1 200 OK\r\n\r\nSSH-2.0-x", Kind::Protocol, "9 bytes behind its answer"),
         ("HTTP/1.1 101 Switching\r\n\r\n", Kind::Protocol, "101"),
         ("SSH-2.0-OpenSSH_9.9\r\n", Kind::Protocol, "does not answer CONNECT as HTTP/1.1"),
+        ("\x05\u{7f}", Kind::Protocol, "write socks5://"),
         ("", Kind::Connect, "closed the connection before it had answered"),
         ("HTTP/1.1 200 OK\r\nVia: ", Kind::Connect, "closed the connection inside its answer"),
     ] {

@@ -44,6 +44,11 @@ pub(super) async fn open(stream: &mut Async<TcpStream>, origin: &Origin, authori
                 let text = "the proxy closed the connection inside its answer to CONNECT";
                 return Err(Error::new(Kind::Connect, text).with_source(parser.end_of_input(&input)));
             }
+            // A SOCKS5 proxy that was spoken to in HTTP.
+            Ok(_) if input.is_empty() && piece[0] == 5 => {
+                let text = "the proxy answers in SOCKS5, not in HTTP: write socks5://";
+                return Err(Error::new(Kind::Protocol, text));
+            }
             Ok(n) => input.extend_from_slice(&piece[..n]),
             Err(error) => return Err(lost(error)),
         }
@@ -70,28 +75,30 @@ fn judge(head: &Head, behind: usize, authorization: Option<&str>) -> Result<()> 
             let text = format!("the proxy sent {behind} bytes behind its answer to CONNECT, where none is right");
             return Err(Error::new(Kind::Protocol, text));
         }
-        407 => unauthorized(head, authorization),
+        // tinyproxy says 401 where the password is wrong.
+        status @ (401 | 407) => unauthorized(status, head, authorization),
         status @ (400 | 405 | 501) => {
             format!("the proxy does not take CONNECT (status {status}): one that tunnels is needed for https")
         }
         403 => "the proxy does not allow this host and port (status 403)".to_owned(),
-        status @ (502..=504) => format!("the proxy could not reach the host (status {status})"),
+        // tinyproxy says 500 where others say 502.
+        status @ (500 | 502..=504) => format!("the proxy failed or could not reach the host (status {status})"),
         status => format!("the proxy answered CONNECT with status {status}, where 200 would be right"),
     };
     Err(Error::new(Kind::Connect, text))
 }
 
-fn unauthorized(head: &Head, authorization: Option<&str>) -> String {
+fn unauthorized(status: u16, head: &Head, authorization: Option<&str>) -> String {
     let challenges: Vec<&[u8]> = head.get_all("proxy-authenticate").collect();
     let asks_for = |scheme: &str| challenges.iter().any(|challenge| names_scheme(challenge, scheme));
     let other = OTHER_SCHEMES.iter().find(|scheme| asks_for(scheme));
     match (other, authorization) {
         (Some(scheme), _) if !asks_for("Basic") => {
-            format!("the proxy asks for {scheme} authentication (status 407), and only Basic can be given")
+            format!("the proxy asks for {scheme} authentication (status {status}), and only Basic can be given")
         }
-        (_, Some(_)) => "the proxy does not accept this user and password (status 407)".to_owned(),
+        (_, Some(_)) => format!("the proxy does not accept this user and password (status {status})"),
         (_, None) => {
-            "the proxy asks for a user and a password (status 407): write http://USER:PASSWORD@HOST:PORT".to_owned()
+            format!("the proxy asks for a user and a password (status {status}): write http://USER:PASSWORD@HOST:PORT")
         }
     }
 }
@@ -148,6 +155,7 @@ mod tests {
             ("200 OK\r\n\r\nhello", None, Kind::Protocol, "5 bytes behind"),
             ("407 X\r\n\r\n", None, Kind::Connect, "write http://USER:PASSWORD@HOST:PORT"),
             ("407 X\r\n\r\n", Some("x"), Kind::Connect, "does not accept this user and password"),
+            ("401 X\r\n\r\n", Some("x"), Kind::Connect, "accept this user and password (status 401)"),
             ("407 X\r\nProxy-Authenticate: NTLM\r\n\r\n", None, Kind::Connect, "asks for NTLM"),
             ("407 X\r\nProxy-Authenticate: digest a=b\r\n\r\n", Some("x"), Kind::Connect, "asks for Digest"),
             ("407 X\r\nProxy-Authenticate: NTLM, basic realm=\"x\"\r\n\r\n", None, Kind::Connect, "USER:PASSWORD"),
@@ -162,6 +170,7 @@ mod tests {
             ("501 X\r\n\r\n", None, Kind::Connect, "does not take CONNECT (status 501)"),
             ("403 X\r\n\r\n", None, Kind::Connect, "does not allow this host and port"),
             ("502 X\r\n\r\n<html>", None, Kind::Connect, "could not reach the host (status 502)"),
+            ("500 X\r\n\r\n", None, Kind::Connect, "failed or could not reach the host (status 500)"),
             ("504 X\r\n\r\n", None, Kind::Connect, "could not reach the host (status 504)"),
             ("302 X\r\nLocation: /\r\n\r\n", None, Kind::Connect, "status 302, where 200 would be right"),
             ("522 X\r\n\r\n", None, Kind::Connect, "status 522"),
