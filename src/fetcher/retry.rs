@@ -72,7 +72,7 @@ fn may_be_repeated(settings: &Settings) -> bool {
 fn is_transient(failed: Failed) -> bool {
     match failed.kind {
         Kind::Status | Kind::Expectation => failed.status.is_some_and(is_transient_status),
-        Kind::Connect | Kind::Timeout | Kind::Dns => true,
+        Kind::Connect | Kind::Timeout => true,
         // A connection that ended before the head of a response.
         Kind::Io | Kind::Protocol => !failed.answered,
         _ => false,

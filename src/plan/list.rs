@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::diagnostic::{Errors, Log};
 use super::template::name_len;
 use super::{MAX_JOBS, MAX_PLAN_BYTES};
-use crate::origin::parse_url;
 
 /// One line of a list of URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +13,8 @@ pub struct Listed {
     pub line: usize,
     /// What stands before the URL.
     pub name: Option<String>,
-    /// The URL, taken as it is: brackets and braces are no patterns here.
+    /// The URL, taken as it is: brackets and braces are no patterns here, and whether it can be fetched is for
+    /// [`Job::get`](crate::Job::get) to say, so that one bad URL costs no other source its result.
     pub url: String,
 }
 
@@ -29,7 +29,7 @@ pub struct Listed {
 /// ```
 ///
 /// # Errors
-/// All lines that hold no URL that can be fetched; a list without any URL, with more than [`MAX_JOBS`], or longer than
+/// All lines that hold something beside a name and a URL; a list without any URL, with more than [`MAX_JOBS`], or longer than
 /// [`MAX_PLAN_BYTES`].
 pub fn parse_list(file_name: &str, text: &str) -> Result<Vec<Listed>, Errors> {
     let mut log = Log::new(file_name, text);
@@ -59,9 +59,6 @@ fn listed(line: usize, text: &str) -> Result<Listed, String> {
     let (name, rest) = text.split_at(start);
     let (url, after) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
     let after = after.trim_start();
-    if let Err(error) = parse_url(url) {
-        return Err(error.one_line());
-    }
     if !after.is_empty() && !after.starts_with('#') {
         return Err("there is text after the URL: write one URL a line, and %20 for a space in it".to_owned());
     }
@@ -153,17 +150,18 @@ mod tests {
 
     #[test]
     fn all_bad_lines_of_a_list_are_named() {
-        let errors = parse_list("l.txt", "a.example\n\nhttp://a/ b\nhttp://ok/\nftp://x/\nname\n").expect_err("bad");
+        let text = "http://a/ b\nhttp://ok/\nx\u{7}y http://ok/\n";
+        let errors = parse_list("l.txt", text).expect_err("bad");
         let lines: Vec<String> = errors.list().iter().map(ToString::to_string).collect();
         assert_eq!(
             lines,
             [
-                "l.txt:1: \"a.example\" has no scheme: write http:// or https:// before it",
-                "l.txt:3: there is text after the URL: write one URL a line, and %20 for a space in it",
-                "l.txt:5: \"ftp://x/\" has a scheme that cannot be fetched: write http:// or https://",
-                "l.txt:6: \"name\" has no scheme: write http:// or https:// before it",
+                "l.txt:1: there is text after the URL: write one URL a line, and %20 for a space in it",
+                "l.txt:3: the name before the URL contains a control character",
             ]
         );
+        // Whether it can be fetched is not for the list to say.
+        assert_eq!(parse_list("l.txt", "a.example\nftp://x/\n").expect("two").len(), 2);
         for empty in ["", "\n# http://a/\n", "\u{feff}"] {
             assert_eq!(
                 parse_list("l.txt", empty).expect_err("empty").to_string(),

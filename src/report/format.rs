@@ -38,6 +38,11 @@ impl Format {
         matches!(self, Format::Jsonl)
     }
 
+    /// Whether it holds the content of responses, which must be kept for it then.
+    pub const fn holds_bodies(self) -> bool {
+        matches!(self, Format::Json | Format::Jsonl)
+    }
+
     /// Writes the whole report, results in the order given.
     ///
     /// The style matters where people read: only the table has any.

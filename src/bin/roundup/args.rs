@@ -1,0 +1,283 @@
+//! The command line as it was typed: names and texts, no meaning yet.
+
+use argh::FromArgs;
+
+use crate::options::Options;
+
+/// Round up many HTTP APIs into one report.
+///
+/// All sources are fetched at once, within limits; the report lists them in the order given, failed ones included.
+#[derive(Debug, FromArgs)]
+#[argh(
+    help_triggers("-h", "--help"),
+    example = "roundup get 'https://api.example.com/v1/items/[1-50]' --report json=report.json",
+    example = "roundup run plan.toml --concurrency 20",
+    error_code(0, "every source succeeded"),
+    error_code(1, "the command line is wrong"),
+    error_code(2, "the plan cannot be read"),
+    error_code(3, "at least one source failed; the report is written"),
+    error_code(4, "an expectation failed; the report is written"),
+    error_code(5, "the report could not be written"),
+    error_code(130, "interrupted; the report of what there is is written")
+)]
+pub(crate) struct Arguments {
+    /// print the version and exit
+    #[argh(switch, short = 'V')]
+    pub(crate) version: bool,
+
+    #[argh(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, FromArgs)]
+#[argh(subcommand)]
+pub(crate) enum Command {
+    Get(Get),
+    Run(Run),
+    Check(Check),
+    Compare(Compare),
+    Demo(Demo),
+    Serve(Serve),
+}
+
+/// Declares commands that fetch. argh cannot share options between commands, so each gets them all from this one list.
+/// Types stand in brackets: argh looks at their tokens, which a `ty` fragment would hide.
+macro_rules! fetching {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: [$($type:tt)+],)* })*) => {$(
+        #[derive(Debug, FromArgs)]
+        $(#[$meta])*
+        pub(crate) struct $name {
+            $($(#[$field_meta])* pub(crate) $field: $($type)+,)*
+
+            /// sources under way at once (10)
+            #[argh(option, arg_name = "n")]
+            concurrency: Option<String>,
+
+            /// the same for one host (no limit)
+            #[argh(option, arg_name = "n")]
+            per_host: Option<String>,
+
+            /// requests started in a time, over all hosts: 20/s, 100/m (no limit)
+            #[argh(option, arg_name = "rate")]
+            rate: Option<String>,
+
+            /// one attempt, from its permit to the last byte; time in the queue is not counted (30s)
+            #[argh(option, arg_name = "time")]
+            timeout: Option<String>,
+
+            /// resolving, connecting and TLS handshake (10s)
+            #[argh(option, arg_name = "time")]
+            connect_timeout: Option<String>,
+
+            /// the whole run; then the report of what there is (no limit)
+            #[argh(option, arg_name = "time")]
+            deadline: Option<String>,
+
+            /// further attempts where they may help (2)
+            #[argh(option, arg_name = "n")]
+            retries: Option<String>,
+
+            /// repeat POST and PATCH too
+            #[argh(switch)]
+            retry_unsafe: bool,
+
+            /// the longest Retry-After that is waited for (60s)
+            #[argh(option, arg_name = "time")]
+            retry_after_max: Option<String>,
+
+            /// a header field to send, 'Name: value'; may be given several times
+            #[argh(option, short = 'H', arg_name = "field")]
+            header: Vec<String>,
+
+            /// the request method (GET; POST with --data)
+            #[argh(option, short = 'X', arg_name = "name")]
+            method: Option<String>,
+
+            /// content to send; @FILE reads it from a file, @- from stdin
+            #[argh(option, short = 'd', arg_name = "text")]
+            data: Option<String>,
+
+            /// statuses that count as success: 200-399,404 (200-399)
+            #[argh(option, arg_name = "set")]
+            accept: Option<String>,
+
+            /// redirects to follow, 0 for none (10)
+            #[argh(option, arg_name = "n")]
+            follow: Option<String>,
+
+            /// the largest content, decoded (16MiB; 1GiB where it only goes to a file)
+            #[argh(option, arg_name = "size")]
+            max_body: Option<String>,
+
+            /// a report: json, jsonl or table, with =FILE to a file; may be given several times (table)
+            #[argh(option, arg_name = "format")]
+            report: Vec<String>,
+
+            /// save contents to files in this folder
+            #[argh(option, arg_name = "dir")]
+            output_dir: Option<String>,
+
+            /// contents to stdout, in input order, one whole after the other
+            #[argh(switch)]
+            body: bool,
+
+            /// neither ask for nor undo content codings
+            #[argh(switch)]
+            raw: bool,
+
+            /// end the run at the first source that fails
+            #[argh(switch)]
+            fail_fast: bool,
+
+            /// trust the certificates in this PEM file alone
+            #[argh(option, arg_name = "file")]
+            cacert: Option<String>,
+
+            /// whose certificates are trusted: auto, os or bundled (auto)
+            #[argh(option, arg_name = "store")]
+            roots: Option<String>,
+
+            /// accept any certificate: anybody may read and change what is sent
+            #[argh(switch)]
+            insecure: bool,
+
+            /// go through this proxy: http://host:port or socks5://host:port
+            #[argh(option, arg_name = "url")]
+            proxy: Option<String>,
+
+            /// what to send as User-Agent
+            #[argh(option, arg_name = "text")]
+            user_agent: Option<String>,
+
+            /// print no progress and no notes, only reports and errors
+            #[argh(switch, short = 'q')]
+            quiet: bool,
+
+            /// print every attempt as it ends
+            #[argh(switch, short = 'v')]
+            verbose: bool,
+
+            /// colours: auto, always or never (auto)
+            #[argh(option, arg_name = "when")]
+            color: Option<String>,
+        }
+
+        impl $name {
+            /// Takes out the options that all fetching commands share.
+            pub(crate) fn options(&mut self) -> Options {
+                let mut options = Options::default();
+                options.give("concurrency", std::mem::take(&mut self.concurrency));
+                options.give("per-host", std::mem::take(&mut self.per_host));
+                options.give("rate", std::mem::take(&mut self.rate));
+                options.give("timeout", std::mem::take(&mut self.timeout));
+                options.give("connect-timeout", std::mem::take(&mut self.connect_timeout));
+                options.give("deadline", std::mem::take(&mut self.deadline));
+                options.give("retries", std::mem::take(&mut self.retries));
+                options.give("retry-unsafe", std::mem::take(&mut self.retry_unsafe));
+                options.give("retry-after-max", std::mem::take(&mut self.retry_after_max));
+                options.give("header", std::mem::take(&mut self.header));
+                options.give("method", std::mem::take(&mut self.method));
+                options.give("data", std::mem::take(&mut self.data));
+                options.give("accept", std::mem::take(&mut self.accept));
+                options.give("follow", std::mem::take(&mut self.follow));
+                options.give("max-body", std::mem::take(&mut self.max_body));
+                options.give("report", std::mem::take(&mut self.report));
+                options.give("output-dir", std::mem::take(&mut self.output_dir));
+                options.give("body", std::mem::take(&mut self.body));
+                options.give("raw", std::mem::take(&mut self.raw));
+                options.give("fail-fast", std::mem::take(&mut self.fail_fast));
+                options.give("cacert", std::mem::take(&mut self.cacert));
+                options.give("roots", std::mem::take(&mut self.roots));
+                options.give("insecure", std::mem::take(&mut self.insecure));
+                options.give("proxy", std::mem::take(&mut self.proxy));
+                options.give("user-agent", std::mem::take(&mut self.user_agent));
+                options.give("quiet", std::mem::take(&mut self.quiet));
+                options.give("verbose", std::mem::take(&mut self.verbose));
+                options.give("color", std::mem::take(&mut self.color));
+                options
+            }
+        }
+    )*};
+}
+
+fetching! {
+    /// Fetch URLs.
+    ///
+    /// [1-50], [a-z] and {a,b} in a URL stand for several, as in curl.
+    #[argh(subcommand, name = "get", help_triggers("-h", "--help"))]
+    Get {
+        /// URLs; - reads a list from stdin
+        #[argh(positional, arg_name = "url")]
+        urls: [Vec<String>],
+
+        /// read URLs from this file, one a line, with a name before it if you like; - for stdin
+        #[argh(option, short = 'i', arg_name = "file")]
+        input: [Option<String>],
+
+        /// take brackets and braces in URLs as they are
+        #[argh(switch)]
+        globoff: [bool],
+    }
+
+    /// Run a plan.
+    #[argh(subcommand, name = "run", help_triggers("-h", "--help"))]
+    Run {
+        /// the plan, a TOML file; - for stdin
+        #[argh(positional, arg_name = "plan.toml")]
+        plan: [String],
+
+        /// read values of ${{NAME}} from this file of NAME=value lines before the environment
+        #[argh(option, arg_name = "file")]
+        secrets: [Option<String>],
+    }
+
+    /// Read a plan and print what it would do, a line a job; nothing is fetched.
+    #[argh(subcommand, name = "check", help_triggers("-h", "--help"))]
+    Check {
+        /// the plan, a TOML file; - for stdin
+        #[argh(positional, arg_name = "plan.toml")]
+        plan: [String],
+
+        /// read values of ${{NAME}} from this file of NAME=value lines before the environment
+        #[argh(option, arg_name = "file")]
+        secrets: [Option<String>],
+    }
+
+    /// Do the same work one at a time, then concurrently, and print both times.
+    #[argh(subcommand, name = "compare", help_triggers("-h", "--help"))]
+    Compare {
+        /// URLs, or one plan
+        #[argh(positional, arg_name = "url or plan.toml")]
+        work: [Vec<String>],
+
+        /// read URLs from this file, one a line; - for stdin
+        #[argh(option, short = 'i', arg_name = "file")]
+        input: [Option<String>],
+
+        /// take brackets and braces in URLs as they are
+        #[argh(switch)]
+        globoff: [bool],
+
+        /// read values of ${{NAME}} from this file of NAME=value lines before the environment
+        #[argh(option, arg_name = "file")]
+        secrets: [Option<String>],
+    }
+
+    /// Start a server with 50 slow, flaky and rate-limited APIs on this machine, round it up one at a time and
+    /// concurrently, and write the report. Needs no network.
+    #[argh(subcommand, name = "demo", help_triggers("-h", "--help"))]
+    Demo {}
+}
+
+/// Start the demo's server alone, for other clients to try.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "serve", help_triggers("-h", "--help"))]
+pub(crate) struct Serve {
+    /// the port to listen on, 0 for any that is free (8080)
+    #[argh(option, arg_name = "n")]
+    pub(crate) port: Option<String>,
+
+    /// print nothing but errors
+    #[argh(switch, short = 'q')]
+    pub(crate) quiet: bool,
+}

@@ -1,0 +1,51 @@
+//! The built-in server, with and without somebody to round it up.
+
+use futures_lite::StreamExt;
+use roundup::EventLoop;
+use roundup::units::parse_count;
+
+use super::{TABLE, compare};
+use crate::args::{Demo, Serve};
+use crate::exit::Exit;
+use crate::failed::Failed;
+use crate::manner::Manner;
+use crate::options::Options;
+use crate::print;
+use crate::round::signals;
+use crate::server::{Server, demo_urls};
+use crate::work::Work;
+
+/// Where `serve` listens unless told otherwise.
+const PORT: u16 = 8080;
+
+/// How many sources the demo has under way at once unless told otherwise: all of them.
+const DEMO_CONCURRENCY: &str = "50";
+
+pub(crate) fn demo(mut demo: Demo) -> Result<Exit, Failed> {
+    let mut options = demo.options();
+    if options.one("concurrency").is_none() {
+        options.give("concurrency", Some(DEMO_CONCURRENCY.to_owned()));
+    }
+    let manner = Manner::new(&options)?;
+    let server = Server::start(0).map_err(|error| Failed::usage(format!("the demo's server cannot start: {error}")))?;
+    let first = Work::from_named(demo_urls(server.address()), &options)?;
+    let second = first.clone();
+    if !manner.quiet {
+        print(&format!("{} APIs on http://{}, some slow, some flaky, some limited\n", first.len(), server.address()))?;
+    }
+    compare::both(first, second, &manner, Some(TABLE))
+}
+
+pub(crate) fn serve(serve: &Serve) -> Result<Exit, Failed> {
+    let mut options = Options::default();
+    options.give("port", serve.port.clone());
+    let port = options.parsed("port", |text| parse_count(text, 0, u64::from(u16::MAX)))?;
+    let port = port.map_or(PORT, |port| u16::try_from(port).unwrap_or(PORT));
+    let server = Server::start(port).map_err(|error| Failed::usage(error.to_string()))?;
+    if !serve.quiet {
+        print(&format!("listening on http://{}; Ctrl-C ends it\n", server.address()))?;
+    }
+    let mut signals = signals().map_err(|error| Failed::usage(format!("signals cannot be watched: {error}")))?;
+    EventLoop::new().run(signals.next());
+    Ok(Exit::Success)
+}

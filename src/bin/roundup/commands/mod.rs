@@ -1,0 +1,87 @@
+//! The commands: each joins plan, fetcher and report in a few lines.
+
+use std::fmt::Write as _;
+
+use roundup::EventLoop;
+use roundup::report::{Destination, Format, Target};
+
+use crate::args::{Check, Get, Run};
+use crate::exit::Exit;
+use crate::failed::Failed;
+use crate::manner::Manner;
+use crate::print;
+use crate::round::{Interrupts, round_up};
+use crate::typed::STDIN;
+use crate::work::Work;
+
+mod compare;
+mod demo;
+
+pub(crate) use self::compare::compare;
+pub(crate) use self::demo::{demo, serve};
+
+/// What is written where nothing was asked for.
+pub(crate) const TABLE: Target = Target { format: Format::Table, destination: Destination::Stdout };
+
+pub(crate) fn get(mut get: Get) -> Result<Exit, Failed> {
+    let options = get.options();
+    let list = options_input(get.input.as_deref());
+    let manner = Manner::new(&options)?;
+    let work = Work::from_urls(&get.urls, list.as_deref(), get.globoff, &options)?;
+    once(work, &manner)
+}
+
+pub(crate) fn run(mut run: Run) -> Result<Exit, Failed> {
+    let options = run.options();
+    let manner = Manner::new(&options)?;
+    let work = Work::from_plan(&run.plan, run.secrets.as_deref(), &options)?;
+    once(work, &manner)
+}
+
+/// One run, its reports, its exit code.
+fn once(mut work: Work, manner: &Manner) -> Result<Exit, Failed> {
+    if let Some(folder) = &manner.output_dir {
+        work.save_to(folder);
+    }
+    let fetcher = manner.fetcher(&work)?;
+    let writer = manner.open(&work, Some(TABLE))?;
+    let event_loop = EventLoop::new();
+    let finished = event_loop.run(async {
+        let interrupts = Interrupts::listen(&event_loop);
+        round_up(&event_loop, &fetcher, work, writer, &interrupts, manner.progress).await
+    });
+    Ok(finished.exit)
+}
+
+pub(crate) fn check(mut check: Check) -> Result<Exit, Failed> {
+    let options = check.options();
+    Manner::new(&options)?;
+    let work = Work::from_plan(&check.plan, check.secrets.as_deref(), &options)?;
+    let plan = work.into_plan();
+    let mut text = String::new();
+    for line in plan.explain() {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    let limits = &plan.limits;
+    let jobs = plan.jobs.len();
+    let _ = write!(text, "{jobs} {}, {} at once", if jobs == 1 { "job" } else { "jobs" }, limits.concurrency);
+    if let Some(per_host) = limits.per_host {
+        let _ = write!(text, ", {per_host} on a host");
+    }
+    if let Some(rate) = limits.rate {
+        let _ = write!(text, ", {rate}");
+    }
+    if let Some(deadline) = plan.deadline {
+        let _ = write!(text, ", done within {}", roundup::units::DisplayDuration(deadline));
+    }
+    text.push('\n');
+    print(&text)
+}
+
+/// The list to read: the option, or else the environment.
+pub(crate) fn options_input(input: Option<&str>) -> Option<String> {
+    let input =
+        input.map(str::to_owned).or_else(|| std::env::var("ROUNDUP_INPUT").ok().filter(|text| !text.is_empty()));
+    input.map(|input| if input == STDIN { "-".to_owned() } else { input })
+}

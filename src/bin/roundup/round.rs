@@ -1,0 +1,120 @@
+//! One run from the first permit to the last byte of the report.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_lite::StreamExt;
+use roundup::event_loop::{EventLoop, Task};
+use roundup::fetcher::Stopper;
+use roundup::report::Run;
+use roundup::{Fetcher, Summary};
+
+use crate::exit::Exit;
+use crate::progress::Progress;
+use crate::work::Work;
+use crate::writer::{Writer, complain};
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) exit: Exit,
+    pub(crate) summary: Summary,
+    pub(crate) elapsed: Duration,
+}
+
+/// Fetches all sources and writes what was asked for.
+pub(crate) async fn round_up(
+    event_loop: &EventLoop,
+    fetcher: &Fetcher,
+    work: Work,
+    writer: Writer,
+    interrupts: &Interrupts,
+    progress: bool,
+) -> Finished {
+    let started = SystemTime::now();
+    let clock = Instant::now();
+    let Work { jobs, places, redactor, .. } = work;
+    let mut outcomes = fetcher.run(event_loop, jobs);
+    let stopper = outcomes.stopper();
+    interrupts.watch(&stopper);
+    let progress = progress.then(|| Progress::start(event_loop, stopper.clone()));
+    let mut writer = writer.begin().await;
+    while let Some(mut outcome) = outcomes.next().await {
+        outcome.index = places.get(outcome.index).copied().unwrap_or(outcome.index);
+        writer = writer.take(outcome).await;
+        if writer.is_pointless() {
+            stopper.stop();
+        }
+    }
+    let elapsed = clock.elapsed();
+    if let Some(progress) = progress {
+        progress.end().await;
+    }
+    let unread = writer.is_pointless();
+    let run = Run { started, elapsed, interrupted: interrupts.came(), redactor };
+    let (exit, summary) = writer.finish(run).await;
+    // Whoever closed the pipe has what they wanted.
+    let exit = if unread { Exit::Success } else { exit };
+    Finished { exit, summary, elapsed }
+}
+
+/// Ctrl-C and requests to terminate: the first ends the run, the second the program.
+#[derive(Debug)]
+pub(crate) struct Interrupts {
+    came: Rc<Cell<bool>>,
+    current: Rc<RefCell<Option<Stopper>>>,
+    _task: Option<Task<()>>,
+}
+
+impl Interrupts {
+    pub(crate) fn listen(event_loop: &EventLoop) -> Interrupts {
+        let came = Rc::new(Cell::new(false));
+        let current = Rc::new(RefCell::new(None::<Stopper>));
+        let signals = signals();
+        let task = match signals {
+            Ok(mut signals) => {
+                let (came, current) = (came.clone(), current.clone());
+                Some(event_loop.spawn(async move {
+                    while signals.next().await.is_some() {
+                        if came.replace(true) {
+                            std::process::exit(i32::from(Exit::Interrupted.code()));
+                        }
+                        let stopper = current.borrow().clone();
+                        if let Some(stopper) = stopper {
+                            stopper.stop();
+                        }
+                    }
+                }))
+            }
+            Err(error) => {
+                // The run can be made; only its end by a signal will be an abrupt one.
+                complain(&format!("signals cannot be watched: {error}"));
+                None
+            }
+        };
+        Interrupts { came, current, _task: task }
+    }
+
+    /// Whether one came.
+    pub(crate) fn came(&self) -> bool {
+        self.came.get()
+    }
+
+    fn watch(&self, stopper: &Stopper) {
+        *self.current.borrow_mut() = Some(stopper.clone());
+        if self.came() {
+            stopper.stop();
+        }
+    }
+}
+
+/// The signals that end a run.
+pub(crate) fn signals() -> std::io::Result<async_signal::Signals> {
+    #[cfg(unix)]
+    let list = [async_signal::Signal::Int, async_signal::Signal::Term];
+    // On Windows, only Ctrl-C is one.
+    #[cfg(not(unix))]
+    let list = [async_signal::Signal::Int];
+    async_signal::Signals::new(list)
+}

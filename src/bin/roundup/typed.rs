@@ -1,0 +1,270 @@
+//! From the words of the command line to arguments: what argh leaves out (`--key=value`), and mistakes explained.
+
+use argh::FromArgs;
+
+use crate::args::Arguments;
+
+/// What the words came to.
+#[derive(Debug)]
+pub(crate) enum Typed {
+    Arguments(Arguments),
+    /// Help that was asked for.
+    Help(String),
+    /// One line that says what is wrong and what would be right.
+    Wrong(String),
+}
+
+const COMMANDS: [&str; 6] = ["get", "run", "check", "compare", "demo", "serve"];
+
+/// Options with a value, of any command.
+const VALUES: [&str; 24] = [
+    "accept",
+    "cacert",
+    "color",
+    "concurrency",
+    "connect-timeout",
+    "data",
+    "deadline",
+    "follow",
+    "header",
+    "input",
+    "max-body",
+    "method",
+    "output-dir",
+    "per-host",
+    "port",
+    "proxy",
+    "rate",
+    "report",
+    "retries",
+    "retry-after-max",
+    "roots",
+    "secrets",
+    "timeout",
+    "user-agent",
+];
+
+/// Options without a value.
+const SWITCHES: [&str; 10] =
+    ["body", "fail-fast", "globoff", "help", "insecure", "quiet", "raw", "retry-unsafe", "verbose", "version"];
+
+/// Short names of options with a value.
+const SHORT_VALUES: [char; 4] = ['H', 'X', 'd', 'i'];
+
+/// Reads the words after the program's name.
+pub(crate) fn parse(words: &[String]) -> Typed {
+    if let Some(wrong) = wrong_command(words) {
+        return wrong;
+    }
+    let words = match split(words) {
+        Ok(words) => words,
+        Err(wrong) => return Typed::Wrong(wrong),
+    };
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let words = match words.as_slice() {
+        // `roundup help get` is `roundup get --help`.
+        ["help", command, ..] if COMMANDS.contains(command) => vec![*command, "--help"],
+        ["help", ..] => vec!["--help"],
+        _ => words,
+    };
+    match Arguments::from_args(&["roundup"], &words) {
+        Ok(arguments) => Typed::Arguments(arguments),
+        Err(early) if early.status.is_ok() => Typed::Help(early.output),
+        Err(early) => Typed::Wrong(explain(&early.output)),
+    }
+}
+
+/// The first word must be a command.
+fn wrong_command(words: &[String]) -> Option<Typed> {
+    let first = words.first()?;
+    if COMMANDS.contains(&first.as_str()) || first == "help" {
+        return None;
+    }
+    if first.starts_with('-') {
+        let known = ["-h", "--help", "-V", "--version"].contains(&first.as_str());
+        let command = words.iter().find(|word| COMMANDS.contains(&word.as_str()));
+        let wrong = match command {
+            Some(command) => format!("options go after the command: roundup {command} {first} ..."),
+            None => format!("a command is missing before {first}: one of {}", COMMANDS.join(", ")),
+        };
+        return (!known).then_some(Typed::Wrong(wrong));
+    }
+    let wrong = if first.contains("://") || first.contains('.') {
+        let command = if first.ends_with(".toml") { "run" } else { "get" };
+        format!("\"{}\" is not a command: did you mean roundup {command} {first}?", roundup::without_password(first))
+    } else {
+        match nearest(first, &COMMANDS) {
+            Some(command) => format!("\"{first}\" is not a command: did you mean {command}?"),
+            None => format!("\"{first}\" is not a command: write one of {}", COMMANDS.join(", ")),
+        }
+    };
+    Some(Typed::Wrong(wrong))
+}
+
+/// `--key=value` and `-Hvalue` become two words; unknown options are found here, where the nearest can be named.
+fn split(words: &[String]) -> Result<Vec<String>, String> {
+    let mut out = Vec::with_capacity(words.len());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            out.push(word.clone());
+            out.extend(words.cloned());
+            break;
+        }
+        if let Some(long) = word.strip_prefix("--") {
+            let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+            let takes_value = VALUES.contains(&name);
+            if !takes_value && !SWITCHES.contains(&name) {
+                return Err(unknown(name));
+            }
+            out.push(format!("--{name}"));
+            match (takes_value, value) {
+                (true, Some(value)) => out.push(value.to_owned()),
+                (true, None) => out.push(words.next().ok_or_else(|| format!("--{name} needs a value"))?.clone()),
+                (false, Some(_)) => return Err(format!("--{name} takes no value")),
+                (false, None) => {}
+            }
+            continue;
+        }
+        let mut letters = word.strip_prefix('-').unwrap_or_default().chars();
+        match letters.next() {
+            Some(letter) if SHORT_VALUES.contains(&letter) => {
+                out.push(format!("-{letter}"));
+                match letters.as_str() {
+                    "" => out.push(words.next().ok_or_else(|| format!("-{letter} needs a value"))?.clone()),
+                    value => out.push(value.to_owned()),
+                }
+            }
+            // Switches may stand together: -qv.
+            Some(letter) if !letters.as_str().is_empty() => {
+                out.push(format!("-{letter}"));
+                out.extend(letters.map(|letter| format!("-{letter}")));
+            }
+            // "-" stands for stdin; argh would take it for an option.
+            None if word == "-" => out.push(STDIN.to_owned()),
+            _ => out.push(word.clone()),
+        }
+    }
+    Ok(out)
+}
+
+/// Stands for "-" as a positional argument on its way through argh, which cannot carry that. No URL and no file that
+/// anybody has is called so.
+pub(crate) const STDIN: &str = "\u{1}stdin";
+
+fn unknown(name: &str) -> String {
+    let all: Vec<&str> = VALUES.iter().chain(&SWITCHES).copied().collect();
+    match nearest(name, &all) {
+        Some(near) => format!("unknown option --{name}: did you mean --{near}?"),
+        None => format!("unknown option --{name}: --help lists all"),
+    }
+}
+
+/// argh's message on one line, in our words where they are better.
+fn explain(output: &str) -> String {
+    let one_line = output.split_whitespace().collect::<Vec<_>>().join(" ");
+    let one_line = one_line.replace(STDIN, "-");
+    if let Some(name) = one_line.strip_prefix("Unrecognized argument: ") {
+        return format!("{name} is not an option of this command: --help lists those that are");
+    }
+    if let Some(rest) = one_line.strip_prefix("Required positional arguments not provided: ") {
+        return format!("{rest} is missing: --help shows what to write");
+    }
+    let mut letters = one_line.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// The candidate within two edits, or a third of the word where that is more.
+fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).max(2);
+    let near = candidates.iter().map(|candidate| (distance(word, candidate), *candidate)).min()?;
+    (near.0 <= limit).then_some(near.1)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Command;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn wrong(line: &str) -> String {
+        match parse(&words(line)) {
+            Typed::Wrong(text) => text,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_option_is_known_to_argh_and_the_other_way_round() {
+        for command in ["get", "run", "check", "compare", "demo", "serve"] {
+            let Typed::Help(help) = parse(&words(&format!("{command} --help"))) else {
+                panic!("{command} has no help")
+            };
+            let long = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+            for name in long.map(|word| word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric())) {
+                assert!(VALUES.contains(&name) || SWITCHES.contains(&name), "--{name} of {command}");
+            }
+        }
+        let Typed::Help(help) = parse(&words("compare --help")) else { panic!("no help") };
+        let Typed::Help(serve) = parse(&words("serve --help")) else { panic!("no help") };
+        for name in VALUES.iter().chain(&SWITCHES).filter(|name| **name != "version") {
+            assert!(help.contains(&format!("--{name}")) || serve.contains(&format!("--{name}")), "--{name}");
+        }
+    }
+
+    #[test]
+    fn values_join_in_every_form() {
+        let line = "get --retries=3 --header A:b=c -HB:d -qv http://a/ -- --not-an-option";
+        let Typed::Arguments(Arguments { command: Some(Command::Get(mut get)), .. }) = parse(&words(line)) else {
+            panic!("{line}")
+        };
+        assert_eq!(get.urls, ["http://a/", "--not-an-option"]);
+        let options = get.options();
+        assert_eq!(options.one("retries").map(|given| given.text).as_deref(), Some("3"));
+        assert_eq!(options.all("header").into_iter().map(|given| given.text).collect::<Vec<_>>(), ["A:b=c", "B:d"]);
+        assert!(options.on("quiet").expect("a switch") && options.on("verbose").expect("a switch"));
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        for (line, text) in [
+            ("gte http://a/", "\"gte\" is not a command: did you mean get?"),
+            ("http://a/", "\"http://a/\" is not a command: did you mean roundup get http://a/?"),
+            ("plan.toml", "\"plan.toml\" is not a command: did you mean roundup run plan.toml?"),
+            ("get --timout 5s http://a/", "unknown option --timout: did you mean --timeout?"),
+            ("get --timeout", "--timeout needs a value"),
+            ("get --quiet=1 http://a/", "--quiet takes no value"),
+            ("--quiet get http://a/", "options go after the command: roundup get --quiet ..."),
+            ("--quiet", "a command is missing before --quiet: one of get, run, check, compare, demo, serve"),
+            ("serve --retries 3", "--retries is not an option of this command: --help lists those that are"),
+            ("run", "plan.toml is missing: --help shows what to write"),
+        ] {
+            assert_eq!(wrong(line), text, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_in_every_form() {
+        for line in ["help", "--help", "-h", "help get", "get --help", "get -h"] {
+            assert!(matches!(parse(&words(line)), Typed::Help(_)), "{line}");
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What there is to fetch: from URLs, a list or a plan, with the options of the command line put over it.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roundup::plan::{self, FileNames, Globs, Plan};
+use roundup::units::{parse_count, parse_duration, parse_size};
+use roundup::{Error, Failure, Field, Job, Limits, Method, Outcome, Phase, Redactor, Result, Settings, Timings};
+
+use crate::failed::Failed;
+use crate::input::{self, DASH};
+use crate::options::Options;
+use crate::typed::STDIN;
+
+/// Sources in input order: those that can be fetched, and those that cannot be and have failed already.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Work {
+    pub(crate) jobs: Vec<Job>,
+    /// The place in the input of each job.
+    pub(crate) places: Vec<usize>,
+    /// What is wrong with the others.
+    pub(crate) rejected: Vec<Outcome>,
+    pub(crate) limits: Limits,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) redactor: Redactor,
+}
+
+impl Work {
+    /// How many sources there are.
+    pub(crate) fn len(&self) -> usize {
+        self.jobs.len() + self.rejected.len()
+    }
+
+    /// From a plan.
+    pub(crate) fn from_plan(path: &str, secrets: Option<&str>, options: &Options) -> Result<Work, Failed> {
+        let mut plan = read_plan(path, secrets)?;
+        let over = Over::new(options)?;
+        plan.change_settings(|settings| over.apply(settings));
+        let mut work =
+            Work { limits: plan.limits, deadline: plan.deadline, redactor: plan.redactor, ..Work::default() };
+        work.places = (0..plan.jobs.len()).collect();
+        work.jobs = plan.jobs;
+        work.limit(options)?;
+        Ok(work)
+    }
+
+    /// From URLs on the command line and in a list. A URL that cannot be fetched is a source that has failed; it costs no
+    /// other source its result.
+    pub(crate) fn from_urls(
+        urls: &[String],
+        list: Option<&str>,
+        globoff: bool,
+        options: &Options,
+    ) -> Result<Work, Failed> {
+        let sources = sources(urls, list, globoff)?;
+        let mut settings = Settings::default();
+        Over::new(options)?.apply(&mut settings);
+        let settings = Arc::new(settings);
+        let mut names = Names::default();
+        let mut work = Work::default();
+        let mut wrong = Vec::new();
+        for (place, (name, url)) in sources.into_iter().enumerate() {
+            match Job::new(&url, settings.clone()) {
+                Ok(job) => {
+                    let name = names.unique(name.as_deref().unwrap_or(job.name()));
+                    work.places.push(place);
+                    work.jobs.push(job.named(name));
+                }
+                Err(error) => {
+                    let shown = roundup::without_password(&url);
+                    let name = names.unique(name.as_deref().unwrap_or(&shown));
+                    wrong.push(error.one_line());
+                    work.rejected.push(rejected(place, name, shown, &error.in_phase(Phase::Queue)));
+                }
+            }
+        }
+        if work.jobs.is_empty() {
+            return Err(Failed { exit: crate::exit::Exit::Usage, lines: wrong });
+        }
+        work.limit(options)?;
+        Ok(work)
+    }
+
+    /// From names and URLs of our own.
+    pub(crate) fn from_named(sources: Vec<(String, String)>, options: &Options) -> Result<Work, Failed> {
+        let mut settings = Settings::default();
+        Over::new(options)?.apply(&mut settings);
+        let settings = Arc::new(settings);
+        let mut work = Work { places: (0..sources.len()).collect(), ..Work::default() };
+        for (name, url) in sources {
+            work.jobs.push(Job::new(&url, settings.clone())?.named(name));
+        }
+        work.limit(options)?;
+        Ok(work)
+    }
+
+    /// The plan it is, to be explained.
+    pub(crate) fn into_plan(self) -> Plan {
+        Plan { jobs: self.jobs, limits: self.limits, deadline: self.deadline, redactor: self.redactor }
+    }
+
+    /// Gives every job that has no file of its own one in this folder, and moves those that have one there.
+    pub(crate) fn save_to(&mut self, folder: &Path) {
+        let mut names = FileNames::new();
+        for output in self.jobs.iter().filter_map(Job::output) {
+            names.reserve(&output.to_string_lossy());
+        }
+        for job in std::mem::take(&mut self.jobs) {
+            let file = match job.output() {
+                Some(output) => folder.join(output),
+                None => folder.join(names.name_for(job.name())),
+            };
+            self.jobs.push(job.saved_to(file));
+        }
+    }
+
+    fn limit(&mut self, options: &Options) -> Result<()> {
+        let count = |text: &str| parse_count(text, 1, 65_535);
+        let whole = |n: u64| u32::try_from(n).ok().and_then(std::num::NonZeroU32::new);
+        if let Some(concurrency) = options.parsed("concurrency", count)?.and_then(whole) {
+            self.limits.concurrency = concurrency;
+        }
+        if let Some(per_host) = options.parsed("per-host", count)? {
+            self.limits.per_host = whole(per_host);
+            // A limit from the command line goes over those of the plan's hosts too.
+            self.limits.hosts.values_mut().for_each(|host| host.per_host = None);
+        }
+        if let Some(rate) = options.parsed("rate", str::parse)? {
+            self.limits.rate = Some(rate);
+        }
+        if let Some(deadline) = options.parsed("deadline", parse_duration)? {
+            self.deadline = Some(deadline);
+        }
+        Ok(())
+    }
+}
+
+/// Reads a plan, with values of `${NAME}` from the secrets file or else from the environment.
+pub(crate) fn read_plan(path: &str, secrets: Option<&str>) -> Result<Plan, Failed> {
+    let unreadable = |error: Error| Failed { exit: crate::exit::Exit::Plan, lines: vec![error.one_line()] };
+    let path = if path == STDIN { DASH } else { path };
+    let text = input::text(path, "the plan").map_err(unreadable)?;
+    let secrets = match secrets {
+        Some(file) => {
+            let text = input::text(file, "the secrets file").map_err(unreadable)?;
+            plan::parse_secrets(input::shown(file), &text).map_err(|errors| Failed::plan(&errors))?
+        }
+        None => Default::default(),
+    };
+    let variables = |name: &str| secrets.get(name).cloned().or_else(|| std::env::var(name).ok());
+    plan::parse(input::shown(path), &text, &variables).map_err(|errors| Failed::plan(&errors))
+}
+
+/// Names and URLs as they were given.
+fn sources(urls: &[String], list: Option<&str>, globoff: bool) -> Result<Vec<(Option<String>, String)>, Failed> {
+    let globs = if globoff { Globs::Keep } else { Globs::Expand };
+    let mut sources = Vec::new();
+    let mut lists: Vec<&str> = list.into_iter().collect();
+    for url in urls {
+        if url == STDIN {
+            lists.push(DASH);
+            continue;
+        }
+        sources.extend(plan::expand_url(url, globs)?.into_iter().map(|url| (None, url)));
+    }
+    if lists.iter().filter(|list| **list == DASH).count() > 1 {
+        return Err(Failed::usage("stdin can be read once: give - once"));
+    }
+    for list in lists {
+        let text = input::text(list, "the list")?;
+        let listed = plan::parse_list(input::shown(list), &text)
+            .map_err(|errors| Failed { exit: crate::exit::Exit::Usage, ..Failed::plan(&errors) })?;
+        sources.extend(listed.into_iter().map(|listed| (listed.name, listed.url)));
+    }
+    if sources.is_empty() {
+        return Err(Failed::usage("no URL is given: write roundup get URL..., or --input FILE for a list"));
+    }
+    if sources.len() > plan::MAX_JOBS {
+        return Err(Failed::usage(format!("{} URLs are too many: at most {}", sources.len(), plan::MAX_JOBS)));
+    }
+    Ok(sources)
+}
+
+fn rejected(index: usize, name: String, url: String, error: &Error) -> Outcome {
+    Outcome {
+        index,
+        name: name.into(),
+        url: url.into(),
+        final_url: None,
+        status: None,
+        attempts: Vec::new(),
+        timings: Timings::default(),
+        content_type: None,
+        body_bytes: None,
+        body: None,
+        body_file: None,
+        body_truncated: false,
+        data: None,
+        error: Some(Failure::from(error)),
+    }
+}
+
+/// Tells sources of one name apart: the second is called `name#2`.
+#[derive(Default)]
+struct Names(HashMap<String, u32>);
+
+impl Names {
+    fn unique(&mut self, name: &str) -> String {
+        let seen = self.0.entry(name.to_owned()).or_insert(0);
+        *seen += 1;
+        if *seen == 1 { name.to_owned() } else { format!("{name}#{seen}") }
+    }
+}
+
+/// What the command line and the environment say over the settings of every job.
+#[derive(Default)]
+struct Over {
+    changes: Vec<Box<dyn Fn(&mut Settings)>>,
+}
+
+impl Over {
+    fn new(options: &Options) -> Result<Over> {
+        let mut over = Over::default();
+        over.set(options.parsed("timeout", positive)?, |settings, value| settings.timeout = value);
+        over.set(options.parsed("connect-timeout", positive)?, |settings, value| settings.connect_timeout = value);
+        over.set(options.parsed("retries", up_to_100)?, |settings, value| settings.retries = value);
+        over.set(options.parsed("retry-after-max", parse_duration)?, |settings, value| {
+            settings.retry_after_max = value
+        });
+        over.set(options.parsed("follow", up_to_100)?, |settings, value| settings.follow = value);
+        over.set(options.parsed("max-body", parse_size)?, |settings, value| settings.max_body = Some(value));
+        over.set(options.parsed("accept", str::parse)?, |settings, value: roundup::StatusSet| settings.accept = value);
+        if options.one("retry-unsafe").is_some() {
+            over.set(Some(options.on("retry-unsafe")?), |settings, value| settings.retry_unsafe = value);
+        }
+        if options.one("raw").is_some() {
+            over.set(Some(options.on("raw")?), |settings, value| settings.raw = value);
+        }
+        let data = options.parsed("data", read_data)?;
+        if data.is_some() {
+            over.set(data, |settings, value: Arc<[u8]>| {
+                settings.data = Some(value);
+                if settings.method == Method::GET {
+                    settings.method = Method::POST;
+                }
+            });
+        }
+        over.set(options.parsed("method", str::parse)?, |settings, value| settings.method = value);
+        let mut fields: Vec<Field> = Vec::new();
+        for given in options.all("header") {
+            fields.push(given.parse(str::parse)?);
+        }
+        over.set(Some(fields), |settings, fields: Vec<Field>| {
+            // Those of one name that are given together all stay; those of the plan give way.
+            settings.headers.retain(|old| !fields.iter().any(|new| new.name().eq_ignore_ascii_case(old.name())));
+            settings.headers.extend(fields);
+        });
+        Ok(over)
+    }
+
+    fn set<T: Clone + 'static>(&mut self, value: Option<T>, change: impl Fn(&mut Settings, T) + 'static) {
+        if let Some(value) = value {
+            self.changes.push(Box::new(move |settings| change(settings, value.clone())));
+        }
+    }
+
+    fn apply(&self, settings: &mut Settings) {
+        self.changes.iter().for_each(|change| change(settings));
+    }
+}
+
+fn positive(text: &str) -> Result<Duration> {
+    let duration = parse_duration(text)?;
+    if duration.is_zero() {
+        return Err(Error::new(roundup::Kind::Config, "a time limit of 0 lets nothing through: write 30s"));
+    }
+    Ok(duration)
+}
+
+fn up_to_100(text: &str) -> Result<u32> {
+    parse_count(text, 0, 100).map(|n| n as u32)
+}
+
+fn read_data(text: &str) -> Result<Arc<[u8]>> {
+    match text.strip_prefix('@') {
+        Some(file) => input::bytes(file, "the content").map(Arc::from),
+        None => Ok(text.as_bytes().into()),
+    }
+}

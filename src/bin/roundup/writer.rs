@@ -1,0 +1,238 @@
+//! Outcomes to where they were asked for: streams as they come, documents at the end. What may block runs off the loop.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use roundup::event_loop::unblock;
+use roundup::report::{Format, Opened, Run, Style, jsonl, table};
+use roundup::{Error, Kind, Outcome, Redactor, Summary, fractional_ms};
+
+use crate::exit::Exit;
+use crate::manner::Manner;
+use crate::work::Work;
+
+/// Holds the outcomes of a run and writes them.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    opened: Vec<Opened>,
+    outcomes: Vec<Option<Outcome>>,
+    redactor: Redactor,
+    style: Style,
+    output_dir: Option<PathBuf>,
+    /// The next outcome whose content goes to stdout, where that was asked for.
+    next_body: Option<usize>,
+    /// Whether contents are needed after they were written to stdout.
+    keeps_bodies: bool,
+    quiet: bool,
+    verbose: bool,
+    exit: Exit,
+    /// Whether nobody reads stdout any more.
+    unread: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(opened: Vec<Opened>, work: &Work, manner: &Manner) -> Writer {
+        let mut writer = Writer {
+            keeps_bodies: opened.iter().any(|opened| opened.format() == Format::Json),
+            opened,
+            outcomes: vec![None; work.len()],
+            redactor: work.redactor.clone(),
+            style: manner.style,
+            output_dir: manner.output_dir.clone(),
+            next_body: manner.writes_bodies().then_some(0),
+            quiet: manner.quiet,
+            verbose: manner.verbose,
+            exit: Exit::default(),
+            unread: false,
+        };
+        for outcome in &work.rejected {
+            writer.note(outcome);
+            writer.outcomes[outcome.index] = Some(outcome.clone());
+        }
+        writer
+    }
+
+    /// A writer that counts and writes nothing.
+    pub(crate) fn silent(work: &Work, manner: &Manner) -> Writer {
+        Writer { next_body: None, quiet: true, verbose: false, ..Writer::new(Vec::new(), work, manner) }
+    }
+
+    /// Takes the outcomes that were there before the run started.
+    pub(crate) async fn begin(mut self) -> Writer {
+        if !self.streams() {
+            return self;
+        }
+        unblock(move || {
+            for index in 0..self.outcomes.len() {
+                if let Some(outcome) = self.outcomes[index].take() {
+                    self.stream(&outcome);
+                    self.outcomes[index] = Some(outcome);
+                }
+            }
+            self.bodies();
+            self
+        })
+        .await
+    }
+
+    /// Takes one more.
+    pub(crate) async fn take(mut self, mut outcome: Outcome) -> Writer {
+        if let (Some(folder), Some(file)) = (&self.output_dir, &outcome.body_file) {
+            outcome.body_file = file.strip_prefix(folder).ok().map(PathBuf::from).or(outcome.body_file);
+        }
+        self.note(&outcome);
+        if !self.streams() {
+            self.place(outcome);
+            return self;
+        }
+        unblock(move || {
+            self.stream(&outcome);
+            self.place(outcome);
+            self.bodies();
+            self
+        })
+        .await
+    }
+
+    /// Whether the run has lost its only reader.
+    pub(crate) fn is_pointless(&self) -> bool {
+        self.unread && self.opened.iter().all(Opened::is_stdout)
+    }
+
+    /// Writes what is written at the end, and puts files in their places.
+    pub(crate) async fn finish(mut self, run: Run) -> (Exit, Summary) {
+        unblock(move || {
+            let outcomes: Vec<Outcome> = std::mem::take(&mut self.outcomes).into_iter().flatten().collect();
+            let summary = run.summary(&outcomes);
+            self.tell_failures(&outcomes, &run, &summary);
+            let mut exit = self.exit;
+            for mut opened in std::mem::take(&mut self.opened) {
+                if self.unread && opened.is_stdout() {
+                    continue;
+                }
+                let written = match opened.format() {
+                    Format::Jsonl => opened.write(|out| jsonl::summary(out, &run, &summary)),
+                    format => opened.write(|out| format.write(out, &run, &self.style, &outcomes)),
+                };
+                let is_stdout = opened.is_stdout();
+                match written.and_then(|()| opened.commit()) {
+                    Err(error) if is_stdout && closed(&error) => {}
+                    Err(error) => {
+                        complain(&error.one_line());
+                        exit = exit.max(Exit::Report);
+                    }
+                    Ok(()) => {}
+                }
+            }
+            (if run.interrupted { Exit::Interrupted } else { exit }, summary)
+        })
+        .await
+    }
+
+    fn note(&mut self, outcome: &Outcome) {
+        self.exit = self.exit.max(match outcome.error.as_ref().map(|failure| failure.kind) {
+            None => Exit::Success,
+            Some(Kind::Expectation) => Exit::Expectation,
+            Some(_) => Exit::Failed,
+        });
+    }
+
+    /// Whether something is written as outcomes come.
+    fn streams(&self) -> bool {
+        self.verbose || self.next_body.is_some() || self.opened.iter().any(|opened| opened.format().streams())
+    }
+
+    /// Writes an outcome's line to the reports that are streams.
+    fn stream(&mut self, outcome: &Outcome) {
+        if self.verbose {
+            describe(&self.redactor, outcome);
+        }
+        for opened in self.opened.iter_mut().filter(|opened| opened.format().streams()) {
+            if self.unread && opened.is_stdout() {
+                continue;
+            }
+            let redactor = &self.redactor;
+            match opened.write(|out| jsonl::result(out, redactor, outcome)) {
+                Err(error) if opened.is_stdout() && closed(&error) => self.unread = true,
+                Err(error) => {
+                    complain(&error.one_line());
+                    self.exit = self.exit.max(Exit::Report);
+                }
+                Ok(()) => {}
+            }
+        }
+    }
+
+    fn place(&mut self, mut outcome: Outcome) {
+        if !self.keeps_bodies && self.next_body.is_none() {
+            outcome.body = None;
+        }
+        let index = outcome.index;
+        if let Some(place) = self.outcomes.get_mut(index) {
+            *place = Some(outcome);
+        }
+    }
+
+    /// Writes the contents whose turn has come to stdout: in input order, each whole.
+    fn bodies(&mut self) {
+        let Some(mut next) = self.next_body else { return };
+        let mut stdout = io::stdout().lock();
+        while let Some(Some(outcome)) = self.outcomes.get_mut(next) {
+            next += 1;
+            let body = if self.keeps_bodies { outcome.body.clone() } else { outcome.body.take() };
+            let Some(body) = body.filter(|_| outcome.ok() && !self.unread) else { continue };
+            if let Err(error) = stdout.write_all(&body).and_then(|()| stdout.flush()) {
+                self.unread = true;
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    complain(&format!("stdout cannot be written: {error}"));
+                    self.exit = self.exit.max(Exit::Report);
+                }
+            }
+        }
+        self.next_body = Some(next);
+    }
+
+    /// Says on stderr what failed, where no table says it.
+    fn tell_failures(&self, outcomes: &[Outcome], run: &Run, summary: &Summary) {
+        let told = self.opened.iter().any(|opened| opened.format() == Format::Table && opened.is_stdout());
+        if told || self.quiet {
+            return;
+        }
+        for outcome in outcomes {
+            if let Some(failure) = &outcome.error {
+                let phase = failure.phase.map(|phase| format!(", {phase}")).unwrap_or_default();
+                let line = format!("{}: {} ({}{phase})", outcome.name, failure.message, failure.kind);
+                complain(&run.redactor.redact(&line));
+            }
+        }
+        complain(&table::summary_line(run, summary));
+    }
+}
+
+/// One line for each attempt.
+fn describe(redactor: &Redactor, outcome: &Outcome) {
+    for (number, attempt) in outcome.attempts.iter().enumerate() {
+        let end = match (&attempt.error, attempt.status) {
+            (Some(failure), _) => format!("{}: {}", failure.kind, failure.message),
+            (None, Some(status)) => format!("status {status}"),
+            (None, None) => "no status".to_owned(),
+        };
+        let took = fractional_ms(attempt.total);
+        let peer = attempt.address.as_deref().unwrap_or("no address");
+        let reused = if attempt.reused { ", connection reused" } else { "" };
+        let line = format!("{}: attempt {} in {took:.1} ms, {peer}{reused}: {end}", outcome.name, number + 1);
+        complain(&redactor.redact(&line));
+    }
+}
+
+/// Whether the cause is that the reader has gone.
+fn closed(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// One line on stderr. Nobody may be there to read it, and nothing can be done about that.
+pub(crate) fn complain(line: &str) {
+    let line: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let _ = writeln!(io::stderr().lock(), "roundup: {line}");
+}
