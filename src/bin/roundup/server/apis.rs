@@ -1,0 +1,265 @@
+//! The 50 APIs of the demo: most of them slow, some flaky, some rate-limited.
+//!
+//! All of it is fixed, delays, failures and content, so that two runs over the list can be compared.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use roundup::event_loop::sleep;
+use serde_json::json;
+
+use super::State;
+use super::content::{Topic, content};
+use super::response::Response;
+
+/// The 50 APIs as name and URL, always in the same order.
+///
+/// One after the other they take about 13 seconds, besides the waits before retries; all at once, the slowest takes one.
+/// The list can be fetched again and again: an API that fails before it works then fails again.
+pub(crate) fn demo_urls(address: SocketAddr) -> Vec<(String, String)> {
+    APIS.iter().map(|api| (api.name(), format!("http://{address}{}", api.path()))).collect()
+}
+
+/// The paths of the 50 APIs.
+pub(super) fn paths() -> impl Iterator<Item = String> {
+    APIS.iter().map(Api::path)
+}
+
+/// The API at this path.
+pub(super) fn find(path: &str) -> Option<&'static Api> {
+    APIS.iter().find(|api| api.path() == path)
+}
+
+/// How many requests of the limited group may be in flight.
+pub(super) const MAX_LIMITED: u32 = 10;
+
+/// Long enough that all the demo's requests to the group are in flight together, on a slow board too.
+const LIMITED_DELAY: Duration = Duration::from_millis(200);
+
+/// How long an unsteady API takes to fail. By then a client that sends everything at once has sent it, so that pausing
+/// the host holds up no first attempt.
+const FAILURE_DELAY: Duration = Duration::from_millis(60);
+
+/// How often an unsteady API fails before it works: what the default number of retries gets over.
+const FAILURES: u64 = 2;
+
+/// Answers for the limited group.
+pub(super) async fn limited(item: &str, state: &State) -> Response {
+    if state.limited.get() >= MAX_LIMITED {
+        state.counters.count(|stats| stats.throttled += 1);
+        let why = json!({"error": "too many requests in flight", "most": MAX_LIMITED});
+        return Response::json(429, &why).with("Retry-After", "1");
+    }
+    let _place = Place::take(state);
+    sleep(LIMITED_DELAY).await;
+    Response::json(200, &content(Topic::Orders, item))
+}
+
+/// A place in the limited group; given back when dropped, whatever becomes of the request.
+#[derive(Debug)]
+struct Place<'a>(&'a State);
+
+impl<'a> Place<'a> {
+    fn take(state: &'a State) -> Place<'a> {
+        state.limited.set(state.limited.get() + 1);
+        Place(state)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.limited.set(self.0.limited.get() - 1);
+    }
+}
+
+/// Counts failures of what works only after some.
+#[derive(Debug, Default)]
+pub(super) struct Flaky {
+    /// What has failed and not worked since, the oldest first.
+    failed: VecDeque<(String, u64)>,
+}
+
+impl Flaky {
+    /// How many are remembered: beyond that the oldest starts anew.
+    const MOST: usize = 1024;
+
+    /// Counts a request: how many failures are left where it fails, `None` where it works. After it has worked it starts
+    /// anew, so that a list that is fetched twice costs the same twice.
+    pub(super) fn fails(&mut self, key: &str, failures: u64) -> Option<u64> {
+        let at = self.failed.iter().position(|entry| entry.0 == key);
+        let before = at.and_then(|at| self.failed.remove(at)).map_or(0, |entry| entry.1);
+        if before >= failures {
+            return None;
+        }
+        if self.failed.len() >= Flaky::MOST {
+            self.failed.pop_front();
+        }
+        self.failed.push_back((key.to_owned(), before + 1));
+        Some(failures - before - 1)
+    }
+}
+
+/// One API of the demo.
+#[derive(Debug)]
+pub(super) struct Api {
+    topic: Topic,
+    item: &'static str,
+    delay_ms: u64,
+    manner: Manner,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    Steady,
+    /// Fails twice, with this Retry-After.
+    Unsteady(Option<&'static str>),
+    Limited,
+}
+
+impl Api {
+    fn name(&self) -> String {
+        format!("{}-{}", self.topic.name(), self.item)
+    }
+
+    fn path(&self) -> String {
+        match self.manner {
+            Manner::Limited => format!("/limited/{}", self.item),
+            _ => format!("/v1/{}/{}", self.topic.name(), self.item),
+        }
+    }
+
+    /// Answers for this run, after the delay.
+    pub(super) async fn answer(&self, run: &str, state: &State) -> Response {
+        let Manner::Unsteady(retry_after) = self.manner else {
+            sleep(Duration::from_millis(self.delay_ms)).await;
+            return Response::json(200, &content(self.topic, self.item));
+        };
+        let failed = state.flaky.borrow_mut().fails(&format!("{}?{run}", self.path()), FAILURES);
+        if failed.is_none() {
+            sleep(Duration::from_millis(self.delay_ms)).await;
+            return Response::json(200, &content(self.topic, self.item));
+        }
+        sleep(FAILURE_DELAY).await;
+        let response = Response::json(503, &json!({"error": "overloaded", "service": self.topic.name()}));
+        match retry_after {
+            Some(seconds) => response.with("Retry-After", seconds),
+            None => response,
+        }
+    }
+}
+
+const fn steady(topic: Topic, item: &'static str, delay_ms: u64) -> Api {
+    Api { topic, item, delay_ms, manner: Manner::Steady }
+}
+
+const fn unsteady(item: &'static str, delay_ms: u64, retry_after: Option<&'static str>) -> Api {
+    Api { topic: Topic::Trains, item, delay_ms, manner: Manner::Unsteady(retry_after) }
+}
+
+const fn limited_api(item: &'static str) -> Api {
+    Api { topic: Topic::Orders, item, delay_ms: LIMITED_DELAY.as_millis() as u64, manner: Manner::Limited }
+}
+
+/// The limited ones are the last and stand together: their 429 pauses the host when all others have been sent.
+const APIS: [Api; 50] = [
+    steady(Topic::Weather, "berlin", 180),
+    steady(Topic::Weather, "oslo", 260),
+    steady(Topic::Weather, "lisbon", 140),
+    steady(Topic::Weather, "nairobi", 520),
+    steady(Topic::Weather, "lima", 610),
+    steady(Topic::Weather, "osaka", 700),
+    steady(Topic::Weather, "perth", 1000),
+    steady(Topic::Weather, "quebec", 430),
+    steady(Topic::Rates, "eur", 90),
+    steady(Topic::Rates, "usd", 120),
+    steady(Topic::Rates, "gbp", 100),
+    steady(Topic::Rates, "jpy", 340),
+    steady(Topic::Rates, "chf", 110),
+    steady(Topic::Rates, "nok", 150),
+    steady(Topic::Sensors, "boiler", 50),
+    steady(Topic::Sensors, "greenhouse", 80),
+    steady(Topic::Sensors, "attic", 70),
+    steady(Topic::Sensors, "cellar", 290),
+    steady(Topic::Sensors, "garage", 60),
+    steady(Topic::Sensors, "workshop", 410),
+    steady(Topic::Sensors, "pond", 850),
+    steady(Topic::Sensors, "roof", 230),
+    steady(Topic::Stock, "bearing-608", 200),
+    steady(Topic::Stock, "belt-gt2", 170),
+    steady(Topic::Stock, "motor-nema17", 310),
+    steady(Topic::Stock, "hotend-v6", 130),
+    steady(Topic::Stock, "board-rp2040", 480),
+    steady(Topic::Health, "checkout", 60),
+    steady(Topic::Health, "search", 220),
+    steady(Topic::Health, "mail", 380),
+    steady(Topic::Health, "images", 240),
+    steady(Topic::Health, "archive", 560),
+    unsteady("hamburg", 90, Some("0")),
+    unsteady("graz", 110, None),
+    unsteady("basel", 70, Some("0")),
+    unsteady("lyon", 120, None),
+    unsteady("ghent", 80, Some("0")),
+    unsteady("malmo", 100, None),
+    limited_api("page-01"),
+    limited_api("page-02"),
+    limited_api("page-03"),
+    limited_api("page-04"),
+    limited_api("page-05"),
+    limited_api("page-06"),
+    limited_api("page-07"),
+    limited_api("page-08"),
+    limited_api("page-09"),
+    limited_api("page-10"),
+    limited_api("page-11"),
+    limited_api("page-12"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn fifty_different_ones_that_take_long_only_one_by_one() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let urls = demo_urls(address);
+        assert_eq!(urls[0].1, "http://127.0.0.1:8080/v1/weather/berlin");
+        assert_eq!(urls.iter().map(|url| &url.0).collect::<HashSet<_>>().len(), 50);
+        assert_eq!(urls.iter().map(|url| &url.1).collect::<HashSet<_>>().len(), 50);
+        let manner = |wanted: fn(&Manner) -> bool| APIS.iter().filter(|api| wanted(&api.manner)).count();
+        assert_eq!(manner(|manner| *manner == Manner::Steady), 32);
+        assert_eq!(manner(|manner| matches!(manner, Manner::Unsteady(_))), 6);
+        assert_eq!(manner(|manner| *manner == Manner::Limited), 12);
+        let delays = APIS.iter().map(|api| api.delay_ms);
+        assert_eq!((delays.clone().min(), delays.clone().max()), (Some(50), Some(1000)));
+        let failures = 6 * FAILURES * FAILURE_DELAY.as_millis() as u64;
+        let sum = delays.sum::<u64>() + failures;
+        assert!((12_000..15_000).contains(&sum), "{sum}");
+    }
+
+    #[test]
+    fn content_is_the_same_every_time_and_of_some_size() {
+        let mut seen = HashSet::new();
+        for api in &APIS {
+            let text = content(api.topic, api.item).to_string();
+            assert_eq!(text, content(api.topic, api.item).to_string());
+            assert!((150..700).contains(&text.len()), "{}: {}", api.name(), text.len());
+            assert!(seen.insert(text), "{} says what another says", api.name());
+        }
+    }
+
+    #[test]
+    fn what_has_failed_often_enough_works_and_starts_anew() {
+        let mut flaky = Flaky::default();
+        let mut twice = |key| flaky.fails(key, 2);
+        assert_eq!([twice("a"), twice("b"), twice("a"), twice("a")], [Some(1), Some(1), Some(0), None]);
+        assert_eq!([twice("a"), twice("b"), twice("b")], [Some(1), Some(0), None]);
+        assert_eq!(flaky.fails("never", 0), None);
+        for n in 0..5000 {
+            flaky.fails(&n.to_string(), 1);
+        }
+        assert_eq!(flaky.failed.len(), Flaky::MOST);
+    }
+}
