@@ -45,7 +45,7 @@ pub struct Run {
     pub started: SystemTime,
     /// How long it took.
     pub elapsed: Duration,
-    /// Whether it was ended before its time, by a signal or its deadline.
+    /// Whether a signal ended it before its time.
     pub interrupted: bool,
     /// The secrets that reports must not show.
     pub redactor: Redactor,

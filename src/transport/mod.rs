@@ -1,6 +1,6 @@
 //! A modern backend for surf: HTTP/1.1 over async-io, with TLS by rustls.
 //!
-//! [`Transport`] implements surf's [`HttpClient`](surf::HttpClient). It resolves names off the loop, tries several
+//! [`Transport`] implements surf's [`HttpClient`](trait@surf::HttpClient). It resolves names off the loop, tries several
 //! addresses as RFC 8305 says, keeps connections for the next request, and frames messages strictly after RFC 9112: a
 //! response that was cut short is an error and never a short success.
 //!
@@ -279,9 +279,8 @@ impl Shared {
         options: &RequestOptions,
         trace: &Trace,
     ) -> Result<Connection> {
-        while !fresh {
-            let idle = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(route, Instant::now());
-            let Some(mut connection) = idle else { break };
+        let idle = || self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(route, Instant::now());
+        while let Some(mut connection) = if fresh { None } else { idle() } {
             if connection.is_stale() {
                 continue;
             }
