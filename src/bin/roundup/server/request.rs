@@ -91,6 +91,10 @@ impl<'a> Reader<'a> {
         };
         self.buffer.drain(..head.length);
         let mut request = head.request;
+        // Before the client is asked to send it.
+        if matches!(head.framing, Framing::Length(length) if length > MAX_CONTENT as u64) {
+            return Err(TOO_LARGE);
+        }
         if head.expects_continue && self.buffer.is_empty() && !matches!(head.framing, Framing::Length(0)) {
             let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
             self.socket.write_all(interim).await.map_err(|_| Unread::Gone)?;
@@ -103,7 +107,7 @@ impl<'a> Reader<'a> {
     }
 
     async fn plain(&mut self, length: u64) -> Result<Vec<u8>, Unread> {
-        let length = usize::try_from(length).ok().filter(|length| *length <= MAX_CONTENT).ok_or(TOO_LARGE)?;
+        let length = usize::try_from(length).map_err(|_| TOO_LARGE)?;
         while self.buffer.len() < length {
             self.fill(MAX_CONTENT, TOO_LARGE).await?;
         }

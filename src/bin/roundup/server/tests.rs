@@ -245,6 +245,7 @@ fn bad_requests_are_told_so_and_the_connection_closed() {
         (format!("GET / HTTP/1.1\r\nHost: h\r\nx: {long}"), 431),
         (lengthy(1024 * 1024 + 1), 413),
         (lengthy(u64::MAX), 413),
+        (lengthy(u64::MAX).replace("Host", "Expect: 100-continue\r\nHost"), 413),
         (chunked("fffffffffffffff\r\n"), 413),
         (chunked("1\r\nab\r\n"), 400),
         (chunked(&format!("1;{long}")), 400),
