@@ -25,7 +25,7 @@ pub(super) async fn answer(request: &Request, state: &State) -> Response {
     let path = request.path.strip_prefix('/').unwrap_or(&request.path);
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     match first {
-        "" if rest.is_empty() => Response::text(200, index()),
+        "" if path.is_empty() => Response::text(200, index()),
         "delay" => delay(rest).await,
         "status" => status(rest),
         "bytes" => match number(rest, MAX_BYTES) {

@@ -72,7 +72,13 @@ fn rates(base: &str, figures: Figures) -> Value {
         let rate = (500 + figures.whole(n, 90_000)) as f64 / 10_000.0;
         (code.to_owned(), json!(rate))
     }));
-    json!({"base": base.to_uppercase(), "date": "2026-01-30", "rates": rates})
+    json!({
+        "base": base.to_uppercase(),
+        "date": "2026-01-30",
+        "next": "2026-02-02T15:00:00Z",
+        "source": "fixing of the day, for information only",
+        "rates": rates,
+    })
 }
 
 fn sensor(name: &str, figures: Figures) -> Value {

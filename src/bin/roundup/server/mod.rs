@@ -1,6 +1,7 @@
 //! The built-in loopback server behind `roundup demo` and `roundup serve`.
 //!
-//! It runs in an event loop of its own on a thread of its own, so that it costs the loop it serves nothing but sockets.
+//! It runs in an event loop of its own on a thread of its own, so that its tasks and those of the client do not take
+//! turns and a client is measured as it would be against another process.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -31,9 +32,6 @@ use self::stats::Counters;
 pub(crate) use self::apis::demo_urls;
 pub(crate) use self::stats::Stats;
 
-/// How many connections are served at once.
-const MAX_CONNECTIONS: u64 = 1024;
-
 /// How many connections beyond those are told so before they are closed. Further ones are closed at once.
 const MAX_REFUSALS: u64 = 64;
 
@@ -42,6 +40,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long to wait for a client to close its side after the last response.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// What a server puts up with.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// How many connections are served at once.
+    connections: u64,
+    /// How long a connection may be idle, and how long a request may take to come in.
+    idle: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds { connections: 1024, idle: Duration::from_secs(60) }
+    }
+}
 
 /// A running server. Dropping it closes all its connections, whatever they are doing, and ends its thread.
 #[derive(Debug)]
@@ -62,6 +75,10 @@ impl Server {
     /// Where the port is taken or not allowed, in words that name `--port`; and where the system gives no socket or no
     /// thread.
     pub(crate) fn start(port: u16) -> io::Result<Server> {
+        Server::start_within(Bounds::default(), port)
+    }
+
+    fn start_within(bounds: Bounds, port: u16) -> io::Result<Server> {
         let listener = Async::<TcpListener>::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
             let text = match error.kind() {
                 io::ErrorKind::AddrInUse => {
@@ -83,7 +100,7 @@ impl Server {
         let shared = counters.clone();
         let thread = std::thread::Builder::new().name("server".to_owned()).spawn(move || {
             let _ending: Sender<()> = ending;
-            run(&listener, &stopped, shared);
+            run(&listener, &stopped, State { bounds, counters: shared, ..State::default() });
         })?;
         Ok(Server { address, counters, stop: Some(stop), ended, thread: Some(thread) })
     }
@@ -125,15 +142,16 @@ impl Drop for Server {
 /// What the connections share.
 #[derive(Debug, Default)]
 struct State {
+    bounds: Bounds,
     counters: Counters,
     flaky: RefCell<Flaky>,
     /// How many requests of the limited group are in flight.
     limited: Cell<u32>,
 }
 
-fn run(listener: &Async<TcpListener>, stopped: &Receiver<()>, counters: Counters) {
+fn run(listener: &Async<TcpListener>, stopped: &Receiver<()>, state: State) {
     let event_loop = EventLoop::new();
-    let state = Rc::new(State { counters, ..State::default() });
+    let state = Rc::new(state);
     let handle = event_loop.handle();
     let stop = async {
         // Nothing is ever sent: this resolves when the handle drops its side.
@@ -150,11 +168,12 @@ async fn accept(listener: &Async<TcpListener>, handle: &Handle, state: &Rc<State
             continue;
         };
         let open = state.counters.now().open_connections;
-        if open >= MAX_CONNECTIONS {
+        let most = state.bounds.connections;
+        if open >= most {
             state.counters.count(|stats| stats.refused_connections += 1);
         }
         let counted = state.counters.connection();
-        if open >= MAX_CONNECTIONS + MAX_REFUSALS {
+        if open >= most + MAX_REFUSALS {
             continue;
         }
         let state = state.clone();
@@ -162,10 +181,10 @@ async fn accept(listener: &Async<TcpListener>, handle: &Handle, state: &Rc<State
             let _counted = counted;
             // Only costs time: a small response would wait for the client's acknowledgement.
             let _ = socket.get_ref().set_nodelay(true);
-            if open < MAX_CONNECTIONS {
+            if open < most {
                 serve(&socket, &state).await;
             } else {
-                let busy = Response::text(503, "1024 connections are open, and no more are served");
+                let busy = Response::text(503, format!("{most} connections are open, and no more are served"));
                 // The client may have gone; there is nobody else to tell.
                 let _ = busy.send(&socket, ReplyTo::REFUSAL).await;
             }
@@ -180,7 +199,7 @@ async fn accept(listener: &Async<TcpListener>, handle: &Handle, state: &Rc<State
 
 /// Answers the requests of a connection until one side wants no more.
 async fn serve(socket: &Async<TcpStream>, state: &State) {
-    let mut reader = Reader::new(socket);
+    let mut reader = Reader::new(socket, state.bounds.idle);
     loop {
         let sent = match reader.next().await {
             Ok(request) => {

@@ -16,9 +16,6 @@ pub(super) const MAX_CONTENT: usize = 1024 * 1024;
 /// How many fields a request may have.
 const MAX_FIELDS: usize = 100;
 
-/// How long a connection may be idle, and how long a request may take to come in.
-const IDLE: Duration = Duration::from_secs(60);
-
 const READ_SIZE: usize = 4096;
 
 /// A request that has come in whole.
@@ -64,22 +61,23 @@ pub(super) enum Unread {
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     socket: &'a Async<TcpStream>,
+    idle: Duration,
     /// What came and is not used yet: at most one read more than the longest head or content.
     buffer: Vec<u8>,
     begun: bool,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(socket: &'a Async<TcpStream>) -> Reader<'a> {
-        Reader { socket, buffer: Vec::new(), begun: false }
+    pub(super) fn new(socket: &'a Async<TcpStream>, idle: Duration) -> Reader<'a> {
+        Reader { socket, idle, buffer: Vec::new(), begun: false }
     }
 
     /// The next request.
     pub(super) async fn next(&mut self) -> Result<Request, Unread> {
         self.begun = !self.buffer.is_empty();
-        match timeout(IDLE, self.request()).await {
+        match timeout(self.idle, self.request()).await {
             Ok(result) => result,
-            Err(_) if self.begun => Err(Unread::Refused(408, "the request took more than 60 seconds to come in")),
+            Err(_) if self.begun => Err(Unread::Refused(408, "the request took too long to come in")),
             Err(_) => Err(Unread::Gone),
         }
     }
@@ -93,6 +91,10 @@ impl<'a> Reader<'a> {
         };
         self.buffer.drain(..head.length);
         let mut request = head.request;
+        // Before the client is asked to send it.
+        if matches!(head.framing, Framing::Length(length) if length > MAX_CONTENT as u64) {
+            return Err(TOO_LARGE);
+        }
         if head.expects_continue && self.buffer.is_empty() && !matches!(head.framing, Framing::Length(0)) {
             let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
             self.socket.write_all(interim).await.map_err(|_| Unread::Gone)?;
@@ -105,7 +107,7 @@ impl<'a> Reader<'a> {
     }
 
     async fn plain(&mut self, length: u64) -> Result<Vec<u8>, Unread> {
-        let length = usize::try_from(length).ok().filter(|length| *length <= MAX_CONTENT).ok_or(TOO_LARGE)?;
+        let length = usize::try_from(length).map_err(|_| TOO_LARGE)?;
         while self.buffer.len() < length {
             self.fill(MAX_CONTENT, TOO_LARGE).await?;
         }
