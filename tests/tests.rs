@@ -1,5 +1,7 @@
 //! All integration tests in one binary, a module a topic: it links once, which matters on small machines.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails this way names its line")]
+
 mod common;
 mod common_selftest;
 mod h1_corpus;

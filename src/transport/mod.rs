@@ -292,7 +292,8 @@ impl Shared {
         trace.update(|progress| progress.reused = false);
         let limit = options.connect_timeout.unwrap_or(self.settings.connect_timeout);
         let mut deadline = Deadline::new(Some(Instant::now() + limit), limit);
-        deadline.watch(trace, self.open(route, trace)).await
+        // In a box: what it takes to open a connection is large, and most requests find one that is open.
+        deadline.watch(trace, Box::pin(self.open(route, trace))).await
     }
 
     async fn open(&self, route: &Route, trace: &Trace) -> Result<Connection> {
