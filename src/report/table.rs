@@ -19,7 +19,8 @@ use crate::units::DisplaySize;
 
 /// Writes the table, results in the order given, and the totals. Use a buffered writer.
 ///
-/// A row is at most as wide as the style says, unless that is less than the short columns need.
+/// A row is at most as wide as the style says, unless that is less than the short columns need. Errors that are cut for
+/// that stand whole below the table.
 ///
 /// # Errors
 /// What `out` returns.
@@ -36,6 +37,7 @@ where
             write_row(out, style, &widths, &row.cells, None)?;
         }
         out.write_all(b"\n")?;
+        write_cut_errors(out, &rows, &widths)?;
     }
     let summary = run.summary(outcomes);
     let color = match (run.interrupted, summary.failed) {
@@ -170,6 +172,18 @@ fn write_row(
         write!(out, "{:before$}{}", "", painted(style, color, &cell))?;
     }
     out.write_all(b"\n")
+}
+
+/// The errors that had no room in the table, whole, under the names of their jobs: why a job failed is what a reader of
+/// the table wants to know most.
+fn write_cut_errors(out: &mut dyn Write, rows: &[Row], widths: &[usize; COLUMNS.len()]) -> io::Result<()> {
+    let [_, name, .., error]: [usize; COLUMNS.len()] = std::array::from_fn(|column| column);
+    let mut any = false;
+    for row in rows.iter().filter(|row| row.cells[error].width() > widths[error]) {
+        writeln!(out, "{}: {}", row.cells[name], row.cells[error])?;
+        any = true;
+    }
+    if any { out.write_all(b"\n") } else { Ok(()) }
 }
 
 fn ending_color(word: &str) -> Option<&'static str> {
