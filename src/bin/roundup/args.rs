@@ -49,7 +49,7 @@ macro_rules! fetching {
         pub(crate) struct $name {
             $($(#[$field_meta])* pub(crate) $field: $($type)+,)*
 
-            /// sources under way at once (10)
+            /// sources under way at once (10; all 50 in the demo)
             #[argh(option, arg_name = "n")]
             concurrency: Option<String>,
 

@@ -17,6 +17,8 @@ use crate::work::Work;
 enum Notes {
     /// Failures that no table on stdout shows, and the totals.
     All,
+    /// The same without the totals.
+    Failures,
     /// Failures that no report holds.
     Errors,
     /// Nothing.
@@ -70,6 +72,14 @@ impl Writer {
     /// A writer that counts and writes nothing.
     pub(crate) fn silent(work: &Work, manner: &Manner) -> Writer {
         Writer { next_body: None, notes: Notes::None, verbose: false, ..Writer::new(Vec::new(), work, manner) }
+    }
+
+    /// Leaves out the totals, where somebody else says them.
+    pub(crate) fn without_totals(mut self) -> Writer {
+        if self.notes == Notes::All {
+            self.notes = Notes::Failures;
+        }
+        self
     }
 
     /// Takes the outcomes that were there before the run started.
@@ -214,11 +224,14 @@ impl Writer {
             let body = if self.keeps_bodies { outcome.body.clone() } else { outcome.body.take() };
             let Some(body) = body.filter(|_| outcome.ok() && !self.unread) else { continue };
             if let Err(error) = stdout.write_all(&body).and_then(|()| stdout.flush()) {
-                self.unread = true;
-                if error.kind() != io::ErrorKind::BrokenPipe {
-                    complain(&format!("stdout cannot be written: {error}"));
-                    self.exit = self.exit.max(Exit::Report);
+                if error.kind() == io::ErrorKind::BrokenPipe {
+                    self.unread = true;
+                    continue;
                 }
+                complain(&format!("stdout cannot be written: {error}"));
+                self.exit = self.exit.max(Exit::Report);
+                self.next_body = None;
+                return;
             }
         }
         self.next_body = Some(next);
@@ -229,7 +242,7 @@ impl Writer {
         self.log();
         let told = self.opened.iter().any(|opened| opened.format() == Format::Table && opened.is_stdout());
         let silent = match self.notes {
-            Notes::All => told,
+            Notes::All | Notes::Failures => told,
             Notes::Errors => !self.opened.is_empty(),
             Notes::None => true,
         };

@@ -59,7 +59,7 @@ pub(crate) fn both(
     let concurrency = second.limits.concurrency;
     let (slow, fast) = (manner.fetcher(&first)?, manner.fetcher(&second)?);
     // Opened before the first request: a place that cannot be written is found before any time was spent.
-    let writer = manner.open(&second, by_default)?;
+    let writer = manner.open(&second, by_default)?.without_totals();
     let silent = manner.silent(&first);
     let aside = manner.stdout_is_data();
     let event_loop = EventLoop::new();
