@@ -3,7 +3,7 @@
 use super::{complaint, line, roundup};
 use crate::common::{Dir, Reply, Server, TestCommand};
 
-/// Every option with a value that it cannot have. `@` stands for a text that nothing accepts.
+/// Every option that takes a value, with one that it cannot have.
 const BAD: [(&str, &str); 19] = [
     ("concurrency", "0"),
     ("per-host", "many"),
