@@ -101,9 +101,13 @@ async fn fetch(
     }
     trace.enter(Phase::Body);
     let good = settings.good_statuses().contains(status);
+    let length = match &head {
+        Head::Wire(wire) => wire.content_length(),
+        Head::Surf(response) => response.len().map(|length| length as u64),
+    };
     let mut body = response.take_body();
     if good {
-        read(&mut body, job, keep, received).await?;
+        read(&mut body, length, job, keep, received).await?;
     } else {
         read_error_body(&mut body, keep, received).await;
     }
@@ -184,7 +188,13 @@ impl<'a> Head<'a> {
     }
 }
 
-async fn read(body: &mut surf::Body, job: &Job, keep: bool, received: &mut Received) -> Result<()> {
+async fn read(
+    body: &mut surf::Body,
+    length: Option<u64>,
+    job: &Job,
+    keep: bool,
+    received: &mut Received,
+) -> Result<()> {
     let settings = job.settings();
     let path = job.output().map(|path| path.as_path() as &Path);
     // What is saved is not kept too, unless it must be looked into.
@@ -195,7 +205,7 @@ async fn read(body: &mut surf::Body, job: &Job, keep: bool, received: &mut Recei
         let text = format!("the content is larger than {}: raise max_body if it may be", DisplaySize(limit));
         Error::new(Kind::TooLarge, text).in_phase(Phase::Body)
     };
-    if body.len().is_some_and(|length| length as u64 > limit) {
+    if length.is_some_and(|length| length > limit) {
         received.truncated = true;
         return Err(too_large());
     }
