@@ -129,7 +129,10 @@ fn codings_are_undone() {
                 for _ in 0..2 {
                     let mut response = head(&client, get(&server.url("/"))).await.expect(coding);
                     assert_eq!(wire(&response).decoded(), coding != "identity");
-                    assert_eq!(response.header("content-length").is_some(), coding == "identity" && framing == "length");
+                    assert_eq!(
+                        response.header("content-length").is_some(),
+                        coding == "identity" && framing == "length"
+                    );
                     assert!(content(&mut response).await.expect(coding) == text(), "{coding} {framing}");
                 }
             });
@@ -196,7 +199,9 @@ fn broken(path: &str) -> Reply {
         "/no-last-chunk" => Reply::raw(format!("{head}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")).close(),
         "/in-a-chunk" => Reply::raw(format!("{head}Transfer-Encoding: chunked\r\n\r\nff\r\nhalf")).close(),
         "/in-a-size" => Reply::raw(format!("{head}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n4")).close(),
-        "/reset" => Reply::raw(format!("{head}Content-Length: 100\r\n\r\nhalf")).pause(Duration::from_millis(20)).reset(),
+        "/reset" => {
+            Reply::raw(format!("{head}Content-Length: 100\r\n\r\nhalf")).pause(Duration::from_millis(20)).reset()
+        }
         "/reset-close" => Reply::raw(format!("{head}\r\nhalf")).pause(Duration::from_millis(20)).reset(),
         "/gzip-cut" => coded("gzip", without_end(gzip(&text))),
         "/gzip-cut-head" => coded("gzip", gzip(&text)[..5].to_vec()),
@@ -226,9 +231,24 @@ fn what_was_cut_short_is_an_error_and_stays_one() {
     let server = Server::start(|request| broken(request.path()));
     let client = client();
     for path in [
-        "/short", "/nothing", "/no-last-chunk", "/in-a-chunk", "/in-a-size", "/reset", "/reset-close", "/gzip-cut",
-        "/gzip-cut-head", "/gzip-checksum", "/gzip-not", "/zlib-cut", "/deflate-cut", "/deflate-garbage",
-        "/gzip-no-last-chunk", "/zlib-no-last-chunk", "/deflate-no-last-chunk", "/zlib-and-more",
+        "/short",
+        "/nothing",
+        "/no-last-chunk",
+        "/in-a-chunk",
+        "/in-a-size",
+        "/reset",
+        "/reset-close",
+        "/gzip-cut",
+        "/gzip-cut-head",
+        "/gzip-checksum",
+        "/gzip-not",
+        "/zlib-cut",
+        "/deflate-cut",
+        "/deflate-garbage",
+        "/gzip-no-last-chunk",
+        "/zlib-no-last-chunk",
+        "/deflate-no-last-chunk",
+        "/zlib-and-more",
     ] {
         run(async {
             let mut response = head(&client, get(&server.url(path))).await.expect(path);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use roundup::event_loop::{EventLoop, sleep};
 use roundup::transport::Roots;
 use roundup::{Kind, Phase, Transport};
-use surf::http::Method;
 use surf::Client;
+use surf::http::Method;
 
 use super::{client, configured, content, fetch, get, head, request, run, with_options};
 use crate::common::{Authority, Leaf, Reply, Server};
@@ -52,8 +52,10 @@ fn the_configured_timeout_covers_the_body() {
 #[test]
 fn the_configured_timeout_covers_the_handshake() {
     let authority = Authority::new();
-    let server =
-        Server::builder().tls(authority.server(Leaf::Good)).on_connect(|_| Some(Reply::stall())).start(|_| Reply::hang());
+    let server = Server::builder()
+        .tls(authority.server(Leaf::Good))
+        .on_connect(|_| Some(Reply::stall()))
+        .start(|_| Reply::hang());
     let limit = Some(Duration::from_millis(300));
     let client = configured(Transport::new(), |config| config.set_timeout(limit));
     let error = run(fetch(&client, get(&server.url("/")))).expect_err("no handshake");
@@ -133,7 +135,8 @@ fn a_malformed_date_stays_as_it_is() {
 /// async-h1 takes no head above 8 kB.
 #[test]
 fn a_head_of_a_hundred_kilobytes_is_read() {
-    let server = Server::start(|_| (0..100).fold(Reply::text("x"), |r, n| r.header(&format!("X-{n}"), "y".repeat(1000))));
+    let server =
+        Server::start(|_| (0..100).fold(Reply::text("x"), |r, n| r.header(&format!("X-{n}"), "y".repeat(1000))));
     let mut response = run(head(&client(), get(&server.url("/")))).expect("it answers");
     assert_eq!(response.iter().count(), 102);
     assert_eq!(run(content(&mut response)).expect("whole"), b"x");

@@ -22,18 +22,16 @@ fn drip() -> Reply {
 
 #[test]
 fn the_limit_holds_in_every_phase_and_names_it() {
-    let server = Server::builder().on_head(|r| (r.path() == "/send").then(Reply::stall)).start(|request| {
-        match request.path() {
-            "/never" => Reply::hang(),
-            "/half-head" => Reply::raw("HTTP/1.1 200 OK\r\nContent-").and_hang(),
-            "/interim" => Reply::status(102).and_hang(),
-            "/drip" => drip(),
-            "/half" => Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").and_hang(),
-            "/no-last-chunk" => {
-                Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n").and_hang()
-            }
-            _ => Reply::raw("HTTP/1.1 200 OK\r\n\r\nhalf").and_hang(),
-        }
+    let server = Server::builder().on_head(|r| (r.path() == "/send").then(Reply::stall)).start(|request| match request
+        .path()
+    {
+        "/never" => Reply::hang(),
+        "/half-head" => Reply::raw("HTTP/1.1 200 OK\r\nContent-").and_hang(),
+        "/interim" => Reply::status(102).and_hang(),
+        "/drip" => drip(),
+        "/half" => Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").and_hang(),
+        "/no-last-chunk" => Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n").and_hang(),
+        _ => Reply::raw("HTTP/1.1 200 OK\r\n\r\nhalf").and_hang(),
     });
     for (path, phase, limit) in [
         ("/never", Phase::Head, SHORT),
@@ -63,7 +61,9 @@ fn the_limit_holds_in_every_phase_and_names_it() {
 
 #[test]
 fn a_body_that_is_read_too_late_is_an_error_though_it_is_there() {
-    let server = Server::start(|_| Reply::raw("HTTP/1.1 200 OK\r\n\r\n").pieces(vec![vec![b'x'; 65536]; 1000], Duration::ZERO).and_hang());
+    let server = Server::start(|_| {
+        Reply::raw("HTTP/1.1 200 OK\r\n\r\n").pieces(vec![vec![b'x'; 65536]; 1000], Duration::ZERO).and_hang()
+    });
     let (request, _) = with_options(get(&server.url("/")), |options| {
         options.deadline = Some((Instant::now() + SHORT, SHORT));
     });
@@ -75,8 +75,10 @@ fn a_body_that_is_read_too_late_is_an_error_though_it_is_there() {
 #[test]
 fn a_tls_handshake_that_never_comes_is_a_connect_timeout() {
     let authority = Authority::new();
-    let server =
-        Server::builder().tls(authority.server(Leaf::Good)).on_connect(|_| Some(Reply::stall())).start(|_| Reply::hang());
+    let server = Server::builder()
+        .tls(authority.server(Leaf::Good))
+        .on_connect(|_| Some(Reply::stall()))
+        .start(|_| Reply::hang());
     let transport = Transport::builder().connect_timeout(SHORT).build().expect("good settings");
     let error = run(fetch(&Client::with_http_client(transport), get(&server.url("/")))).expect_err("no handshake");
     assert_eq!((error.kind(), error.phase()), (Kind::Timeout, Some(Phase::Tls)), "{}", error.one_line());

@@ -20,9 +20,9 @@ fn no_pool() -> PoolLimits {
 fn a_known_authority_is_trusted_by_name_and_by_address() {
     let authority = Authority::new();
     for versions in [&[&rustls::version::TLS12][..], &[&rustls::version::TLS13]] {
-        let server = Server::builder()
-            .tls(authority.server_with(Leaf::Good, versions))
-            .start(|request| if request.path() == "/long" { Reply::text("x".repeat(1 << 20)) } else { Reply::text("x") });
+        let server = Server::builder().tls(authority.server_with(Leaf::Good, versions)).start(|request| {
+            if request.path() == "/long" { Reply::text("x".repeat(1 << 20)) } else { Reply::text("x") }
+        });
         let client = trusting(&authority);
         run(async {
             for host in ["127.0.0.1", "localhost"] {
@@ -139,8 +139,7 @@ fn session_tickets_do_not_make_an_idle_connection_stale() {
 #[test]
 fn large_uploads_go_through_tls() {
     let authority = Authority::new();
-    let server =
-        Server::builder().tls(authority.server(Leaf::Good)).start(|r| Reply::text(r.body.len().to_string()));
+    let server = Server::builder().tls(authority.server(Leaf::Good)).start(|r| Reply::text(r.body.len().to_string()));
     let mut request = super::request(surf::http::Method::Post, &server.url("/"));
     request.set_body(vec![7; 5 << 20]);
     let got = run(fetch(&trusting(&authority), request)).expect("it answers");
