@@ -96,10 +96,12 @@ pub(super) fn start(fetcher: &Fetcher, event_loop: &EventLoop, jobs: impl IntoIt
     }
     let state = Rc::new(RefCell::new(state));
     let mut tasks = vec![event_loop.spawn(drive(state.clone(), event_loop.handle(), changes))];
-    if let Some(limit) = fetcher.deadline {
+    // Where the clock cannot say when that is, it is never.
+    let end = fetcher.deadline.and_then(|limit| Some((started.checked_add(limit)?, limit)));
+    if let Some((end, limit)) = end {
         let state = state.clone();
         tasks.push(event_loop.spawn(async move {
-            Timer::at(started + limit).await;
+            Timer::at(end).await;
             let cancelled = state.borrow_mut().stop(Reason::Deadline(limit));
             drop(cancelled);
         }));
@@ -114,7 +116,14 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
     loop {
         let permit = semaphore.acquire_arc().await;
         let (index, host) = loop {
-            let next = state.borrow_mut().queue.next(Instant::now());
+            let next = {
+                let mut state = state.borrow_mut();
+                // The queue still holds what has been ended in another way.
+                if state.stopped {
+                    return;
+                }
+                state.queue.next(Instant::now())
+            };
             let changed = async {
                 let _ = changes.recv().await;
             };
@@ -220,6 +229,7 @@ impl State {
             let trace = running.get(&index).map(|attempt| attempt.trace.clone());
             self.finish(index, Received::default(), Some(failure), trace.as_deref(), now, None);
         }
+        self.wake_driver();
         running
     }
 
@@ -307,7 +317,7 @@ impl State {
             answered: trace.progress().head_at.is_some(),
             retry_after: received.retry_after.filter(|_| matches!(received.status, Some(429 | 503))),
         };
-        let left = self.fetcher.deadline.map(|limit| (self.started + limit).saturating_duration_since(now));
+        let left = self.fetcher.deadline.map(|limit| limit.saturating_sub(now.saturating_duration_since(self.started)));
         let retries = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
         decide(job.settings(), failed, retries, left, fastrand::f64())
     }
