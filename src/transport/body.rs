@@ -209,7 +209,7 @@ impl DecodedBody {
                     };
                 }
                 Stage::Coded(decoder) => {
-                    if !ready!(Pin::new(&mut *decoder).poll_fill_buf(cx))?.is_empty() {
+                    if !ready!(Pin::new(&mut *decoder).poll_fill_buf(cx)).map_err(coding_error)?.is_empty() {
                         return Poll::Ready(Ok(true));
                     }
                     if !ready!(decoder.wire().poll_fill_buf(cx))?.is_empty() {
@@ -265,21 +265,28 @@ fn failed_before() -> Error {
     Error::new(Kind::Body, "reading the content has failed before").in_phase(Phase::Body)
 }
 
-/// What an error met while reading a body means: the [`Error`] that travelled inside it, or that of a content coding.
+/// What an error met while reading a body means: the [`Error`] that travelled inside it, or that of another backend.
 pub fn body_error(error: io::Error) -> Error {
     let kind = error.kind();
     match error.downcast::<Error>() {
         Ok(ours) => ours,
-        Err(error) if kind == io::ErrorKind::UnexpectedEof => {
-            Error::new(Kind::Body, "the compressed content is cut short").in_phase(Phase::Body).with_source(error)
+        Err(foreign) => {
+            let kind = if kind == io::ErrorKind::UnexpectedEof { Kind::Body } else { Kind::Io };
+            Error::new(kind, "the content cannot be read").in_phase(Phase::Body).with_source(foreign)
         }
-        Err(error)
-            if matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other) =>
-        {
-            Error::new(Kind::Body, "the compressed content is corrupt").in_phase(Phase::Body).with_source(error)
-        }
-        Err(error) => Error::new(Kind::Io, "the content cannot be read").in_phase(Phase::Body).with_source(error),
     }
+}
+
+/// What a decoder says is wrong, unless it only passes on what the wire said.
+fn coding_error(error: io::Error) -> io::Error {
+    if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+        return error;
+    }
+    let text = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the compressed content is cut short",
+        _ => "the compressed content is corrupt",
+    };
+    io::Error::other(Error::new(Kind::Body, text).in_phase(Phase::Body).with_source(error))
 }
 
 /// What a failed read inside a body means.
