@@ -134,7 +134,7 @@ impl Coding {
 
     /// Undoes the coding.
     pub(super) fn decode(self, body: WireBody) -> DecodedBody {
-        DecodedBody { coding: self, stage: Stage::Start(Some(body)) }
+        DecodedBody { coding: self, stage: Stage::Start(Some(Box::new(body))) }
     }
 }
 
@@ -146,7 +146,7 @@ pub(super) struct DecodedBody {
 
 enum Stage {
     /// Nothing is known of the content yet; `None` only while the stage changes.
-    Start(Option<WireBody>),
+    Start(Option<Box<WireBody>>),
     Coded(Box<dyn Undo>),
     Ended,
     Failed,
@@ -201,9 +201,9 @@ impl DecodedBody {
             match &mut self.stage {
                 Stage::Start(body) => {
                     let Some(unread) = body else { return Poll::Ready(Ok(false)) };
-                    let first = ready!(Pin::new(unread).poll_fill_buf(cx))?.first().copied();
+                    let first = ready!(Pin::new(&mut **unread).poll_fill_buf(cx))?.first().copied();
                     self.stage = match (first, body.take()) {
-                        (Some(first), Some(body)) => Stage::Coded(self.coding.decoder(body, first)),
+                        (Some(first), Some(body)) => Stage::Coded(self.coding.decoder(*body, first)),
                         // No bytes at all: some servers name a coding of content that they do not send.
                         _ => Stage::Ended,
                     };

@@ -282,12 +282,12 @@ impl Shared {
         options: &RequestOptions,
         trace: &Trace,
     ) -> Result<Connection> {
-        while !fresh {
-            let idle = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(route, Instant::now());
-            let Some(mut connection) = idle else { break };
-            if connection.is_stale() {
-                continue;
-            }
+        let idle = || self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(route, Instant::now());
+        let mut good = std::iter::from_fn(idle).filter_map(|mut connection| {
+            let stale = connection.is_stale();
+            (!stale).then_some(connection)
+        });
+        if let Some(connection) = if fresh { None } else { good.next() } {
             trace.update(|progress| {
                 (progress.reused, progress.address) = (true, Some(connection.address));
             });
