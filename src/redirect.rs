@@ -1,7 +1,10 @@
 //! Redirects, followed by a surf middleware that sends each request once.
 
+use std::time::Duration;
+
+use async_io::Timer;
 use async_trait::async_trait;
-use futures_lite::AsyncReadExt;
+use futures_lite::{AsyncReadExt, FutureExt};
 use surf::http::headers;
 use surf::http::{Method, Url};
 use surf::middleware::{Middleware, Next};
@@ -19,6 +22,9 @@ const REPLAY: usize = 256 * 1024;
 
 /// How much of a redirect's own content is read so that its connection can serve the next request.
 const DRAIN: u64 = 16 * 1024;
+
+/// How long that may take: a new connection costs about as much.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Follows redirects (RFC 9110, section 15.4).
 ///
@@ -106,9 +112,7 @@ impl Middleware for Redirect {
                         .retain(|f| !NOT_ACROSS_ORIGINS.iter().any(|name| f.name().eq_ignore_ascii_case(name)));
                 }
             }
-            let mut rest = response.take_body().take(DRAIN);
-            // Only to free the connection; whatever goes wrong here, the next request will tell.
-            let _ = rest.read_to_end(&mut Vec::new()).await;
+            drain(response.take_body()).await;
             *AsMut::<surf::http::Request>::as_mut(&mut request).url_mut() = target.clone();
             chain.push(target);
         }
@@ -157,6 +161,19 @@ impl Content {
             Content::Sent => {}
         }
     }
+}
+
+/// Reads the content of a redirect, only to free the connection: what is long, slow or broken is dropped with it.
+async fn drain(content: Body) {
+    let mut content = content.take(DRAIN);
+    let mut sink = Vec::new();
+    let read = async {
+        let _ = content.read_to_end(&mut sink).await;
+    };
+    let enough = async {
+        Timer::after(PATIENCE).await;
+    };
+    read.or(enough).await;
 }
 
 /// Status and Location, where the response is a redirect that can be followed.

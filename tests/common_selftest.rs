@@ -1,5 +1,7 @@
 //! The test server and its friends, tested with plain std clients.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -5,8 +5,11 @@
 mod cli;
 mod common;
 mod common_selftest;
+mod fetcher;
 mod h1_corpus;
 mod layers;
 mod plan;
 mod proxy;
+mod redirect;
 mod report;
+mod transport;

@@ -12,7 +12,9 @@ fn outcome(method: &str, input: &[u8], piece: usize) -> String {
     loop {
         match parser.parse(&input[start..end]) {
             Ok(Progress::Partial) if end == input.len() => {
-                return format!("end: {}", parser.end_of_input(&input[start..]).one_line());
+                // What is wrong with a line of a head may show before the head has ended, or only at its end.
+                let error = parser.end_of_input(&input[start..]);
+                return format!("{:?} {:?}", error.kind(), error.phase());
             }
             Ok(Progress::Partial) => end = (end + piece).min(input.len()),
             Ok(Progress::Interim { consumed, status }) => {

@@ -13,7 +13,7 @@ use super::advice;
 use super::sink::Sink;
 use crate::error::{Error, Kind, Phase, Result};
 use crate::event_loop;
-use crate::job::{Job, Settings};
+use crate::job::{Job, Method, Settings};
 use crate::origin::without_password;
 use crate::outcome::whole_ms;
 use crate::redirect::{Follow, Redirected};
@@ -26,6 +26,10 @@ const GRACE: Duration = Duration::from_millis(250);
 
 /// The content of a response that did not succeed is kept up to this size: it often says why.
 const MAX_ERROR_BODY: u64 = 64 * 1024;
+
+/// After so many bytes others have their turn, the timer of this attempt among them: content that is always ready, as what
+/// a small compressed stream unpacks to, would never let go of the thread.
+const TURN: usize = 256 * 1024;
 
 /// What is known of a response, whether or not the job succeeded.
 #[derive(Debug, Default)]
@@ -56,7 +60,7 @@ pub(super) async fn attempt(client: &surf::Client, job: &Job, keep: bool, trace:
     let started = Instant::now();
     let mut received = Received::default();
     let work = fetch(client, job, keep, started, trace, &mut received);
-    let error = match event_loop::timeout(settings.timeout + GRACE, work).await {
+    let error = match event_loop::timeout(settings.timeout.saturating_add(GRACE), work).await {
         Ok(result) => result.err(),
         Err(_) => {
             let phase = trace.progress().phase;
@@ -101,9 +105,13 @@ async fn fetch(
     }
     trace.enter(Phase::Body);
     let good = settings.good_statuses().contains(status);
+    let length = match &head {
+        Head::Wire(wire) => wire.content_length(),
+        Head::Surf(response) => response.len().map(|length| length as u64),
+    };
     let mut body = response.take_body();
     if good {
-        read(&mut body, job, keep, received).await?;
+        read(&mut body, length, job, keep, received).await?;
     } else {
         read_error_body(&mut body, keep, received).await;
     }
@@ -140,7 +148,8 @@ fn request(job: &Job, started: Instant, trace: &Arc<Trace>) -> surf::Request {
             Err(_) => options.fields.push(field.clone()),
         }
     }
-    options.deadline = Some((started + settings.timeout, settings.timeout));
+    // Where the clock cannot say when that is, it is never.
+    options.deadline = started.checked_add(settings.timeout).map(|at| (at, settings.timeout));
     options.connect_timeout = Some(settings.connect_timeout.min(settings.timeout));
     options.trace = Some(trace.clone());
     options.raw = settings.raw;
@@ -184,7 +193,13 @@ impl<'a> Head<'a> {
     }
 }
 
-async fn read(body: &mut surf::Body, job: &Job, keep: bool, received: &mut Received) -> Result<()> {
+async fn read(
+    body: &mut surf::Body,
+    length: Option<u64>,
+    job: &Job,
+    keep: bool,
+    received: &mut Received,
+) -> Result<()> {
     let settings = job.settings();
     let path = job.output().map(|path| path.as_path() as &Path);
     // What is saved is not kept too, unless it must be looked into.
@@ -195,28 +210,38 @@ async fn read(body: &mut surf::Body, job: &Job, keep: bool, received: &mut Recei
         let text = format!("the content is larger than {}: raise max_body if it may be", DisplaySize(limit));
         Error::new(Kind::TooLarge, text).in_phase(Phase::Body)
     };
-    if body.len().is_some_and(|length| length as u64 > limit) {
+    if length.is_some_and(|length| length > limit) {
         received.truncated = true;
         return Err(too_large());
     }
     let mut sink = Sink::open(keep, path).await?;
     let mut total = 0u64;
+    let mut since_yield = 0;
     loop {
         let piece = body.fill_buf().await.map_err(body_error)?;
         if piece.is_empty() {
             break;
         }
-        let length = piece.len();
-        total += length as u64;
+        let taken = piece.len();
+        total += taken as u64;
         received.body_bytes = Some(total);
         if total > limit {
             received.truncated = true;
             return Err(too_large());
         }
         sink.write(piece).await?;
-        futures_lite::AsyncBufReadExt::consume(body, length);
+        futures_lite::AsyncBufReadExt::consume(body, taken);
+        since_yield += taken;
+        if since_yield >= TURN {
+            since_yield = 0;
+            futures_lite::future::yield_now().await;
+        }
     }
     received.body_bytes = Some(total);
+    if length.is_some_and(|length| total < length) && settings.method != Method::HEAD {
+        let text = format!("the content ended after {total} of {} bytes", length.unwrap_or_default());
+        return Err(Error::new(Kind::Body, text).in_phase(Phase::Body));
+    }
     received.body = sink.finish().await?;
     received.saved = path.is_some();
     Ok(())

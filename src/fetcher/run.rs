@@ -96,10 +96,12 @@ pub(super) fn start(fetcher: &Fetcher, event_loop: &EventLoop, jobs: impl IntoIt
     }
     let state = Rc::new(RefCell::new(state));
     let mut tasks = vec![event_loop.spawn(drive(state.clone(), event_loop.handle(), changes))];
-    if let Some(limit) = fetcher.deadline {
+    // Where the clock cannot say when that is, it is never.
+    let end = fetcher.deadline.and_then(|limit| Some((started.checked_add(limit)?, limit)));
+    if let Some((end, limit)) = end {
         let state = state.clone();
         tasks.push(event_loop.spawn(async move {
-            Timer::at(started + limit).await;
+            Timer::at(end).await;
             let cancelled = state.borrow_mut().stop(Reason::Deadline(limit));
             drop(cancelled);
         }));
@@ -114,7 +116,14 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
     loop {
         let permit = semaphore.acquire_arc().await;
         let (index, host) = loop {
-            let next = state.borrow_mut().queue.next(Instant::now());
+            let next = {
+                let mut state = state.borrow_mut();
+                // The queue still holds what has been ended in another way.
+                if state.stopped {
+                    return;
+                }
+                state.queue.next(Instant::now())
+            };
             let changed = async {
                 let _ = changes.recv().await;
             };
@@ -220,6 +229,7 @@ impl State {
             let trace = running.get(&index).map(|attempt| attempt.trace.clone());
             self.finish(index, Received::default(), Some(failure), trace.as_deref(), now, None);
         }
+        self.wake_driver();
         running
     }
 
@@ -245,7 +255,7 @@ impl State {
         let now = Instant::now();
         self.running.remove(&index);
         self.queue.ended(host);
-        self.heed(host, &ended, now);
+        self.heed(host, job, &ended, now);
         let Ended { received, error } = ended;
         let mut failure = error.as_ref().map(Failure::from);
         self.note_attempt(index, received.status, trace, since, now, failure.clone());
@@ -275,20 +285,28 @@ impl State {
     }
 
     /// Does as the server asks: pauses its host, or learns how many at once it takes.
-    fn heed(&mut self, host: usize, ended: &Ended, now: Instant) {
+    ///
+    /// A pause that the job would not wait for is none: the job says when to come back, and the others of the host are
+    /// asked as they would be without it, for it may not be their limit that was reached.
+    fn heed(&mut self, host: usize, job: &Job, ended: &Ended, now: Instant) {
         let received = &ended.received;
         let refused = received.status == Some(429) || (received.status == Some(503) && received.retry_after.is_some());
         if refused {
             self.queue.refused(host);
-            if let Some(wait) = received.retry_after {
-                self.queue.pause(host, now + wait);
-            }
         } else if ended.error.is_none() {
             self.queue.served(host);
         }
-        if let Some(wait) = received.rate_limited {
+        let asked = received.retry_after.filter(|_| refused).max(received.rate_limited);
+        let longest =
+            self.left(now).map_or(job.settings().retry_after_max, |left| left.min(job.settings().retry_after_max));
+        if let Some(wait) = asked.filter(|wait| *wait <= longest) {
             self.queue.pause(host, now + wait);
         }
+    }
+
+    /// The time until the deadline of the run.
+    fn left(&self, now: Instant) -> Option<Duration> {
+        self.fetcher.deadline.map(|limit| limit.saturating_sub(now.saturating_duration_since(self.started)))
     }
 
     fn judge(
@@ -307,7 +325,7 @@ impl State {
             answered: trace.progress().head_at.is_some(),
             retry_after: received.retry_after.filter(|_| matches!(received.status, Some(429 | 503))),
         };
-        let left = self.fetcher.deadline.map(|limit| (self.started + limit).saturating_duration_since(now));
+        let left = self.left(now);
         let retries = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
         decide(job.settings(), failed, retries, left, fastrand::f64())
     }

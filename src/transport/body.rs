@@ -26,6 +26,7 @@ pub(super) struct WireBody {
     trace: Arc<Trace>,
     /// Where the connection goes afterwards; `None` where it must be closed.
     home: Option<(Arc<Shared>, Route)>,
+    failed: bool,
 }
 
 impl WireBody {
@@ -36,13 +37,16 @@ impl WireBody {
         trace: Arc<Trace>,
         home: Option<(Arc<Shared>, Route)>,
     ) -> WireBody {
-        let mut body = WireBody { connection: Some(connection), decoder, deadline, trace, home };
+        let mut body = WireBody { connection: Some(connection), decoder, deadline, trace, home, failed: false };
         body.release_if_done();
         body
     }
 
     /// Brings content into the connection's buffer; resolves to how many bytes of it stand there, 0 at the end.
     fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
+        if self.failed {
+            return Poll::Ready(Err(failed_before()));
+        }
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
         loop {
             match self.decoder.poll(connection.buffered())? {
@@ -51,7 +55,8 @@ impl WireBody {
                 BodyEvent::End => return Poll::Ready(Ok(0)),
                 BodyEvent::NeedMore => match connection.poll_fill(cx) {
                     Poll::Ready(Ok(0)) => self.decoder.end_of_input()?,
-                    Poll::Ready(Ok(_)) => {}
+                    // A server that always has more to say never lets the timer have its turn.
+                    Poll::Ready(Ok(_)) => self.deadline.check(&self.trace)?,
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(read_error(error))),
                     Poll::Pending => return self.deadline.poll(cx, &self.trace).map(Err),
                 },
@@ -79,8 +84,7 @@ impl AsyncBufRead for WireBody {
             }
             Ok(n) => Poll::Ready(Ok(this.connection.as_ref().map_or(&[], |connection| &connection.buffered()[..n]))),
             Err(error) => {
-                this.connection = None;
-                this.home = None;
+                (this.connection, this.home, this.failed) = (None, None, true);
                 Poll::Ready(Err(io::Error::other(error)))
             }
         }
@@ -128,57 +132,125 @@ impl Coding {
         }
     }
 
-    /// Undoes the coding. Several gzip members in a row are one stream (RFC 1952, section 2.2).
-    pub(super) fn decode(self, body: WireBody) -> Box<dyn AsyncBufRead + Unpin + Send + Sync> {
+    /// Undoes the coding.
+    pub(super) fn decode(self, body: WireBody) -> DecodedBody {
+        DecodedBody { coding: self, stage: Stage::Start(Some(Box::new(body))) }
+    }
+}
+
+/// Content with its coding undone. It has ended well only where both have: the coded stream and what carries it.
+pub(super) struct DecodedBody {
+    coding: Coding,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing is known of the content yet; `None` only while the stage changes.
+    Start(Option<Box<WireBody>>),
+    Coded(Box<dyn Undo>),
+    Ended,
+    Failed,
+}
+
+/// A decoder over a [`WireBody`].
+trait Undo: AsyncBufRead + Unpin + Send + Sync {
+    fn wire(&mut self) -> Pin<&mut WireBody>;
+}
+
+impl Undo for BufReader<GzipDecoder<WireBody>> {
+    fn wire(&mut self) -> Pin<&mut WireBody> {
+        Pin::new(self.get_mut().get_mut())
+    }
+}
+
+impl Undo for BufReader<ZlibDecoder<WireBody>> {
+    fn wire(&mut self) -> Pin<&mut WireBody> {
+        Pin::new(self.get_mut().get_mut())
+    }
+}
+
+impl Undo for BufReader<DeflateDecoder<WireBody>> {
+    fn wire(&mut self) -> Pin<&mut WireBody> {
+        Pin::new(self.get_mut().get_mut())
+    }
+}
+
+impl Coding {
+    /// The decoder for content that begins with this byte.
+    fn decoder(self, body: WireBody, first: u8) -> Box<dyn Undo> {
         match self {
             Coding::Gzip => {
                 let mut decoder = GzipDecoder::new(body);
+                // Several members in a row are one stream (RFC 1952, section 2.2).
                 decoder.multiple_members(true);
                 Box::new(BufReader::new(decoder))
             }
-            Coding::Deflate => Box::new(DeflateBody::Unknown(Some(body))),
+            // "deflate" is the zlib format, but some servers send it bare; the first byte tells (RFC 1950, section 2.2):
+            // deflate's method in the low four bits and a window of at most 32 KiB in the high ones. As the start of a
+            // bare stream this would be a stored block that is not the last, which no encoder begins with.
+            Coding::Deflate if first & 0x0f == 8 && first >> 4 <= 7 => Box::new(BufReader::new(ZlibDecoder::new(body))),
+            Coding::Deflate => Box::new(BufReader::new(DeflateDecoder::new(body))),
         }
     }
 }
 
-/// "deflate" is the zlib format, but some servers send it bare; the first bytes tell (RFC 1950, section 2.2).
-enum DeflateBody {
-    Unknown(Option<WireBody>),
-    Known(Box<dyn AsyncBufRead + Unpin + Send + Sync>),
-}
-
-impl AsyncBufRead for DeflateBody {
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let this = self.get_mut();
-        if let DeflateBody::Unknown(body) = this {
-            if let Some(unread) = body {
-                let first = ready!(Pin::new(unread).poll_fill_buf(cx))?.first().copied();
-                // Deflate's method in the low four bits and a window of at most 32 KiB in the high ones; as the start of a
-                // bare stream this would be a stored block that is not the last, which no encoder begins with.
-                let zlib = first.is_none_or(|byte| byte & 0x0f == 8 && byte >> 4 <= 7);
-                if let Some(body) = body.take() {
-                    *this = DeflateBody::Known(match (first, zlib) {
-                        (None, _) => Box::new(body),
-                        (_, true) => Box::new(BufReader::new(ZlibDecoder::new(body))),
-                        (_, false) => Box::new(BufReader::new(DeflateDecoder::new(body))),
-                    });
+impl DecodedBody {
+    /// Whether there is more to read.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            match &mut self.stage {
+                Stage::Start(body) => {
+                    let Some(unread) = body else { return Poll::Ready(Ok(false)) };
+                    let first = ready!(Pin::new(&mut **unread).poll_fill_buf(cx))?.first().copied();
+                    self.stage = match (first, body.take()) {
+                        (Some(first), Some(body)) => Stage::Coded(self.coding.decoder(*body, first)),
+                        // No bytes at all: some servers name a coding of content that they do not send.
+                        _ => Stage::Ended,
+                    };
                 }
+                Stage::Coded(decoder) => {
+                    if !ready!(Pin::new(&mut *decoder).poll_fill_buf(cx)).map_err(coding_error)?.is_empty() {
+                        return Poll::Ready(Ok(true));
+                    }
+                    if !ready!(decoder.wire().poll_fill_buf(cx))?.is_empty() {
+                        let error = Error::new(Kind::Body, "the compressed content is followed by other bytes");
+                        return Poll::Ready(Err(io::Error::other(error.in_phase(Phase::Body))));
+                    }
+                    self.stage = Stage::Ended;
+                }
+                Stage::Ended => return Poll::Ready(Ok(false)),
+                Stage::Failed => return Poll::Ready(Err(io::Error::other(failed_before()))),
             }
         }
-        match this {
-            DeflateBody::Known(reader) => Pin::new(reader).poll_fill_buf(cx),
-            DeflateBody::Unknown(_) => Poll::Ready(Ok(&[])),
+    }
+}
+
+impl AsyncBufRead for DecodedBody {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        match ready!(this.poll_more(cx)) {
+            Ok(true) => {}
+            Ok(false) => return Poll::Ready(Ok(&[])),
+            Err(error) => {
+                this.stage = Stage::Failed;
+                return Poll::Ready(Err(error));
+            }
+        }
+        match &mut this.stage {
+            // It has more in its buffer, so this reads nothing.
+            Stage::Coded(decoder) => Pin::new(decoder).poll_fill_buf(cx),
+            _ => Poll::Ready(Ok(&[])),
         }
     }
 
     fn consume(self: Pin<&mut Self>, n: usize) {
-        if let DeflateBody::Known(reader) = self.get_mut() {
-            Pin::new(reader).consume(n);
+        if let Stage::Coded(decoder) = &mut self.get_mut().stage {
+            Pin::new(decoder).consume(n);
         }
     }
 }
 
-impl AsyncRead for DeflateBody {
+impl AsyncRead for DecodedBody {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
         let content = ready!(self.as_mut().poll_fill_buf(cx))?;
         let n = content.len().min(out.len());
@@ -188,21 +260,33 @@ impl AsyncRead for DeflateBody {
     }
 }
 
-/// What an error met while reading a body means: the [`Error`] that travelled inside it, or that of a content coding.
+/// For readers that go on after an error: it must not look like the end.
+fn failed_before() -> Error {
+    Error::new(Kind::Body, "reading the content has failed before").in_phase(Phase::Body)
+}
+
+/// What an error met while reading a body means: the [`Error`] that travelled inside it, or that of another backend.
 pub fn body_error(error: io::Error) -> Error {
     let kind = error.kind();
     match error.downcast::<Error>() {
         Ok(ours) => ours,
-        Err(error) if kind == io::ErrorKind::UnexpectedEof => {
-            Error::new(Kind::Body, "the compressed content is cut short").in_phase(Phase::Body).with_source(error)
+        Err(foreign) => {
+            let kind = if kind == io::ErrorKind::UnexpectedEof { Kind::Body } else { Kind::Io };
+            Error::new(kind, "the content cannot be read").in_phase(Phase::Body).with_source(foreign)
         }
-        Err(error)
-            if matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other) =>
-        {
-            Error::new(Kind::Body, "the compressed content is corrupt").in_phase(Phase::Body).with_source(error)
-        }
-        Err(error) => Error::new(Kind::Io, "the content cannot be read").in_phase(Phase::Body).with_source(error),
     }
+}
+
+/// What a decoder says is wrong, unless it only passes on what the wire said.
+fn coding_error(error: io::Error) -> io::Error {
+    if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+        return error;
+    }
+    let text = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the compressed content is cut short",
+        _ => "the compressed content is corrupt",
+    };
+    io::Error::other(Error::new(Kind::Body, text).in_phase(Phase::Body).with_source(error))
 }
 
 /// What a failed read inside a body means.

@@ -86,27 +86,35 @@ impl Connection {
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 
-    /// Writes all of it, unless the peer answers before it has taken it all.
+    /// Writes the bytes from `written` on, and moves `written` along. With `listen` it stops where the peer says
+    /// something before it has taken all of them; what it said is in the buffer, and the call can be repeated.
     ///
     /// # Errors
-    /// What the socket said; bytes that came before the failure are in the buffer all the same.
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<Written> {
-        let mut written = 0;
+    /// What the socket said; bytes that came before the failure can still be read.
+    pub(super) async fn write(&mut self, bytes: &[u8], written: &mut usize, listen: bool) -> io::Result<Written> {
         poll_fn(|cx| {
-            while written < bytes.len() {
-                match self.poll_write(cx, &bytes[written..]) {
-                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    Poll::Ready(Ok(n)) => written += n,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    // A server that refuses a long request says so early, and may never read the rest.
-                    Poll::Pending => return self.poll_fill(cx).map(|read| read.map(|_| Written::AnsweredEarly)),
-                }
+            match self.poll_write_all(cx, bytes, written) {
+                Poll::Ready(result) => return Poll::Ready(result.map(|()| Written::All)),
+                Poll::Pending if !listen => return Poll::Pending,
+                Poll::Pending => {}
             }
-            ready!(self.poll_flush(cx))?;
-            self.answer_is_due = true;
-            Poll::Ready(Ok(Written::All))
+            // A server that refuses a long request says so early, and may never read the rest.
+            let read = ready!(self.poll_fill(cx))?;
+            Poll::Ready(Ok(if read == 0 { Written::Closed } else { Written::Interrupted }))
         })
         .await
+    }
+
+    fn poll_write_all(&mut self, cx: &mut Context<'_>, bytes: &[u8], written: &mut usize) -> Poll<io::Result<()>> {
+        while *written < bytes.len() {
+            match ready!(self.poll_write(cx, &bytes[*written..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => *written += n,
+            }
+        }
+        ready!(self.poll_flush(cx))?;
+        self.answer_is_due = true;
+        Poll::Ready(Ok(()))
     }
 
     /// Whether an idle connection was closed by the peer, or sent something nobody asked for. One system call.
@@ -157,8 +165,10 @@ impl Connection {
 /// How a write ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
-    /// The peer's side has taken all bytes.
+    /// All bytes are on their way.
     All,
-    /// The peer sent something, or closed, before it had taken all bytes.
-    AnsweredEarly,
+    /// The peer said something before that.
+    Interrupted,
+    /// The peer closed before that.
+    Closed,
 }

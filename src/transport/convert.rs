@@ -20,6 +20,7 @@ use crate::error::{Error, Kind};
 pub struct WireHead {
     head: Head,
     decoded: bool,
+    length: Option<u64>,
 }
 
 impl WireHead {
@@ -28,11 +29,22 @@ impl WireHead {
         &self.head
     }
 
+    /// How many bytes of content the reader will see, where the head says so: `None` for chunks, for content that ends with
+    /// the connection, and where a coding is undone. The body's own `len` is `None` above 1 MiB too, for http-types
+    /// reserves that much before a byte of it has come.
+    pub fn content_length(&self) -> Option<u64> {
+        self.length
+    }
+
     /// Whether the content's coding is undone while it is read: Content-Length and Content-Encoding speak of other bytes.
     pub fn decoded(&self) -> bool {
         self.decoded
     }
 }
+
+/// `Body::into_string` of http-types reserves the announced length at once, and an allocation that fails ends the process:
+/// no server may ask for more than this.
+const MAX_RESERVED: u64 = 1 << 20;
 
 pub(super) fn response(
     answer: Answer,
@@ -54,20 +66,24 @@ pub(super) fn response(
     }));
     response.set_peer_addr(Some(connection.address));
 
-    let length =
-        if let (Framing::Length(length), None) = (framing, coding) { usize::try_from(length).ok() } else { None };
+    let length = match framing {
+        Framing::Empty => Some(0),
+        Framing::Length(length) if coding.is_none() => Some(length),
+        _ => None,
+    };
+    let reserved = length.filter(|length| *length <= MAX_RESERVED).and_then(|length| usize::try_from(length).ok());
     let wire = WireBody::new(connection, body, deadline, trace, home);
     response.set_body(match coding {
         _ if framing == Framing::Empty => Body::empty(),
         Some(coding) => Body::from_reader(coding.decode(wire), None),
-        None => Body::from_reader(wire, length),
+        None => Body::from_reader(wire, reserved),
     });
     // http-types makes one up from the body.
     response.remove_header(headers::CONTENT_TYPE);
     if !raw_head {
         copy_fields(&head, coding.is_some(), &mut response);
     }
-    response.ext_mut().insert(WireHead { head, decoded: coding.is_some() });
+    response.ext_mut().insert(WireHead { head, decoded: coding.is_some(), length });
     response
 }
 

@@ -15,19 +15,33 @@ use crate::units::DisplayDuration;
 #[derive(Debug)]
 pub(super) struct Deadline {
     timer: Option<Timer>,
+    at: Option<Instant>,
     limit: Duration,
 }
 
 impl Deadline {
+    /// This long from now; never, where that is beyond what the clock can say.
+    pub(super) fn after(limit: Duration) -> Deadline {
+        Deadline::new(Instant::now().checked_add(limit), limit)
+    }
+
     /// At `at`, or never. `limit` is what the user set, for the message.
     pub(super) fn new(at: Option<Instant>, limit: Duration) -> Deadline {
-        Deadline { timer: at.map(Timer::at), limit }
+        Deadline { timer: at.map(Timer::at), at, limit }
     }
 
     /// Ready when the time is over: with the error that says in which phase.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, trace: &Trace) -> Poll<Error> {
         let Some(timer) = &mut self.timer else { return Poll::Pending };
         Pin::new(timer).poll(cx).map(|_| timed_out(self.limit, trace))
+    }
+
+    /// The error where the time is over. For those who are never made to wait, and so never poll.
+    pub(super) fn check(&self, trace: &Trace) -> Result<(), Error> {
+        match self.at {
+            Some(at) if Instant::now() >= at => Err(timed_out(self.limit, trace)),
+            _ => Ok(()),
+        }
     }
 
     /// The future's result, or the error where the time is over before it is there.

@@ -68,42 +68,21 @@ impl Shared {
     ) -> Result<Answer, Failed> {
         trace.enter(Phase::Send);
         let sent_at = Instant::now();
-        let sent = send(&mut connection, message).await;
-        if let Err(Send::Content(error)) = sent {
-            return Err(Failed { error, nothing_came: false });
-        }
-        // Even after a failed write there may be an answer that says why.
-        trace.enter(Phase::Head);
-        let mut parser = ResponseParser::new(message.method.as_ref(), self.settings.head_limits);
-        let mut interim = false;
-        let (head, framing) = loop {
-            let failed = |error: Error| Failed { error, nothing_came: false };
-            match parser.parse(connection.buffered()).map_err(failed)? {
-                Progress::Final { consumed, head, framing } => {
-                    connection.consume(consumed);
-                    break (head, framing);
-                }
-                Progress::Interim { consumed, .. } => {
-                    connection.consume(consumed);
-                    interim = true;
-                    continue;
-                }
-                Progress::Partial => {}
-            }
-            let nothing_came = !interim && parser.nothing_came(connection.buffered());
-            let error = match connection.fill().await {
-                Ok(0) => parser.end_of_input(connection.buffered()),
-                Ok(_) => continue,
-                Err(error) => lost(error),
-            };
-            return Err(Failed { error: error.in_phase(Phase::Head), nothing_came });
+        let parser = ResponseParser::new(message.method.as_ref(), self.settings.head_limits);
+        let mut exchange = Exchange { connection: &mut connection, parser, interim: false, head: None };
+        let complete = match exchange.send(message).await {
+            Ok(complete) => complete,
+            // Even after a failed write there may be an answer that says why.
+            Err(Unsent::Socket) => false,
+            Err(Unsent::Error(error)) => return Err(Failed { error, nothing_came: false }),
         };
+        trace.enter(Phase::Head);
+        let (head, framing) = exchange.receive().await?;
         let now = Instant::now();
         trace.update(|progress| {
             super::trace::add(&mut progress.first_byte, now - sent_at);
             progress.head_at = Some(now);
         });
-        let complete = matches!(sent, Ok(Written::All));
         let keep = complete && head.keep_alive() && !message.closes && framing != Framing::UntilClose;
         let body = BodyDecoder::with_limits(framing, self.settings.head_limits);
         Ok(Answer { connection, head, framing, body, keep })
@@ -111,54 +90,118 @@ impl Shared {
 }
 
 /// Why a request was not sent whole.
-enum Send {
+enum Unsent {
     /// The socket failed; an answer may have come before.
     Socket,
-    /// The content that was to be sent cannot be had.
-    Content(Error),
+    /// The content that was to be sent cannot be had, or what came meanwhile is no HTTP.
+    Error(Error),
 }
 
-async fn send(connection: &mut Connection, message: &mut Message) -> Result<Written, Send> {
-    let written = connection.write(&message.bytes).await.map_err(|_| Send::Socket)?;
-    match &mut message.stream {
-        Some((body, framing)) if written == Written::All => send_content(connection, body, *framing).await,
-        _ => Ok(written),
-    }
+/// A request on its way out and what of the response has come meanwhile.
+struct Exchange<'a> {
+    connection: &'a mut Connection,
+    parser: ResponseParser,
+    /// Whether an interim response has come.
+    interim: bool,
+    head: Option<(Head, Framing)>,
 }
 
-async fn send_content(connection: &mut Connection, body: &mut Body, framing: RequestBody) -> Result<Written, Send> {
-    let unreadable = |error: io::Error| {
-        let error =
-            Error::new(Kind::Io, "the request's content cannot be read").in_phase(Phase::Send).with_source(error);
-        Send::Content(error)
-    };
-    let mut left = if let RequestBody::Length(length) = framing { Some(length) } else { None };
-    let mut piece = vec![0; PIECE];
-    let mut chunk = Vec::new();
-    loop {
-        let most = left.map_or(PIECE, |left| usize::try_from(left).unwrap_or(PIECE).min(PIECE));
-        let read = if most == 0 { 0 } else { body.read(&mut piece[..most]).await.map_err(unreadable)? };
-        let written = match (&mut left, read) {
-            (Some(0), _) => return Ok(Written::All),
-            (Some(_), 0) => return Err(unreadable(io::ErrorKind::UnexpectedEof.into())),
-            (Some(left), read) => {
-                *left -= read as u64;
-                connection.write(&piece[..read]).await
-            }
-            (None, 0) => {
-                chunk.clear();
-                encode_last_chunk(&mut chunk);
-                return connection.write(&chunk).await.map_err(|_| Send::Socket);
-            }
-            (None, read) => {
-                chunk.clear();
-                encode_chunk(&mut chunk, &piece[..read]);
-                connection.write(&chunk).await
-            }
-        };
-        if written.map_err(|_| Send::Socket)? == Written::AnsweredEarly {
-            return Ok(Written::AnsweredEarly);
+impl Exchange<'_> {
+    /// Sends the message; resolves to whether all of it was sent.
+    async fn send(&mut self, message: &mut Message) -> Result<bool, Unsent> {
+        let sent = self.write(&message.bytes).await?;
+        match &mut message.stream {
+            Some((body, framing)) if sent => self.send_content(body, *framing).await,
+            _ => Ok(sent),
         }
+    }
+
+    async fn send_content(&mut self, body: &mut Body, framing: RequestBody) -> Result<bool, Unsent> {
+        let unreadable = |error: io::Error| {
+            let text = "the request's content cannot be read";
+            Unsent::Error(Error::new(Kind::Io, text).in_phase(Phase::Send).with_source(error))
+        };
+        let mut left = if let RequestBody::Length(length) = framing { Some(length) } else { None };
+        let mut piece = vec![0; PIECE];
+        let mut chunk = Vec::new();
+        loop {
+            let most = left.map_or(PIECE, |left| usize::try_from(left).unwrap_or(PIECE).min(PIECE));
+            let read = if most == 0 { 0 } else { body.read(&mut piece[..most]).await.map_err(unreadable)? };
+            let sent = match (&mut left, read) {
+                (Some(0), _) => return Ok(true),
+                (Some(_), 0) => return Err(unreadable(io::ErrorKind::UnexpectedEof.into())),
+                (Some(left), read) => {
+                    *left -= read as u64;
+                    self.write(&piece[..read]).await?
+                }
+                (None, 0) => {
+                    chunk.clear();
+                    encode_last_chunk(&mut chunk);
+                    return self.write(&chunk).await;
+                }
+                (None, read) => {
+                    chunk.clear();
+                    encode_chunk(&mut chunk, &piece[..read]);
+                    self.write(&chunk).await?
+                }
+            };
+            if !sent {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Writes all of it, unless the server closes or refuses the request before it has taken it all: that is why this
+    /// listens. Interim responses (100 and 102 may come unasked) and success do not stop it, for such a server wants the
+    /// rest.
+    async fn write(&mut self, bytes: &[u8]) -> Result<bool, Unsent> {
+        let mut written = 0;
+        loop {
+            let listen = self.head.is_none();
+            match self.connection.write(bytes, &mut written, listen).await.map_err(|_| Unsent::Socket)? {
+                Written::All => return Ok(true),
+                Written::Closed => return Ok(false),
+                Written::Interrupted => self.parse().map_err(Unsent::Error)?,
+            }
+            if self.head.as_ref().is_some_and(|(head, _)| head.status() >= 300) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Reads until the head of the final response is there.
+    async fn receive(mut self) -> Result<(Head, Framing), Failed> {
+        loop {
+            self.parse().map_err(|error| Failed { error, nothing_came: false })?;
+            if let Some(head) = self.head.take() {
+                return Ok(head);
+            }
+            let nothing_came = !self.interim && self.parser.nothing_came(self.connection.buffered());
+            let error = match self.connection.fill().await {
+                Ok(0) => self.parser.end_of_input(self.connection.buffered()),
+                Ok(_) => continue,
+                Err(error) => lost(error),
+            };
+            return Err(Failed { error: error.in_phase(Phase::Head), nothing_came });
+        }
+    }
+
+    /// Takes the heads that are complete out of what has come.
+    fn parse(&mut self) -> Result<()> {
+        while self.head.is_none() {
+            match self.parser.parse(self.connection.buffered())? {
+                Progress::Final { consumed, head, framing } => {
+                    self.connection.consume(consumed);
+                    self.head = Some((head, framing));
+                }
+                Progress::Interim { consumed, .. } => {
+                    self.connection.consume(consumed);
+                    self.interim = true;
+                }
+                Progress::Partial => break,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -253,10 +253,13 @@ impl Shared {
     ) -> Result<http_types::Response> {
         let options = request.ext_mut().remove::<RequestOptions>().unwrap_or_default();
         let trace = options.trace.clone().unwrap_or_default();
-        let configured = config.timeout.map(|limit| (Instant::now() + limit, limit));
-        let (at, limit) =
-            options.deadline.or(configured).map_or((None, Duration::ZERO), |(at, limit)| (Some(at), limit));
-        let mut deadline = Deadline::new(at, limit);
+        let mut deadline = match (options.deadline, config.timeout) {
+            (Some((at, limit)), _) => Deadline::new(Some(at), limit),
+            (None, Some(limit)) => Deadline::after(limit),
+            (None, None) => Deadline::new(None, Duration::ZERO),
+        };
+        // With redirects, one trace sees many requests, and this one has not been answered.
+        trace.update(|progress| progress.head_at = None);
 
         let origin = Origin::of(request.url())?;
         let route = Route { proxy: self.settings.proxies.of(&origin).cloned(), origin };
@@ -280,10 +283,11 @@ impl Shared {
         trace: &Trace,
     ) -> Result<Connection> {
         let idle = || self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(route, Instant::now());
-        while let Some(mut connection) = if fresh { None } else { idle() } {
-            if connection.is_stale() {
-                continue;
-            }
+        let mut good = std::iter::from_fn(idle).filter_map(|mut connection| {
+            let stale = connection.is_stale();
+            (!stale).then_some(connection)
+        });
+        if let Some(connection) = if fresh { None } else { good.next() } {
             trace.update(|progress| {
                 (progress.reused, progress.address) = (true, Some(connection.address));
             });
@@ -291,9 +295,8 @@ impl Shared {
         }
         trace.update(|progress| progress.reused = false);
         let limit = options.connect_timeout.unwrap_or(self.settings.connect_timeout);
-        let mut deadline = Deadline::new(Some(Instant::now() + limit), limit);
         // In a box: what it takes to open a connection is large, and most requests find one that is open.
-        deadline.watch(trace, Box::pin(self.open(route, trace))).await
+        Deadline::after(limit).watch(trace, Box::pin(self.open(route, trace))).await
     }
 
     async fn open(&self, route: &Route, trace: &Trace) -> Result<Connection> {

@@ -27,7 +27,8 @@ const MAX_ADDRESSES: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Resolver {
     names: Mutex<HashMap<Box<str>, Lookup>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
+    system: fn(&str) -> std::io::Result<Arc<[IpAddr]>>,
 }
 
 type Answer = Result<Arc<[IpAddr]>, Arc<std::io::Error>>;
@@ -40,7 +41,11 @@ struct Lookup {
 
 impl Resolver {
     pub(crate) fn new() -> Resolver {
-        Resolver { names: Mutex::default(), permits: Semaphore::new(MAX_BLOCKING_THREADS - 1) }
+        Resolver::with(system_lookup)
+    }
+
+    fn with(system: fn(&str) -> std::io::Result<Arc<[IpAddr]>>) -> Resolver {
+        Resolver { names: Mutex::default(), permits: Arc::new(Semaphore::new(MAX_BLOCKING_THREADS - 1)), system }
     }
 
     /// The addresses of a name, in the order the system prefers.
@@ -50,9 +55,16 @@ impl Resolver {
         }
         let lookup = self.lookup(host, now);
         let answer = lookup.answer.get_or_init(|| async {
-            let _permit = self.permits.acquire().await;
+            let permit = self.permits.acquire_arc().await;
             let name: Box<str> = host.into();
-            unblock(move || system_lookup(&name)).await.map_err(Arc::new)
+            let system = self.system;
+            // The permit goes with the call: who gives up waiting does not end it.
+            let call = move || {
+                let answer = system(&name);
+                drop(permit);
+                answer
+            };
+            unblock(call).await.map_err(Arc::new)
         });
         match answer.await {
             Ok(addresses) => Ok(addresses.clone()),
@@ -159,6 +171,36 @@ mod tests {
             assert_eq!((error.kind(), error.phase()), (Kind::Dns, Some(Phase::Dns)));
             assert_eq!(resolver.lock().len(), 1);
         });
+    }
+
+    #[test]
+    fn look_ups_that_were_given_up_still_leave_a_thread_free() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static RUNNING: AtomicUsize = AtomicUsize::new(0);
+        static GO_ON: Mutex<()> = Mutex::new(());
+        fn stuck(_: &str) -> std::io::Result<Arc<[IpAddr]>> {
+            RUNNING.fetch_add(1, Ordering::SeqCst);
+            drop(GO_ON.lock());
+            Ok(Arc::new([]))
+        }
+        let stop = GO_ON.lock().expect("nobody panics with it");
+        let resolver = Resolver::with(stuck);
+        EventLoop::new().run(async {
+            for n in 1..MAX_BLOCKING_THREADS {
+                let name = format!("host-{n}.test");
+                let mut waiting = std::pin::pin!(resolver.resolve(&name, Instant::now()));
+                assert!(futures_lite::future::poll_once(&mut waiting).await.is_none());
+                while RUNNING.load(Ordering::SeqCst) < n {
+                    futures_lite::future::yield_now().await;
+                }
+            }
+            let mut one_more = std::pin::pin!(resolver.resolve("one-more.test", Instant::now()));
+            assert!(futures_lite::future::poll_once(&mut one_more).await.is_none());
+            // Were the last thread taken too, this would wait for ever.
+            assert_eq!(unblock(|| 7).await, 7);
+        });
+        assert_eq!(RUNNING.load(Ordering::SeqCst), MAX_BLOCKING_THREADS - 1);
+        drop(stop);
     }
 
     #[test]

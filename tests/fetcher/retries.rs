@@ -1,0 +1,209 @@
+//! What is tried again, how often, and what a server can ask for.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use roundup::{Fetcher, Job, Kind, Phase};
+
+use super::{assert_failed, at_once, collect, failure, job, once, one};
+use crate::common::{Reply, Server, refusing_port};
+
+/// Plays these replies one after the other, and the last for ever.
+fn playing(replies: &'static [fn() -> Reply]) -> Server {
+    let next = AtomicUsize::new(0);
+    Server::start(move |_| replies[next.fetch_add(1, Ordering::SeqCst).min(replies.len() - 1)]())
+}
+
+fn method(job: Job, method: &str) -> Job {
+    job.with(|settings| settings.method = method.parse().expect(method))
+}
+
+#[test]
+fn flaky_twice_and_then_well() {
+    for first in [
+        || Reply::status(503),
+        || Reply::empty().close(),
+        || Reply::empty().reset(),
+        || Reply::status(500).body("oops").header("Connection", "close"),
+        || Reply::status(522),
+    ] {
+        let next = AtomicUsize::new(0);
+        let server =
+            Server::start(
+                move |_| {
+                    if next.fetch_add(1, Ordering::SeqCst) < 2 { first() } else { Reply::json("{\"a\":1}") }
+                },
+            );
+        let outcome = one(job(server.url("/")));
+        assert!(outcome.ok(), "{outcome:?}");
+        assert_eq!(
+            (outcome.status, outcome.retries(), outcome.body.as_deref()),
+            (Some(200), 2, Some(&b"{\"a\":1}"[..]))
+        );
+        assert_eq!(server.stats().requests, 3);
+        let errors: Vec<bool> = outcome.attempts.iter().map(|attempt| attempt.error.is_some()).collect();
+        assert_eq!(errors, [true, true, false]);
+        let waits: Vec<bool> = outcome.attempts.iter().map(|attempt| attempt.waited.is_some()).collect();
+        assert_eq!(waits, [false, true, true]);
+        for pair in outcome.attempts.windows(2) {
+            assert!(pair[1].started >= pair[0].started + pair[0].total + pair[1].waited.unwrap_or_default());
+        }
+        let sum: Duration = outcome.attempts.iter().map(|attempt| attempt.total).sum();
+        assert!(outcome.timings.total >= sum);
+    }
+}
+
+#[test]
+fn what_does_not_pass_with_time_is_not_tried_again() {
+    let server = Server::start(|request| match request.path() {
+        "/404" => Reply::status(404).body("not here"),
+        "/cut" => Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").close(),
+        _ => Reply::redirect(302, "ftp://a/"),
+    });
+    for (path, kind, phase, status) in [
+        ("/404", Kind::Status, Phase::Head, Some(404)),
+        ("/cut", Kind::Body, Phase::Body, Some(200)),
+        ("/ftp", Kind::Redirect, Phase::Head, None),
+    ] {
+        let before = server.stats().requests;
+        let outcome = one(job(server.url(path)));
+        assert_failed(&outcome, kind, phase);
+        assert_eq!((outcome.status, outcome.attempts.len(), server.stats().requests - before), (status, 1, 1));
+    }
+}
+
+#[test]
+fn it_is_tried_as_often_as_allowed_and_each_try_is_listed() {
+    let server = Server::start(|_| Reply::status(503).body("later"));
+    for retries in [0, 1, 2] {
+        let before = server.stats().requests;
+        let outcome = one(job(server.url("/")).with(|settings| settings.retries = retries));
+        assert_failed(&outcome, Kind::Status, Phase::Head);
+        assert_eq!(outcome.retries(), retries as usize);
+        assert_eq!(server.stats().requests - before, retries as usize + 1);
+        // What the server said with it is kept: it often says why.
+        assert_eq!(outcome.body.as_deref(), Some(&b"later"[..]));
+        assert!(outcome.attempts.iter().all(|attempt| attempt.status == Some(503) && attempt.address.is_some()));
+    }
+}
+
+#[test]
+fn a_port_that_refuses_is_tried_again() {
+    let outcome = one(job(format!("http://127.0.0.1:{}/", refusing_port())).with(|settings| settings.retries = 1));
+    assert_failed(&outcome, Kind::Connect, Phase::Connect);
+    assert_eq!((outcome.attempts.len(), outcome.status, outcome.timings.first_byte), (2, None, None));
+}
+
+#[test]
+fn a_post_is_sent_once_unless_it_may_be_repeated() {
+    let server = Server::start(|_| Reply::status(503));
+    for (name, unsafe_too, requests) in
+        [("POST", false, 1), ("PATCH", false, 1), ("PUT", false, 2), ("DELETE", false, 2), ("POST", true, 2)]
+    {
+        let before = server.stats().requests;
+        let outcome = one(method(job(server.url("/")), name).with(|settings| {
+            (settings.retry_unsafe, settings.retries, settings.data) = (unsafe_too, 1, Some(Arc::from(*b"x=1")));
+        }));
+        assert_failed(&outcome, Kind::Status, Phase::Head);
+        assert_eq!(server.stats().requests - before, requests, "{name}");
+    }
+    assert!(server.requests().iter().all(|request| {
+        request.body == b"x=1" && request.header("content-type") == Some("application/x-www-form-urlencoded")
+    }));
+}
+
+#[test]
+fn a_reset_after_a_redirect_is_a_reset_before_a_response() {
+    let met = AtomicUsize::new(0);
+    let server = Server::start(move |request| match request.path() {
+        "/from" => Reply::redirect(302, "/to"),
+        _ if met.fetch_add(1, Ordering::SeqCst) == 0 => Reply::empty().reset(),
+        _ => Reply::text("there"),
+    });
+    // The connection is new, so that the transport itself does not repeat it.
+    let from = job(server.url("/from")).with(|settings| settings.method = "GET".parse().expect("GET"));
+    let outcome = one(from);
+    assert!(outcome.ok(), "{outcome:?}");
+    assert_eq!(outcome.final_url.as_deref(), Some(server.url("/to").as_str()));
+}
+
+#[test]
+fn a_server_that_asks_to_wait_is_left_alone_while_others_go_on() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let noted = log.clone();
+    let asked = AtomicUsize::new(0);
+    let busy = Server::start(move |request| {
+        noted.lock().expect("no panic").push(request.path().to_owned());
+        if asked.fetch_add(1, Ordering::SeqCst) == 0 {
+            Reply::status(503).header("Retry-After", "2")
+        } else {
+            Reply::json("{}")
+        }
+    });
+    let noted = log.clone();
+    let free = Server::start(move |request| {
+        noted.lock().expect("no panic").push(request.path().to_owned());
+        Reply::json("{}")
+    });
+    let jobs = [busy.url("/busy/0"), busy.url("/busy/1"), free.url("/free/0"), free.url("/free/1")].map(job);
+    let outcomes = collect(&Fetcher::new().limits(at_once(1)), jobs.into());
+    assert!(outcomes.iter().all(roundup::Outcome::ok));
+    let log = log.lock().expect("no panic").clone();
+    assert_eq!(log[..3], ["/busy/0", "/free/0", "/free/1"]);
+    assert_eq!(log.len(), 5);
+    let waited = outcomes[0].attempts[1].waited.expect("it was tried again");
+    assert!(waited >= Duration::from_secs(2) && outcomes[1].retries() == 0);
+    assert!(outcomes[1].attempts[0].started >= Duration::from_secs(2), "the whole host is paused");
+}
+
+#[test]
+fn a_rate_limit_that_is_used_up_pauses_its_host() {
+    let asked = AtomicUsize::new(0);
+    let server = Server::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::json("{}").header("RateLimit-Remaining", "0").header("RateLimit-Reset", "1"),
+        _ => Reply::json("{}").header("RateLimit-Remaining", "9").header("RateLimit-Reset", "1000"),
+    });
+    let outcomes = collect(&Fetcher::new().limits(at_once(1)), vec![job(server.url("/")), job(server.url("/"))]);
+    assert!(outcomes.iter().all(|outcome| outcome.ok() && outcome.retries() == 0));
+    assert!(outcomes[1].attempts[0].started >= Duration::from_secs(1));
+}
+
+#[test]
+fn who_asks_for_too_long_a_wait_is_not_waited_for() {
+    let server = playing(&[|| Reply::status(429).header("Retry-After", "3600")]);
+    let outcome = one(job(server.url("/")));
+    assert_failed(&outcome, Kind::Status, Phase::Head);
+    assert_eq!(outcome.attempts.len(), 1);
+    let at = failure(&outcome).retry_at.as_deref().expect("it says when");
+    assert!(at.len() >= 20 && at.ends_with('Z') && at.contains('T'), "{at}");
+    // The deadline of the run is such a limit too.
+    let server = playing(&[|| Reply::status(503).header("Retry-After", "30")]);
+    let fetcher = Fetcher::new().deadline(Some(Duration::from_secs(20)));
+    let outcome = collect(&fetcher, vec![job(server.url("/"))]).remove(0);
+    assert_failed(&outcome, Kind::Status, Phase::Head);
+    assert!(failure(&outcome).retry_at.is_some());
+}
+
+/// A wait that nobody waits for paused the host all the same, and every other job of it with it.
+#[test]
+fn a_wait_beyond_the_limit_costs_no_other_job_its_result() {
+    for refusal in [
+        || Reply::status(429).header("Retry-After", "3600"),
+        || Reply::status(403).header("X-RateLimit-Remaining", "0").header("X-RateLimit-Reset", "3600"),
+    ] {
+        let server = Server::start(move |request| if request.path() == "/no" { refusal() } else { Reply::json("{}") });
+        let jobs = ["/no", "/a", "/b"].map(|path| job(server.url(path))).to_vec();
+        let outcomes = collect(&Fetcher::new().limits(at_once(1)), jobs);
+        assert_eq!(outcomes.iter().map(|outcome| outcome.ok()).collect::<Vec<_>>(), [false, true, true]);
+    }
+}
+
+#[test]
+fn a_stale_connection_is_not_counted_as_a_try() {
+    let server = Server::start(|request| if request.nth == 1 { Reply::json("{}") } else { Reply::empty().close() });
+    let jobs = (0..4).map(|_| once(server.url("/"))).collect();
+    let outcomes = collect(&Fetcher::new().limits(at_once(1)), jobs);
+    assert!(outcomes.iter().all(|outcome| outcome.ok() && outcome.attempts.len() == 1));
+    assert_eq!(server.stats().connections, 4);
+}
