@@ -4,7 +4,7 @@
 
 mod hostile;
 mod samples;
-mod schema;
+pub(crate) mod schema;
 mod strict;
 mod targets;
 

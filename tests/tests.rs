@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails this way names its line")]
 
+mod cli;
 mod common;
 mod common_selftest;
 mod h1_corpus;

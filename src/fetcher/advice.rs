@@ -12,7 +12,8 @@ const CEILING: Duration = Duration::from_secs(366 * 24 * 3600);
 ///
 /// A date is taken relative to the response's own Date field, so that a device whose clock is wrong still waits rightly;
 /// without one, relative to the system clock. At least 100 ms. `None` where it is neither.
-pub(super) fn retry_after(value: &[u8], date: Option<&[u8]>, now: SystemTime) -> Option<Duration> {
+#[cfg_attr(not(fuzzing), expect(unreachable_pub, reason = "the fuzzer reaches it"))]
+pub fn retry_after(value: &[u8], date: Option<&[u8]>, now: SystemTime) -> Option<Duration> {
     let value = value.trim_ascii();
     let wait = match digits(value) {
         Some(seconds) => Duration::from_secs(seconds),
@@ -30,7 +31,8 @@ pub(super) fn retry_after(value: &[u8], date: Option<&[u8]>, now: SystemTime) ->
 /// Three dialects: the structured field `RateLimit: "name";r=0;t=30` of the current draft, `RateLimit-Remaining` and
 /// `RateLimit-Reset` of the earlier ones, and `X-RateLimit-*`, whose reset is a time of day where it is too large to be a
 /// delay. Malformed fields are ignored, as the draft asks.
-pub(super) fn rate_limit<'a>(field: impl Fn(&str) -> Option<&'a [u8]>, now: SystemTime) -> Option<Duration> {
+#[cfg_attr(not(fuzzing), expect(unreachable_pub, reason = "the fuzzer reaches it"))]
+pub fn rate_limit<'a>(field: impl Fn(&str) -> Option<&'a [u8]>, now: SystemTime) -> Option<Duration> {
     if let Some(value) = field("ratelimit") {
         return structured(value).map(|wait| wait.clamp(FLOOR, CEILING));
     }

@@ -30,6 +30,12 @@ mod retry;
 mod run;
 mod sink;
 
+/// What the fuzzer reaches that users do not.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use super::advice::{rate_limit, retry_after};
+}
+
 pub use self::outcomes::{Outcomes, Status, Stopper};
 
 /// Runs jobs: so many at once, so many on a host, again where that may help.

@@ -83,9 +83,7 @@ pub(crate) struct TestCommand {
 
 impl TestCommand {
     pub(crate) fn new() -> TestCommand {
-        let binary = std::env::var_os(BINARY).unwrap_or_else(|| env!("CARGO_BIN_EXE_roundup").into());
-        let runner = std::env::var(RUNNER).unwrap_or_default();
-        let mut words = runner.split_whitespace().map(OsString::from).chain([binary]);
+        let mut words = invocation().into_iter();
         let program = words.next().expect("there is the binary");
         TestCommand::program(program).args(words)
     }
@@ -154,6 +152,13 @@ impl TestCommand {
         let end = Instant::now() + self.limit;
         Running { child, line, stdout, stderr, writer: Some(writer), end }
     }
+}
+
+/// The words that run the binary, for a shell to write others after them.
+pub(crate) fn invocation() -> Vec<OsString> {
+    let binary = std::env::var_os(BINARY).unwrap_or_else(|| env!("CARGO_BIN_EXE_roundup").into());
+    let runner = std::env::var(RUNNER).unwrap_or_default();
+    runner.split_whitespace().map(OsString::from).chain([binary]).collect()
 }
 
 /// Whether a variable would change what roundup does.

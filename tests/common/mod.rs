@@ -18,7 +18,7 @@ mod wire;
 
 use std::time::Duration;
 
-pub(crate) use command::{Dir, Output, Running, TestCommand, is_read_by_roundup};
+pub(crate) use command::{Dir, Output, Running, TestCommand, invocation, is_read_by_roundup};
 pub(crate) use reply::{Reply, gzip};
 pub(crate) use request::Request;
 pub(crate) use server::{Builder, Server, limited_server, limited_server_with, refusing_port};

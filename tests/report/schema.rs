@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::samples::{KINDS, assorted, failed, ok, run};
 use super::written;
 
-struct Schema {
+pub(crate) struct Schema {
     schemas: Schemas,
     document: SchemaIndex,
     line: SchemaIndex,
 }
 
 impl Schema {
-    fn load() -> Schema {
+    pub(crate) fn load() -> Schema {
         let schema = serde_json::from_str(include_str!("../../docs/report.schema.json")).expect("the schema is JSON");
         let mut compiler = Compiler::new();
         compiler.enable_format_assertions();
@@ -28,11 +28,11 @@ impl Schema {
         Schema { schemas, document, line }
     }
 
-    fn check(&self, value: &Value) -> Result<(), String> {
+    pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
         self.schemas.validate(value, self.document).map_err(|error| error.to_string())
     }
 
-    fn check_line(&self, value: &Value) -> Result<(), String> {
+    pub(crate) fn check_line(&self, value: &Value) -> Result<(), String> {
         self.schemas.validate(value, self.line).map_err(|error| error.to_string())
     }
 

@@ -49,7 +49,7 @@ macro_rules! fetching {
         pub(crate) struct $name {
             $($(#[$field_meta])* pub(crate) $field: $($type)+,)*
 
-            /// sources under way at once (10)
+            /// sources under way at once (10; all 50 in the demo)
             #[argh(option, arg_name = "n")]
             concurrency: Option<String>,
 
@@ -231,7 +231,8 @@ fetching! {
         secrets: [Option<String>],
     }
 
-    /// Read a plan and print what it would do, a line a job; nothing is fetched.
+    /// Read a plan and print what it would do, a line a job; nothing is fetched. Takes the options of run, to check
+    /// them too.
     #[argh(subcommand, name = "check", help_triggers("-h", "--help"))]
     Check {
         /// the plan, a TOML file; - for stdin
@@ -250,7 +251,7 @@ fetching! {
         #[argh(positional, arg_name = "url or plan.toml")]
         work: [Vec<String>],
 
-        /// read URLs from this file, one a line; - for stdin
+        /// read URLs from this file, one a line, with a name before it if you like; - for stdin
         #[argh(option, short = 'i', arg_name = "file")]
         input: [Option<String>],
 

@@ -2,12 +2,17 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use roundup::plan::MAX_PLAN_BYTES;
 use roundup::{Error, Kind, Result};
 
 /// How people write stdin where a file may stand.
 pub(crate) const DASH: &str = "-";
+
+/// What stdin was read as.
+static STDIN_IS: Mutex<Option<String>> = Mutex::new(None);
 
 /// The name of an input for errors.
 pub(crate) fn shown(path: &str) -> &str {
@@ -30,7 +35,7 @@ pub(crate) fn text(path: &str, what: &str) -> Result<String> {
 /// Reads a file, or stdin for `-`.
 ///
 /// # Errors
-/// [`Kind::Config`]: it cannot be read, or is longer than a plan may be.
+/// [`Kind::Config`]: it cannot be read, is longer than a plan may be, or is stdin a second time.
 pub(crate) fn bytes(path: &str, what: &str) -> Result<Vec<u8>> {
     let read = |mut reader: &mut dyn Read| -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -38,6 +43,11 @@ pub(crate) fn bytes(path: &str, what: &str) -> Result<Vec<u8>> {
         Ok(bytes)
     };
     let result = if path == DASH {
+        // Read a second time it would be empty, and something would be sent or left out without a word.
+        if let Some(first) = STDIN_IS.lock().unwrap_or_else(PoisonError::into_inner).replace(what.to_owned()) {
+            let text = format!("stdin can be read once and is {first} already: write {what} to a file");
+            return Err(Error::new(Kind::Config, text));
+        }
         read(&mut io::stdin().lock())
     } else {
         File::open(path).and_then(|mut file| read(&mut file))

@@ -17,6 +17,7 @@ mod commands;
 mod exit;
 mod failed;
 mod input;
+mod logger;
 mod manner;
 mod options;
 mod progress;
@@ -33,13 +34,7 @@ fn main() -> ExitCode {
         return Exit::Usage.into();
     };
     let result = match typed::parse(&words) {
-        Typed::Arguments(Arguments { version: true, .. }) => {
-            print(concat!("roundup ", env!("CARGO_PKG_VERSION"), "\n"))
-        }
-        Typed::Arguments(Arguments { command: Some(command), .. }) => dispatch(command),
-        Typed::Arguments(Arguments { command: None, .. }) => {
-            Err(Failed::usage("what shall be done? roundup --help lists the commands, roundup demo shows one run"))
-        }
+        Typed::Arguments(arguments) => follow(*arguments),
         Typed::Help(text) => print(&text),
         Typed::Wrong(line) => Err(Failed::usage(line)),
     };
@@ -50,14 +45,22 @@ fn main() -> ExitCode {
     exit.into()
 }
 
-fn dispatch(command: Command) -> Result<Exit, Failed> {
+fn follow(arguments: Arguments) -> Result<Exit, Failed> {
+    if arguments.version {
+        return print(concat!("roundup ", env!("CARGO_PKG_VERSION"), "\n"));
+    }
+    let Some(command) = arguments.command else {
+        let line = "what shall be done? roundup --help lists the commands, roundup demo shows one run";
+        return Err(Failed::usage(line));
+    };
+    options::check_environment()?;
     match command {
         Command::Get(get) => commands::get(get),
         Command::Run(run) => commands::run(run),
         Command::Check(check) => commands::check(check),
         Command::Compare(compare) => commands::compare(compare),
         Command::Demo(demo) => commands::demo(demo),
-        Command::Serve(serve) => commands::serve(&serve),
+        Command::Serve(serve) => commands::serve(serve),
     }
 }
 

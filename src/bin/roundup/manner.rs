@@ -1,13 +1,14 @@
 //! How a run is made and shown: transport, reports, colours; from options and the environment.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 
-use roundup::report::{Style, Target, target};
+use roundup::report::{Destination, Format, Style, Target, target};
 use roundup::transport::{Proxies, Roots, Transport};
 use roundup::{Error, Fetcher, Kind, Result};
 
 use crate::failed::Failed;
+use crate::logger;
 use crate::options::Options;
 use crate::work::Work;
 use crate::writer::Writer;
@@ -19,7 +20,7 @@ pub(crate) struct Manner {
     fail_fast: bool,
     targets: Vec<Target>,
     pub(crate) output_dir: Option<PathBuf>,
-    body: bool,
+    pub(crate) body: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) style: Style,
@@ -28,12 +29,40 @@ pub(crate) struct Manner {
 
 impl Manner {
     pub(crate) fn new(options: &Options) -> Result<Manner> {
-        let mut transport = Transport::builder().proxies(proxies(options)?);
-        if let Some(roots) = options.parsed("roots", str::parse::<Roots>)? {
-            transport = transport.roots(roots);
+        let verbose = options.on("verbose")?;
+        if verbose {
+            logger::start();
         }
-        if let Some(given) = options.one("cacert") {
-            transport = transport.roots(Roots::File(given.text.into()));
+        Manner::by(options, proxies(options)?)
+    }
+
+    /// The same for a server on this machine, which no proxy of the environment reaches.
+    pub(crate) fn nearby(options: &Options) -> Result<Manner> {
+        match options.one("proxy") {
+            Some(_) => Manner::new(options),
+            None => Manner::by(options, Proxies::none()),
+        }
+    }
+
+    fn by(options: &Options, proxies: Proxies) -> Result<Manner> {
+        let typed = |name| options.typed(name).is_some();
+        let mut transport = Transport::builder().proxies(proxies);
+        let roots = options.parsed("roots", str::parse::<Roots>)?;
+        // Read here, so that the error names the option.
+        let cacert = options.parsed("cacert", |file| {
+            let roots = Roots::File(file.into());
+            Transport::builder().roots(roots.clone()).build().map(|_| roots)
+        })?;
+        let roots = match (roots, cacert) {
+            (Some(roots), Some(_)) if typed("roots") && !typed("cacert") => Some(roots),
+            (Some(_), Some(file)) if typed("cacert") && !typed("roots") => Some(file),
+            (Some(_), Some(_)) => {
+                return Err(exclusive("--cacert and --roots", "certificates are trusted from one place"));
+            }
+            (roots, cacert) => cacert.or(roots),
+        };
+        if let Some(roots) = roots {
+            transport = transport.roots(roots);
         }
         if options.on("insecure")? {
             transport = transport.danger_accept_invalid_certs(true);
@@ -46,20 +75,47 @@ impl Manner {
         for given in options.all("report") {
             targets.push(given.parse(str::parse::<Target>)?);
         }
+        let to_stdout = |target: &Target| target.destination == Destination::Stdout;
+        let mut body = options.on("body")?;
+        let mut output_dir = options.one("output-dir").map(|given| PathBuf::from(given.text));
+        // What is typed counts more than what the environment says to the contrary.
+        if body && output_dir.is_some() {
+            match (typed("body"), typed("output-dir")) {
+                (true, false) => output_dir = None,
+                (false, true) => body = false,
+                _ => return Err(exclusive("--body and --output-dir", "contents go to stdout or to files")),
+            }
+        }
+        if let Some(format) =
+            targets.iter().find(|target| to_stdout(target)).map(|target| target.format).filter(|_| body)
+        {
+            match (typed("body"), typed("report")) {
+                (true, false) => targets.retain(|target| !to_stdout(target)),
+                (false, true) => body = false,
+                _ => {
+                    let text = format!(
+                        "--body and the {format} report cannot both go to stdout: write --report {format}=FILE"
+                    );
+                    return Err(Error::new(Kind::Config, text));
+                }
+            }
+        }
+        let verbose = options.on("verbose")?;
         let color = options.one("color").map_or(Ok(When::Auto), |given| given.parse(When::parse))?;
         let quiet = options.on("quiet")?;
         let terminal = std::io::stdout().is_terminal();
+        // Lines that come as the run goes on would be written into the line of progress.
+        let streams = verbose || (terminal && (body || targets.iter().any(|t| to_stdout(t) && t.format.streams())));
         Ok(Manner {
-            // A file that cannot be read is found here, before anything is fetched.
-            transport: transport.clone().build().map(|_| transport)?,
+            transport,
             fail_fast: options.on("fail-fast")?,
             targets,
-            output_dir: options.one("output-dir").map(|given| given.text.into()),
-            body: options.on("body")?,
+            output_dir,
+            body,
             quiet,
-            verbose: options.on("verbose")?,
+            verbose,
             style: Style { color: color.applies(terminal), width: if terminal { width() } else { None } },
-            progress: !quiet && std::io::stderr().is_terminal() && !is_dumb(),
+            progress: !quiet && !streams && std::io::stderr().is_terminal() && !is_dumb(),
         })
     }
 
@@ -82,22 +138,8 @@ impl Manner {
         if self.nothing_asked() {
             targets.extend(by_default);
         }
-        let to_stdout = |target: &&Target| target.destination == roundup::report::Destination::Stdout;
-        if let Some(other) = targets.iter().find(to_stdout).filter(|_| self.body) {
-            let text = format!(
-                "--body and the {} report cannot both go to stdout: write --report {}=FILE",
-                other.format, other.format
-            );
-            return Err(Failed::usage(text));
-        }
-        if self.body && self.output_dir.is_some() {
-            return Err(Failed::usage("--body and --output-dir exclude each other: contents go to stdout or to files"));
-        }
         if let Some(folder) = &self.output_dir {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                let text = format!("the folder {} cannot be made", folder.display());
-                Failed::report(&Error::new(Kind::Io, text).with_source(error))
-            })?;
+            make_folder(folder).map_err(|error| Failed::report(&error))?;
         }
         let opened = target::open(&targets).map_err(|error| Failed::report(&error))?;
         Ok(Writer::new(opened, work, self))
@@ -108,8 +150,10 @@ impl Manner {
         Writer::silent(work, self)
     }
 
-    pub(crate) fn writes_bodies(&self) -> bool {
-        self.body
+    /// Whether stdout is for programs to read, so that nothing else may stand there.
+    pub(crate) fn stdout_is_data(&self) -> bool {
+        let is_data = |target: &Target| target.destination == Destination::Stdout && target.format != Format::Table;
+        self.body || self.targets.iter().any(is_data)
     }
 }
 
@@ -120,6 +164,22 @@ fn proxies(options: &Options) -> Result<Proxies> {
         Some(proxy) => Ok(Proxies::explicit(proxy, variable)),
         None => Proxies::from_environment(variable),
     }
+}
+
+fn exclusive(what: &str, why: &str) -> Error {
+    Error::new(Kind::Config, format!("{what} exclude each other: {why}"))
+}
+
+/// Makes a folder that files can be written to.
+fn make_folder(folder: &Path) -> Result<()> {
+    let cannot = |what: &str, error: io::Error| {
+        Error::new(Kind::Io, format!("the folder {} cannot be {what}", folder.display())).with_source(error)
+    };
+    std::fs::create_dir_all(folder).map_err(|error| cannot("made", error))?;
+    // Found here, it costs no request.
+    let probe = folder.join(format!(".roundup.{}.tmp", std::process::id()));
+    std::fs::write(&probe, b"").map_err(|error| cannot("written to", error))?;
+    std::fs::remove_file(&probe).map_err(|error| cannot("written to", error))
 }
 
 /// When to use colours.

@@ -14,7 +14,23 @@ pub(crate) struct Options {
 #[derive(Debug)]
 pub(crate) struct Given {
     pub(crate) text: String,
+    /// Whether it stands on the command line, and not in the environment.
+    pub(crate) typed: bool,
     from: String,
+}
+
+/// Refuses variables that would have to be ignored.
+///
+/// # Errors
+/// [`Kind::Config`]: a variable of ours that is not UTF-8.
+pub(crate) fn check_environment() -> Result<()> {
+    for (name, value) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && value.to_str().is_none() {
+            return Err(Error::new(Kind::Config, format!("{name}: the value is not valid UTF-8")));
+        }
+    }
+    Ok(())
 }
 
 impl Options {
@@ -29,24 +45,32 @@ impl Options {
     /// The values of an option that may be given several times. In the environment they stand one a line.
     pub(crate) fn all(&self, name: &str) -> Vec<Given> {
         if let Some(texts) = self.given.get(name) {
-            return texts.iter().map(|text| Given { text: text.clone(), from: format!("--{name}") }).collect();
+            return texts
+                .iter()
+                .map(|text| Given { text: text.clone(), typed: true, from: format!("--{name}") })
+                .collect();
         }
         let Some((variable, text)) = variable(name) else { return Vec::new() };
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        lines.map(|line| Given { text: line.to_owned(), from: variable.clone() }).collect()
+        lines.map(|line| Given { text: line.to_owned(), typed: false, from: variable.clone() }).collect()
     }
 
     /// The value of an option; the last one where it was given several times.
     pub(crate) fn one(&self, name: &str) -> Option<Given> {
         if let Some(text) = self.given.get(name).and_then(|texts| texts.last()) {
-            return Some(Given { text: text.clone(), from: format!("--{name}") });
+            return Some(Given { text: text.clone(), typed: true, from: format!("--{name}") });
         }
-        variable(name).map(|(from, text)| Given { text, from })
+        variable(name).map(|(from, text)| Given { text, typed: false, from })
     }
 
     /// The parsed value of an option.
     pub(crate) fn parsed<T>(&self, name: &str, parse: impl FnOnce(&str) -> Result<T>) -> Result<Option<T>> {
         self.one(name).map(|given| given.parse(parse)).transpose()
+    }
+
+    /// The value of an option if it was typed.
+    pub(crate) fn typed(&self, name: &str) -> Option<Given> {
+        self.one(name).filter(|given| given.typed)
     }
 
     /// Whether a switch is on.
@@ -69,10 +93,12 @@ impl Given {
 
 /// `ROUNDUP_PER_HOST` for `per-host`; empty counts as not set.
 fn variable(name: &str) -> Option<(String, String)> {
-    let variable = format!("ROUNDUP_{}", name.to_ascii_uppercase().replace('-', "_"));
+    let variable = format!("{PREFIX}{}", name.to_ascii_uppercase().replace('-', "_"));
     let text = std::env::var(&variable).ok().filter(|text| !text.trim().is_empty())?;
     Some((variable, text))
 }
+
+const PREFIX: &str = "ROUNDUP_";
 
 /// A field of the typed command line.
 pub(crate) trait Typed {

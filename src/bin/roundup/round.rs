@@ -34,7 +34,7 @@ pub(crate) async fn round_up(
 ) -> Finished {
     let started = SystemTime::now();
     let clock = Instant::now();
-    let Work { jobs, places, redactor, .. } = work;
+    let Work { jobs, places, redactor, deadline, .. } = work;
     let mut outcomes = fetcher.run(event_loop, jobs);
     let stopper = outcomes.stopper();
     interrupts.watch(&stopper);
@@ -52,10 +52,15 @@ pub(crate) async fn round_up(
         progress.end().await;
     }
     let unread = writer.is_pointless();
-    let run = Run { started, elapsed, interrupted: interrupts.came(), redactor };
+    let in_time = deadline.is_none_or(|deadline| elapsed < deadline) || !writer.is_unfinished();
+    let run = Run { started, elapsed, interrupted: interrupts.came() || !in_time, redactor };
     let (exit, summary) = writer.finish(run).await;
-    // Whoever closed the pipe has what they wanted.
-    let exit = if unread { Exit::Success } else { exit };
+    let exit = match unread {
+        // Whoever closed the pipe has what they wanted.
+        true => Exit::Success,
+        false if interrupts.came() => Exit::Interrupted,
+        false => exit,
+    };
     Finished { exit, summary, elapsed }
 }
 

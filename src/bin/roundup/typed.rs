@@ -7,7 +7,7 @@ use crate::args::Arguments;
 /// What the words came to.
 #[derive(Debug)]
 pub(crate) enum Typed {
-    Arguments(Arguments),
+    Arguments(Box<Arguments>),
     /// Help that was asked for.
     Help(String),
     /// One line that says what is wrong and what would be right.
@@ -56,19 +56,13 @@ pub(crate) fn parse(words: &[String]) -> Typed {
     if let Some(wrong) = wrong_command(words) {
         return wrong;
     }
-    let words = match split(words) {
+    let words = match sort(words) {
         Ok(words) => words,
         Err(wrong) => return Typed::Wrong(wrong),
     };
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let words = match words.as_slice() {
-        // `roundup help get` is `roundup get --help`.
-        ["help", command, ..] if COMMANDS.contains(command) => vec![*command, "--help"],
-        ["help", ..] => vec!["--help"],
-        _ => words,
-    };
     match Arguments::from_args(&["roundup"], &words) {
-        Ok(arguments) => Typed::Arguments(arguments),
+        Ok(arguments) => Typed::Arguments(Box::new(arguments)),
         Err(early) if early.status.is_ok() => Typed::Help(early.output),
         Err(early) => Typed::Wrong(explain(&early.output)),
     }
@@ -77,12 +71,21 @@ pub(crate) fn parse(words: &[String]) -> Typed {
 /// The first word must be a command.
 fn wrong_command(words: &[String]) -> Option<Typed> {
     let first = words.first()?;
-    if COMMANDS.contains(&first.as_str()) || first == "help" {
+    if COMMANDS.contains(&first.as_str()) {
         return None;
+    }
+    if first == "help" {
+        // `roundup help get` is `roundup get --help`, which `sort` makes of it.
+        return words
+            .get(1)
+            .filter(|word| !word.starts_with('-'))
+            .and_then(|word| wrong_command(std::slice::from_ref(word)));
     }
     if first.starts_with('-') {
         let known = ["-h", "--help", "-V", "--version"].contains(&first.as_str());
         let command = words.iter().find(|word| COMMANDS.contains(&word.as_str()));
+        // What follows the `=` may be long, or a secret.
+        let first = first.split('=').next().unwrap_or_default();
         let wrong = match command {
             Some(command) => format!("options go after the command: roundup {command} {first} ..."),
             None => format!("a command is missing before {first}: one of {}", COMMANDS.join(", ")),
@@ -101,14 +104,20 @@ fn wrong_command(words: &[String]) -> Option<Typed> {
     Some(Typed::Wrong(wrong))
 }
 
-/// `--key=value` and `-Hvalue` become two words; unknown options are found here, where the nearest can be named.
-fn split(words: &[String]) -> Result<Vec<String>, String> {
-    let mut out = Vec::with_capacity(words.len());
+/// The words as argh can read them: the command, options with each value in a word of its own, `--`, and all that is
+/// not an option, so that `-` for stdin may stand there. Unknown options are found here, where the nearest can be named.
+fn sort(words: &[String]) -> Result<Vec<String>, String> {
     let mut words = words.iter();
+    let mut options = Vec::new();
+    let mut others = Vec::new();
+    match words.next().map(String::as_str) {
+        Some("help") => return Ok(words.next().cloned().into_iter().chain(["--help".to_owned()]).collect()),
+        Some(command) => options.push(command.to_owned()),
+        None => return Ok(options),
+    }
     while let Some(word) = words.next() {
         if word == "--" {
-            out.push(word.clone());
-            out.extend(words.cloned());
+            others.extend(words.cloned());
             break;
         }
         if let Some(long) = word.strip_prefix("--") {
@@ -117,40 +126,38 @@ fn split(words: &[String]) -> Result<Vec<String>, String> {
             if !takes_value && !SWITCHES.contains(&name) {
                 return Err(unknown(name));
             }
-            out.push(format!("--{name}"));
+            options.push(format!("--{name}"));
             match (takes_value, value) {
-                (true, Some(value)) => out.push(value.to_owned()),
-                (true, None) => out.push(words.next().ok_or_else(|| format!("--{name} needs a value"))?.clone()),
+                (true, Some(value)) => options.push(value.to_owned()),
+                (true, None) => options.push(words.next().ok_or_else(|| format!("--{name} needs a value"))?.clone()),
                 (false, Some(_)) => return Err(format!("--{name} takes no value")),
                 (false, None) => {}
             }
             continue;
         }
-        let mut letters = word.strip_prefix('-').unwrap_or_default().chars();
-        match letters.next() {
-            Some(letter) if SHORT_VALUES.contains(&letter) => {
-                out.push(format!("-{letter}"));
-                match letters.as_str() {
-                    "" => out.push(words.next().ok_or_else(|| format!("-{letter} needs a value"))?.clone()),
-                    value => out.push(value.to_owned()),
-                }
+        let Some(short) = word.strip_prefix('-').filter(|short| !short.is_empty()) else {
+            others.push(word.clone());
+            continue;
+        };
+        // Switches may stand together, and a value may follow its letter: -qv, -qHName:value.
+        let mut letters = short.chars();
+        while let Some(letter) = letters.next() {
+            options.push(format!("-{letter}"));
+            if SHORT_VALUES.contains(&letter) {
+                options.push(match letters.as_str() {
+                    "" => words.next().ok_or_else(|| format!("-{letter} needs a value"))?.clone(),
+                    value => value.to_owned(),
+                });
+                break;
             }
-            // Switches may stand together: -qv.
-            Some(letter) if !letters.as_str().is_empty() => {
-                out.push(format!("-{letter}"));
-                out.extend(letters.map(|letter| format!("-{letter}")));
-            }
-            // "-" stands for stdin; argh would take it for an option.
-            None if word == "-" => out.push(STDIN.to_owned()),
-            _ => out.push(word.clone()),
         }
     }
-    Ok(out)
+    if !others.is_empty() {
+        options.push("--".to_owned());
+        options.append(&mut others);
+    }
+    Ok(options)
 }
-
-/// Stands for "-" as a positional argument on its way through argh, which cannot carry that. No URL and no file that
-/// anybody has is called so.
-pub(crate) const STDIN: &str = "\u{1}stdin";
 
 fn unknown(name: &str) -> String {
     let all: Vec<&str> = VALUES.iter().chain(&SWITCHES).copied().collect();
@@ -163,8 +170,10 @@ fn unknown(name: &str) -> String {
 /// argh's message on one line, in our words where they are better.
 fn explain(output: &str) -> String {
     let one_line = output.split_whitespace().collect::<Vec<_>>().join(" ");
-    let one_line = one_line.replace(STDIN, "-");
     if let Some(name) = one_line.strip_prefix("Unrecognized argument: ") {
+        if !name.starts_with('-') {
+            return format!("\"{}\" is one argument too many", roundup::without_password(name));
+        }
         return format!("{name} is not an option of this command: --help lists those that are");
     }
     if let Some(rest) = one_line.strip_prefix("Required positional arguments not provided: ") {
@@ -232,14 +241,16 @@ mod tests {
 
     #[test]
     fn values_join_in_every_form() {
-        let line = "get --retries=3 --header A:b=c -HB:d -qv http://a/ -- --not-an-option";
-        let Typed::Arguments(Arguments { command: Some(Command::Get(mut get)), .. }) = parse(&words(line)) else {
-            panic!("{line}")
-        };
-        assert_eq!(get.urls, ["http://a/", "--not-an-option"]);
+        let line = "get --retries=3 - --header A:b=c -HB:d -qvHC:e http://a/ -- --not-an-option --help -";
+        let Typed::Arguments(arguments) = parse(&words(line)) else { panic!("{line}") };
+        let Some(Command::Get(mut get)) = arguments.command else { panic!("{line}") };
+        assert_eq!(get.urls, ["-", "http://a/", "--not-an-option", "--help", "-"]);
         let options = get.options();
         assert_eq!(options.one("retries").map(|given| given.text).as_deref(), Some("3"));
-        assert_eq!(options.all("header").into_iter().map(|given| given.text).collect::<Vec<_>>(), ["A:b=c", "B:d"]);
+        assert_eq!(
+            options.all("header").into_iter().map(|given| given.text).collect::<Vec<_>>(),
+            ["A:b=c", "B:d", "C:e"]
+        );
         assert!(options.on("quiet").expect("a switch") && options.on("verbose").expect("a switch"));
     }
 
@@ -255,6 +266,10 @@ mod tests {
             ("--quiet get http://a/", "options go after the command: roundup get --quiet ..."),
             ("--quiet", "a command is missing before --quiet: one of get, run, check, compare, demo, serve"),
             ("serve --retries 3", "--retries is not an option of this command: --help lists those that are"),
+            ("run a.toml b.toml", "\"b.toml\" is one argument too many"),
+            ("help gte", "\"gte\" is not a command: did you mean get?"),
+            ("get -qz http://a/", "-z is not an option of this command: --help lists those that are"),
+            ("--header=A:s3cret get", "options go after the command: roundup get --header ..."),
             ("run", "plan.toml is missing: --help shows what to write"),
         ] {
             assert_eq!(wrong(line), text, "{line}");

@@ -12,7 +12,6 @@ use roundup::{Error, Failure, Field, Job, Limits, Method, Outcome, Phase, Redact
 use crate::failed::Failed;
 use crate::input::{self, DASH};
 use crate::options::Options;
-use crate::typed::STDIN;
 
 /// Sources in input order: those that can be fetched, and those that cannot be and have failed already.
 #[derive(Clone, Debug, Default)]
@@ -34,8 +33,9 @@ impl Work {
     }
 
     /// From a plan.
-    pub(crate) fn from_plan(path: &str, secrets: Option<&str>, options: &Options) -> Result<Work, Failed> {
-        let mut plan = read_plan(path, secrets)?;
+    pub(crate) fn from_plan(path: &str, options: &Options) -> Result<Work, Failed> {
+        let secrets = options.one("secrets").map(|given| given.text);
+        let mut plan = read_plan(path, secrets.as_deref())?;
         let over = Over::new(options)?;
         plan.change_settings(|settings| over.apply(settings));
         let mut work =
@@ -48,21 +48,18 @@ impl Work {
 
     /// From URLs on the command line and in a list. A URL that cannot be fetched is a source that has failed; it costs no
     /// other source its result.
-    pub(crate) fn from_urls(
-        urls: &[String],
-        list: Option<&str>,
-        globoff: bool,
-        options: &Options,
-    ) -> Result<Work, Failed> {
-        let sources = sources(urls, list, globoff)?;
+    pub(crate) fn from_urls(urls: &[String], options: &Options) -> Result<Work, Failed> {
+        let list = options.one("input").map(|given| given.text);
+        let globs = if options.on("globoff")? { Globs::Keep } else { Globs::Expand };
+        let sources = sources(urls, list.as_deref(), globs)?;
         let mut settings = Settings::default();
         Over::new(options)?.apply(&mut settings);
         let settings = Arc::new(settings);
         let mut names = Names::default();
         let mut work = Work::default();
         let mut wrong = Vec::new();
-        for (place, (name, url)) in sources.into_iter().enumerate() {
-            match Job::new(&url, settings.clone()) {
+        for (place, Source { name, url, error }) in sources.into_iter().enumerate() {
+            match error.map_or_else(|| Job::new(&url, settings.clone()), Err) {
                 Ok(job) => {
                     let name = names.unique(name.as_deref().unwrap_or(job.name()));
                     work.places.push(place);
@@ -76,7 +73,13 @@ impl Work {
                 }
             }
         }
-        if work.jobs.is_empty() {
+        // With nothing to fetch, or with one failure to end it, there is no run to be had.
+        if work.jobs.is_empty() || (!wrong.is_empty() && options.on("fail-fast")?) {
+            let more = wrong.len().saturating_sub(MOST_LINES);
+            wrong.truncate(MOST_LINES);
+            if more > 0 {
+                wrong.push(format!("and {more} more that cannot be fetched"));
+            }
             return Err(Failed { exit: crate::exit::Exit::Usage, lines: wrong });
         }
         work.limit(options)?;
@@ -117,7 +120,7 @@ impl Work {
     }
 
     fn limit(&mut self, options: &Options) -> Result<()> {
-        let count = |text: &str| parse_count(text, 1, 65_535);
+        let count = |text: &str| parse_count(text, 1, plan::MAX_JOBS as u64);
         let whole = |n: u64| u32::try_from(n).ok().and_then(std::num::NonZeroU32::new);
         if let Some(concurrency) = options.parsed("concurrency", count)?.and_then(whole) {
             self.limits.concurrency = concurrency;
@@ -130,7 +133,7 @@ impl Work {
         if let Some(rate) = options.parsed("rate", str::parse)? {
             self.limits.rate = Some(rate);
         }
-        if let Some(deadline) = options.parsed("deadline", parse_duration)? {
+        if let Some(deadline) = options.parsed("deadline", positive)? {
             self.deadline = Some(deadline);
         }
         Ok(())
@@ -140,7 +143,6 @@ impl Work {
 /// Reads a plan, with values of `${NAME}` from the secrets file or else from the environment.
 pub(crate) fn read_plan(path: &str, secrets: Option<&str>) -> Result<Plan, Failed> {
     let unreadable = |error: Error| Failed { exit: crate::exit::Exit::Plan, lines: vec![error.one_line()] };
-    let path = if path == STDIN { DASH } else { path };
     let text = input::text(path, "the plan").map_err(unreadable)?;
     let secrets = match secrets {
         Some(file) => {
@@ -153,35 +155,55 @@ pub(crate) fn read_plan(path: &str, secrets: Option<&str>) -> Result<Plan, Faile
     plan::parse(input::shown(path), &text, &variables).map_err(|errors| Failed::plan(&errors))
 }
 
+/// A URL as it was given.
+struct Source {
+    name: Option<String>,
+    url: String,
+    /// What is wrong with it as a pattern.
+    error: Option<Error>,
+}
+
 /// Names and URLs as they were given.
-fn sources(urls: &[String], list: Option<&str>, globoff: bool) -> Result<Vec<(Option<String>, String)>, Failed> {
-    let globs = if globoff { Globs::Keep } else { Globs::Expand };
+fn sources(urls: &[String], list: Option<&str>, globs: Globs) -> Result<Vec<Source>, Failed> {
     let mut sources = Vec::new();
-    let mut lists: Vec<&str> = list.into_iter().collect();
     for url in urls {
-        if url == STDIN {
-            lists.push(DASH);
+        if url == DASH {
+            read_list(DASH, &mut sources)?;
             continue;
         }
-        sources.extend(plan::expand_url(url, globs)?.into_iter().map(|url| (None, url)));
+        match plan::expand_url(url, globs) {
+            Ok(urls) => sources.extend(urls.into_iter().map(|url| Source { name: None, url, error: None })),
+            Err(error) => sources.push(Source { name: None, url: url.clone(), error: Some(error) }),
+        }
+        too_many(&sources)?;
     }
-    if lists.iter().filter(|list| **list == DASH).count() > 1 {
-        return Err(Failed::usage("stdin can be read once: give - once"));
-    }
-    for list in lists {
-        let text = input::text(list, "the list")?;
-        let listed = plan::parse_list(input::shown(list), &text)
-            .map_err(|errors| Failed { exit: crate::exit::Exit::Usage, ..Failed::plan(&errors) })?;
-        sources.extend(listed.into_iter().map(|listed| (listed.name, listed.url)));
+    if let Some(list) = list {
+        read_list(list, &mut sources)?;
     }
     if sources.is_empty() {
         return Err(Failed::usage("no URL is given: write roundup get URL..., or --input FILE for a list"));
     }
+    Ok(sources)
+}
+
+fn read_list(list: &str, sources: &mut Vec<Source>) -> Result<(), Failed> {
+    let text = input::text(list, "the list")?;
+    let listed = plan::parse_list(input::shown(list), &text)
+        .map_err(|errors| Failed { exit: crate::exit::Exit::Usage, ..Failed::plan(&errors) })?;
+    let listed = listed.into_iter();
+    sources.extend(listed.map(|listed| Source { name: listed.name, url: listed.url, error: None }));
+    too_many(sources)
+}
+
+fn too_many(sources: &[Source]) -> Result<(), Failed> {
     if sources.len() > plan::MAX_JOBS {
         return Err(Failed::usage(format!("{} URLs are too many: at most {}", sources.len(), plan::MAX_JOBS)));
     }
-    Ok(sources)
+    Ok(())
 }
+
+/// How many lines on stderr name URLs that cannot be fetched where there is no report to do so.
+const MOST_LINES: usize = 20;
 
 fn rejected(index: usize, name: String, url: String, error: &Error) -> Outcome {
     Outcome {
@@ -208,17 +230,24 @@ struct Names(HashMap<String, u32>);
 
 impl Names {
     fn unique(&mut self, name: &str) -> String {
-        let seen = self.0.entry(name.to_owned()).or_insert(0);
-        *seen += 1;
-        if *seen == 1 { name.to_owned() } else { format!("{name}#{seen}") }
+        let mut unique = name.to_owned();
+        while self.0.contains_key(&unique) {
+            let seen = self.0.entry(name.to_owned()).or_insert(0);
+            *seen += 1;
+            unique = format!("{name}#{seen}");
+        }
+        self.0.insert(unique.clone(), 1);
+        unique
     }
 }
 
 /// What the command line and the environment say over the settings of every job.
 #[derive(Default)]
 struct Over {
-    changes: Vec<Box<dyn Fn(&mut Settings)>>,
+    changes: Vec<Change>,
 }
+
+type Change = Box<dyn Fn(&mut Settings)>;
 
 impl Over {
     fn new(options: &Options) -> Result<Over> {
@@ -287,5 +316,17 @@ fn read_data(text: &str) -> Result<Arc<[u8]>> {
     match text.strip_prefix('@') {
         Some(file) => input::bytes(file, "the content").map(Arc::from),
         None => Ok(text.as_bytes().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_whatever_was_there_before() {
+        let mut names = Names::default();
+        let given = ["a", "a#2", "a", "a", "a#2", "b"];
+        assert_eq!(given.map(|name| names.unique(name)), ["a", "a#2", "a#3", "a#4", "a#2#2", "b"]);
     }
 }

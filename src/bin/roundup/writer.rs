@@ -8,8 +8,22 @@ use roundup::report::{Format, Opened, Run, Style, jsonl, table};
 use roundup::{Error, Kind, Outcome, Redactor, Summary, fractional_ms};
 
 use crate::exit::Exit;
+use crate::logger;
 use crate::manner::Manner;
 use crate::work::Work;
+
+/// What is said on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Notes {
+    /// Failures that no table on stdout shows, and the totals.
+    All,
+    /// The same without the totals.
+    Failures,
+    /// Failures that no report holds.
+    Errors,
+    /// Nothing.
+    None,
+}
 
 /// Holds the outcomes of a run and writes them.
 #[derive(Debug)]
@@ -23,9 +37,11 @@ pub(crate) struct Writer {
     next_body: Option<usize>,
     /// Whether contents are needed after they were written to stdout.
     keeps_bodies: bool,
-    quiet: bool,
+    notes: Notes,
     verbose: bool,
     exit: Exit,
+    /// Whether a source came to no end of its own.
+    unfinished: bool,
     /// Whether nobody reads stdout any more.
     unread: bool,
 }
@@ -39,10 +55,11 @@ impl Writer {
             redactor: work.redactor.clone(),
             style: manner.style,
             output_dir: manner.output_dir.clone(),
-            next_body: manner.writes_bodies().then_some(0),
-            quiet: manner.quiet,
+            next_body: manner.body.then_some(0),
+            notes: if manner.quiet { Notes::Errors } else { Notes::All },
             verbose: manner.verbose,
             exit: Exit::default(),
+            unfinished: false,
             unread: false,
         };
         for outcome in &work.rejected {
@@ -54,7 +71,15 @@ impl Writer {
 
     /// A writer that counts and writes nothing.
     pub(crate) fn silent(work: &Work, manner: &Manner) -> Writer {
-        Writer { next_body: None, quiet: true, verbose: false, ..Writer::new(Vec::new(), work, manner) }
+        Writer { next_body: None, notes: Notes::None, verbose: false, ..Writer::new(Vec::new(), work, manner) }
+    }
+
+    /// Leaves out the totals, where somebody else says them.
+    pub(crate) fn without_totals(mut self) -> Writer {
+        if self.notes == Notes::All {
+            self.notes = Notes::Failures;
+        }
+        self
     }
 
     /// Takes the outcomes that were there before the run started.
@@ -99,6 +124,11 @@ impl Writer {
         self.unread && self.opened.iter().all(Opened::is_stdout)
     }
 
+    /// Whether a source was cancelled or never started.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.unfinished
+    }
+
     /// Writes what is written at the end, and puts files in their places.
     pub(crate) async fn finish(mut self, run: Run) -> (Exit, Summary) {
         unblock(move || {
@@ -124,13 +154,15 @@ impl Writer {
                     Ok(()) => {}
                 }
             }
-            (if run.interrupted { Exit::Interrupted } else { exit }, summary)
+            (exit, summary)
         })
         .await
     }
 
     fn note(&mut self, outcome: &Outcome) {
-        self.exit = self.exit.max(match outcome.error.as_ref().map(|failure| failure.kind) {
+        let kind = outcome.error.as_ref().map(|failure| failure.kind);
+        self.unfinished |= matches!(kind, Some(Kind::Cancelled | Kind::Skipped));
+        self.exit = self.exit.max(match kind {
             None => Exit::Success,
             Some(Kind::Expectation) => Exit::Expectation,
             Some(_) => Exit::Failed,
@@ -144,22 +176,32 @@ impl Writer {
 
     /// Writes an outcome's line to the reports that are streams.
     fn stream(&mut self, outcome: &Outcome) {
+        self.log();
         if self.verbose {
             describe(&self.redactor, outcome);
         }
-        for opened in self.opened.iter_mut().filter(|opened| opened.format().streams()) {
-            if self.unread && opened.is_stdout() {
-                continue;
-            }
-            let redactor = &self.redactor;
-            match opened.write(|out| jsonl::result(out, redactor, outcome)) {
-                Err(error) if opened.is_stdout() && closed(&error) => self.unread = true,
-                Err(error) => {
-                    complain(&error.one_line());
-                    self.exit = self.exit.max(Exit::Report);
+        for mut opened in std::mem::take(&mut self.opened) {
+            if opened.format().streams() && !(self.unread && opened.is_stdout()) {
+                let redactor = &self.redactor;
+                match opened.write(|out| jsonl::result(out, redactor, outcome)) {
+                    Err(error) if opened.is_stdout() && closed(&error) => self.unread = true,
+                    Err(error) => {
+                        // Said once: what cannot take one line takes none after it.
+                        complain(&error.one_line());
+                        self.exit = self.exit.max(Exit::Report);
+                        continue;
+                    }
+                    Ok(()) => {}
                 }
-                Ok(()) => {}
             }
+            self.opened.push(opened);
+        }
+    }
+
+    /// Prints what was logged.
+    fn log(&self) {
+        if self.verbose {
+            logger::take().iter().for_each(|line| complain(&self.redactor.redact(line)));
         }
     }
 
@@ -182,11 +224,14 @@ impl Writer {
             let body = if self.keeps_bodies { outcome.body.clone() } else { outcome.body.take() };
             let Some(body) = body.filter(|_| outcome.ok() && !self.unread) else { continue };
             if let Err(error) = stdout.write_all(&body).and_then(|()| stdout.flush()) {
-                self.unread = true;
-                if error.kind() != io::ErrorKind::BrokenPipe {
-                    complain(&format!("stdout cannot be written: {error}"));
-                    self.exit = self.exit.max(Exit::Report);
+                if error.kind() == io::ErrorKind::BrokenPipe {
+                    self.unread = true;
+                    continue;
                 }
+                complain(&format!("stdout cannot be written: {error}"));
+                self.exit = self.exit.max(Exit::Report);
+                self.next_body = None;
+                return;
             }
         }
         self.next_body = Some(next);
@@ -194,18 +239,28 @@ impl Writer {
 
     /// Says on stderr what failed, where no table says it.
     fn tell_failures(&self, outcomes: &[Outcome], run: &Run, summary: &Summary) {
+        self.log();
         let told = self.opened.iter().any(|opened| opened.format() == Format::Table && opened.is_stdout());
-        if told || self.quiet {
+        let silent = match self.notes {
+            Notes::All | Notes::Failures => told,
+            Notes::Errors => !self.opened.is_empty(),
+            Notes::None => true,
+        };
+        if silent || self.is_pointless() {
             return;
         }
         for outcome in outcomes {
             if let Some(failure) = &outcome.error {
-                let phase = failure.phase.map(|phase| format!(", {phase}")).unwrap_or_default();
+                // A phase of the same name as the kind goes without saying.
+                let phase = failure.phase.filter(|phase| phase.as_str() != failure.kind.as_str());
+                let phase = phase.map(|phase| format!(", {phase}")).unwrap_or_default();
                 let line = format!("{}: {} ({}{phase})", outcome.name, failure.message, failure.kind);
                 complain(&run.redactor.redact(&line));
             }
         }
-        complain(&table::summary_line(run, summary));
+        if self.notes == Notes::All {
+            complain(&table::summary_line(run, summary));
+        }
     }
 }
 

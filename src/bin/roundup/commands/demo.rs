@@ -26,26 +26,31 @@ pub(crate) fn demo(mut demo: Demo) -> Result<Exit, Failed> {
     if options.one("concurrency").is_none() {
         options.give("concurrency", Some(DEMO_CONCURRENCY.to_owned()));
     }
-    let manner = Manner::new(&options)?;
+    let manner = Manner::nearby(&options)?;
     let server = Server::start(0).map_err(|error| Failed::usage(format!("the demo's server cannot start: {error}")))?;
     let first = Work::from_named(demo_urls(server.address()), &options)?;
     let second = first.clone();
     if !manner.quiet {
-        print(&format!("{} APIs on http://{}, some slow, some flaky, some limited\n", first.len(), server.address()))?;
+        let line =
+            format!("{} APIs on http://{}, some slow, some flaky, some limited\n", first.len(), server.address());
+        compare::show(&line, manner.stdout_is_data())?;
     }
     compare::both(first, second, &manner, Some(TABLE))
 }
 
-pub(crate) fn serve(serve: &Serve) -> Result<Exit, Failed> {
+pub(crate) fn serve(serve: Serve) -> Result<Exit, Failed> {
     let mut options = Options::default();
-    options.give("port", serve.port.clone());
+    options.give("port", serve.port);
+    options.give("quiet", serve.quiet);
+    let quiet = options.on("quiet")?;
     let port = options.parsed("port", |text| parse_count(text, 0, u64::from(u16::MAX)))?;
     let port = port.map_or(PORT, |port| u16::try_from(port).unwrap_or(PORT));
     let server = Server::start(port).map_err(|error| Failed::usage(error.to_string()))?;
-    if !serve.quiet {
+    // Whoever reads the address may end it at once.
+    let mut signals = signals().map_err(|error| Failed::usage(format!("signals cannot be watched: {error}")))?;
+    if !quiet {
         print(&format!("listening on http://{}; Ctrl-C ends it\n", server.address()))?;
     }
-    let mut signals = signals().map_err(|error| Failed::usage(format!("signals cannot be watched: {error}")))?;
     EventLoop::new().run(signals.next());
     Ok(Exit::Success)
 }

@@ -11,7 +11,6 @@ use crate::failed::Failed;
 use crate::manner::Manner;
 use crate::print;
 use crate::round::{Interrupts, round_up};
-use crate::typed::STDIN;
 use crate::work::Work;
 
 mod compare;
@@ -24,17 +23,19 @@ pub(crate) use self::demo::{demo, serve};
 pub(crate) const TABLE: Target = Target { format: Format::Table, destination: Destination::Stdout };
 
 pub(crate) fn get(mut get: Get) -> Result<Exit, Failed> {
-    let options = get.options();
-    let list = options_input(get.input.as_deref());
+    let mut options = get.options();
+    options.give("input", get.input);
+    options.give("globoff", get.globoff);
     let manner = Manner::new(&options)?;
-    let work = Work::from_urls(&get.urls, list.as_deref(), get.globoff, &options)?;
+    let work = Work::from_urls(&get.urls, &options)?;
     once(work, &manner)
 }
 
 pub(crate) fn run(mut run: Run) -> Result<Exit, Failed> {
-    let options = run.options();
+    let mut options = run.options();
+    options.give("secrets", run.secrets);
     let manner = Manner::new(&options)?;
-    let work = Work::from_plan(&run.plan, run.secrets.as_deref(), &options)?;
+    let work = Work::from_plan(&run.plan, &options)?;
     once(work, &manner)
 }
 
@@ -54,9 +55,11 @@ fn once(mut work: Work, manner: &Manner) -> Result<Exit, Failed> {
 }
 
 pub(crate) fn check(mut check: Check) -> Result<Exit, Failed> {
-    let options = check.options();
+    let mut options = check.options();
+    options.give("secrets", check.secrets);
+    // What would be wrong with a run is wrong here; nothing is opened for writing.
     Manner::new(&options)?;
-    let work = Work::from_plan(&check.plan, check.secrets.as_deref(), &options)?;
+    let work = Work::from_plan(&check.plan, &options)?;
     let plan = work.into_plan();
     let mut text = String::new();
     for line in plan.explain() {
@@ -77,11 +80,4 @@ pub(crate) fn check(mut check: Check) -> Result<Exit, Failed> {
     }
     text.push('\n');
     print(&text)
-}
-
-/// The list to read: the option, or else the environment.
-pub(crate) fn options_input(input: Option<&str>) -> Option<String> {
-    let input =
-        input.map(str::to_owned).or_else(|| std::env::var("ROUNDUP_INPUT").ok().filter(|text| !text.is_empty()));
-    input.map(|input| if input == STDIN { "-".to_owned() } else { input })
 }

@@ -1,0 +1,42 @@
+//! The parser of response heads: whatever the bytes and however they are cut, it comes to the same end and never panics.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use roundup::transport::h1::{HeadLimits, Progress, ResponseParser};
+
+/// What a parser makes of the bytes when they come in pieces of this size, as text.
+fn outcome(method: &str, input: &[u8], piece: usize) -> String {
+    let mut parser = ResponseParser::new(method, HeadLimits::default());
+    let (mut start, mut end) = (0, 0);
+    loop {
+        match parser.parse(&input[start..end]) {
+            Ok(Progress::Partial) if end == input.len() => {
+                return format!("end: {}", parser.end_of_input(&input[start..]).one_line());
+            }
+            Ok(Progress::Partial) => end = (end + piece).min(input.len()),
+            Ok(Progress::Interim { consumed, status }) => {
+                assert!(consumed > 0 && consumed <= end - start);
+                assert!((100..200).contains(&status));
+                start += consumed;
+            }
+            Ok(Progress::Final { consumed, head, framing }) => {
+                assert!(consumed > 0 && consumed <= end - start);
+                assert!((200..=999).contains(&head.status()));
+                let fields: Vec<_> = head.fields().collect();
+                assert!(fields.len() <= HeadLimits::MAX_FIELDS);
+                assert!(fields.iter().all(|(_, value)| !value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0))));
+                return format!("{} {framing:?} {} {fields:?} {}", head.status(), start + consumed, head.keep_alive());
+            }
+            Err(error) => return format!("{:?} {:?}", error.kind(), error.phase()),
+        }
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((choice, input)) = data.split_first() else { return };
+    let method = ["GET", "HEAD", "POST", "CONNECT"][usize::from(choice % 4)];
+    let whole = outcome(method, input, input.len().max(1));
+    assert_eq!(whole, outcome(method, input, 1));
+    assert_eq!(whole, outcome(method, input, usize::from(choice / 4) + 2));
+});
