@@ -12,7 +12,7 @@ use crate::manner::Manner;
 use crate::options::Options;
 use crate::print;
 use crate::round::signals;
-use crate::server::{Server, demo_urls};
+use crate::server::{Server, Stats, demo_urls};
 use crate::work::Work;
 
 /// Where `serve` listens unless told otherwise.
@@ -35,7 +35,19 @@ pub(crate) fn demo(mut demo: Demo) -> Result<Exit, Failed> {
             format!("{} APIs on http://{}, some slow, some flaky, some limited\n", first.len(), server.address());
         compare::show(&line, manner.stdout_is_data())?;
     }
-    compare::both(first, second, &manner, Some(TABLE))
+    let exit = compare::both(first, second, &manner, Some(TABLE))?;
+    if !manner.quiet {
+        compare::show(&told(&server.stats()), manner.stdout_is_data())?;
+    }
+    Ok(exit)
+}
+
+/// What the server saw, on one line.
+fn told(stats: &Stats) -> String {
+    let Stats { requests, connections, peak_in_flight, throttled, .. } = stats;
+    format!(
+        "the server saw {requests} requests on {connections} connections, at most {peak_in_flight} at once, and answered 429 to {throttled}\n"
+    )
 }
 
 pub(crate) fn serve(serve: Serve) -> Result<Exit, Failed> {
@@ -51,6 +63,7 @@ pub(crate) fn serve(serve: Serve) -> Result<Exit, Failed> {
     if !quiet {
         print(&format!("listening on http://{}; Ctrl-C ends it\n", server.address()))?;
     }
-    EventLoop::new().run(signals.next());
-    Ok(Exit::Success)
+    let seen = EventLoop::new().run(server.run_until(signals.next()));
+    let (_, stats) = seen.map_err(|error| Failed::usage(error.to_string()))?;
+    if quiet { Ok(Exit::Success) } else { print(&told(&stats)) }
 }

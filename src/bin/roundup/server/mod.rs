@@ -115,17 +115,18 @@ impl Server {
         self.counters.now()
     }
 
-    /// Waits for `stop`, and stops the server then.
+    /// Waits for `stop`, and stops the server then; resolves to what `stop` did, and to the last counters.
     ///
     /// # Errors
     /// Where the server ended before that, which it does only by a panic.
-    pub(crate) async fn run_until<T>(self, stop: impl Future<Output = T>) -> io::Result<T> {
+    pub(crate) async fn run_until<T>(self, stop: impl Future<Output = T>) -> io::Result<(T, Stats)> {
         let ended = async {
             // Nothing is ever sent: this resolves when the thread drops its side.
             let _ = self.ended.recv().await;
             Err(io::Error::other("the server stopped by itself"))
         };
-        async { Ok(stop.await) }.or(ended).await
+        let stopped = async { Ok(stop.await) }.or(ended).await?;
+        Ok((stopped, self.stats()))
     }
 }
 

@@ -353,7 +353,7 @@ fn it_runs_until_told_to_stop() {
     let server = start();
     let mut client = Client::new(server.address());
     let stop = async { client.get("/status/418").status };
-    assert_eq!(EventLoop::new().run(server.run_until(stop)).expect("stopped as told"), 418);
+    assert_eq!(EventLoop::new().run(server.run_until(stop)).expect("stopped as told").0, 418);
     assert!(matches!(client.socket.read(&mut [0]), Ok(0) | Err(_)));
 }
 
