@@ -23,7 +23,8 @@ fn check_prints_a_line_a_job_and_fetches_nothing() {
     let output = line("check plan.toml --retries 7 --report json=r.json --output-dir out").inside(&dir).run();
     let output = output.expect_code(0);
     let lines: Vec<&str> = output.stdout().lines().collect();
-    assert_eq!(lines.len(), 4, "{output:?}");
+    assert_eq!(lines.len(), 5, "{output:?}");
+    assert!(lines[4].starts_with("the server saw "), "{output:?}");
     assert!(lines[0].starts_with("a[1]: GET ") && lines[0].contains("retries 7"), "{output:?}");
     assert!(lines[2].starts_with("POST ") && lines[3].starts_with("3 jobs, 3 at once, 5/"), "{output:?}");
     assert_eq!((output.stderr.as_str(), dir.names()), ("", vec!["plan.toml".to_owned()]));
@@ -87,7 +88,8 @@ fn the_demo_needs_no_network() {
     assert!(report["summary"]["retried"].as_u64().is_some_and(|retried| retried > 0), "some are flaky: {report:#}");
     Schema::load().check(&report).expect("valid");
     let lines: Vec<&str> = output.stdout().lines().collect();
-    assert_eq!(lines.len(), 4, "{output:?}");
+    assert_eq!(lines.len(), 5, "{output:?}");
+    assert!(lines[4].starts_with("the server saw "), "{output:?}");
     assert!(lines[0].starts_with("50 APIs on http://127.0.0.1:"), "{output:?}");
     assert!(lines[2].ends_with("at most 50 at once") && lines[3].ends_with(" times as fast"), "{output:?}");
 }
