@@ -47,19 +47,21 @@ fn main() {
     row("50 sources of 1 s, all at once", &second(50), 50);
     let small = format!("http://{address}/small?n=[1-{REQUESTS}]");
     for concurrency in [1, 10] {
+        // Connections of earlier rows.
+        arrivals.try_iter().for_each(drop);
         let name = format!("{REQUESTS} small contents, {concurrency} at a time");
         let run = row(&name, &small, concurrency);
         let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(REQUESTS);
         let cpu = run.cpu.map_or(String::new(), |cpu| format!(", {:.0} us of processor time each", each(cpu)));
-        println!("{:<42}{:>10.0} requests per second{cpu}", "", f64::from(REQUESTS) / run.wall.as_secs_f64());
+        let rate = f64::from(REQUESTS) / run.wall.as_secs_f64();
+        println!("{:<42}{rate:>10.0} requests per second over {} connections{cpu}", "", arrivals.try_iter().count());
     }
     first_request(address, &arrivals);
 }
 
 /// Prints how long it takes from the start of the process to the first byte of its first request at the server.
 fn first_request(address: SocketAddr, arrivals: &Receiver<Instant>) {
-    // Connections of earlier rows.
-    while arrivals.try_recv().is_ok() {}
+    arrivals.try_iter().for_each(drop);
     let url = format!("http://{address}/small");
     let mut times: Vec<f64> = (0..STARTS)
         .map(|_| {
