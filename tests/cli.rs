@@ -2,6 +2,7 @@
 
 mod bodies;
 mod commands;
+mod descriptors;
 mod effects;
 mod help;
 mod interrupts;

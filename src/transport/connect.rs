@@ -12,7 +12,7 @@ use futures_lite::FutureExt;
 
 use super::resolve::interleave;
 use super::trace::Trace;
-use crate::error::{Error, Kind, Phase, Result};
+use crate::error::{Error, Kind, Phase, RAISE_DESCRIPTORS, Result, out_of_descriptors};
 
 /// How long one address is given before the next is tried beside it (RFC 8305, section 5: 250 ms).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -67,18 +67,11 @@ pub(crate) async fn connect(addresses: &[IpAddr], port: u16, trace: &Trace) -> R
 
 fn refused(failures: Vec<(SocketAddr, io::Error)>) -> Error {
     if let Some((address, error)) = failures.iter().find(|(_, error)| out_of_descriptors(error)) {
-        let text = format!(
-            "no descriptor is left to connect to {address}: raise RLIMIT_NOFILE (ulimit -n) or lower the concurrency"
-        );
+        let text = format!("no descriptor is left to connect to {address}: {RAISE_DESCRIPTORS}");
         return Error::new(Kind::Io, text).in_phase(Phase::Connect).with_source(copy(error));
     }
     let tried: Vec<String> = failures.iter().map(|(address, error)| format!("{address}: {}", plain(error))).collect();
     Error::new(Kind::Connect, format!("cannot connect to {}", tried.join(", "))).in_phase(Phase::Connect)
-}
-
-/// EMFILE or ENFILE. The standard library has no stable [`io::ErrorKind`] for them.
-fn out_of_descriptors(error: &io::Error) -> bool {
-    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 fn copy(error: &io::Error) -> io::Error {

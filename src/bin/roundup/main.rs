@@ -14,6 +14,7 @@ use crate::writer::complain;
 
 mod args;
 mod commands;
+mod descriptors;
 mod exit;
 mod failed;
 mod input;
@@ -54,6 +55,7 @@ fn follow(arguments: Arguments) -> Result<Exit, Failed> {
         return Err(Failed::usage(line));
     };
     options::check_environment()?;
+    descriptors::raise();
     match command {
         Command::Get(get) => commands::get(get),
         Command::Run(run) => commands::run(run),
