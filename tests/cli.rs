@@ -2,6 +2,7 @@
 
 mod bodies;
 mod commands;
+mod credentials;
 mod descriptors;
 mod effects;
 mod help;

@@ -79,6 +79,9 @@ fn defaults_in_help_are_those_in_code() {
             "quiet",
             "verbose",
             "retry-unsafe",
+            "user",
+            "bearer",
+            "netrc",
         ] {
             assert!(said(help, option).split_whitespace().count() > 2, "{command} --{option}");
         }

@@ -85,6 +85,18 @@ macro_rules! fetching {
             #[argh(option, arg_name = "time")]
             retry_after_max: Option<String>,
 
+            /// user and password to send, unless a header or the plan says otherwise: name:password
+            #[argh(option, short = 'u', arg_name = "user")]
+            user: Option<String>,
+
+            /// the same with a token
+            #[argh(option, arg_name = "token")]
+            bearer: Option<String>,
+
+            /// take users and passwords from $NETRC or ~/.netrc
+            #[argh(switch)]
+            netrc: bool,
+
             /// a header field to send, 'Name: value'; may be given several times
             #[argh(option, short = 'H', arg_name = "field")]
             header: Vec<String>,
@@ -175,6 +187,9 @@ macro_rules! fetching {
                 options.give("retries", std::mem::take(&mut self.retries));
                 options.give("retry-unsafe", std::mem::take(&mut self.retry_unsafe));
                 options.give("retry-after-max", std::mem::take(&mut self.retry_after_max));
+                options.give("user", std::mem::take(&mut self.user));
+                options.give("bearer", std::mem::take(&mut self.bearer));
+                options.give("netrc", std::mem::take(&mut self.netrc));
                 options.give("header", std::mem::take(&mut self.header));
                 options.give("method", std::mem::take(&mut self.method));
                 options.give("data", std::mem::take(&mut self.data));

@@ -14,12 +14,14 @@ use crate::writer::complain;
 
 mod args;
 mod commands;
+mod credentials;
 mod descriptors;
 mod exit;
 mod failed;
 mod input;
 mod logger;
 mod manner;
+mod netrc;
 mod options;
 mod progress;
 mod round;

@@ -166,7 +166,7 @@ fn proxies(options: &Options) -> Result<Proxies> {
     }
 }
 
-fn exclusive(what: &str, why: &str) -> Error {
+pub(crate) fn exclusive(what: &str, why: &str) -> Error {
     Error::new(Kind::Config, format!("{what} exclude each other: {why}"))
 }
 

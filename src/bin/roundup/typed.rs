@@ -17,8 +17,9 @@ pub(crate) enum Typed {
 const COMMANDS: [&str; 6] = ["get", "run", "check", "compare", "demo", "serve"];
 
 /// Options with a value, of any command.
-const VALUES: [&str; 24] = [
+const VALUES: [&str; 26] = [
     "accept",
+    "bearer",
     "cacert",
     "color",
     "concurrency",
@@ -41,15 +42,16 @@ const VALUES: [&str; 24] = [
     "roots",
     "secrets",
     "timeout",
+    "user",
     "user-agent",
 ];
 
 /// Options without a value.
-const SWITCHES: [&str; 10] =
-    ["body", "fail-fast", "globoff", "help", "insecure", "quiet", "raw", "retry-unsafe", "verbose", "version"];
+const SWITCHES: [&str; 11] =
+    ["body", "fail-fast", "globoff", "help", "insecure", "netrc", "quiet", "raw", "retry-unsafe", "verbose", "version"];
 
 /// Short names of options with a value.
-const SHORT_VALUES: [char; 4] = ['H', 'X', 'd', 'i'];
+const SHORT_VALUES: [char; 5] = ['H', 'X', 'd', 'i', 'u'];
 
 /// Reads the words after the program's name.
 pub(crate) fn parse(words: &[String]) -> Typed {
