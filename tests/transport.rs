@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod directions;
 mod requests;
 mod stock_faults;
 mod timeouts;

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -63,6 +64,38 @@ pub(crate) async fn connect(addresses: &[IpAddr], port: u16, trace: &Trace) -> R
             None => {}
         }
     }
+}
+
+/// Connects to a unix-domain socket.
+///
+/// # Errors
+/// [`Kind::Connect`] with the path and why; [`Kind::Io`] where descriptors ran out.
+#[cfg(unix)]
+pub(crate) async fn connect_unix(path: &Path) -> Result<Async<TcpStream>> {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    // The standard library's TcpStream is a connected stream socket of whatever family: it is read, peeked at and written
+    // with the same calls. All above this can stay as it is, TLS too.
+    let connected = async {
+        let descriptor = OwnedFd::from(Async::<UnixStream>::connect(path).await?.into_inner()?);
+        Async::new(TcpStream::from(descriptor))
+    };
+    connected.await.map_err(|error| {
+        if out_of_descriptors(&error) {
+            let text = format!("no descriptor is left to connect to {}: {RAISE_DESCRIPTORS}", path.display());
+            return Error::new(Kind::Io, text).in_phase(Phase::Connect).with_source(error);
+        }
+        let text = format!("cannot connect to the socket {}: {}", path.display(), plain(&error));
+        Error::new(Kind::Connect, text).in_phase(Phase::Connect)
+    })
+}
+
+/// There are none; the builder refuses them.
+#[cfg(not(unix))]
+pub(crate) async fn connect_unix(path: &Path) -> Result<Async<TcpStream>> {
+    let text = format!("cannot connect to the socket {}: unix-domain sockets are for Unix only", path.display());
+    Err(Error::new(Kind::Connect, text).in_phase(Phase::Connect))
 }
 
 fn refused(failures: Vec<(SocketAddr, io::Error)>) -> Error {
