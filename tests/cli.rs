@@ -2,6 +2,7 @@
 
 mod bodies;
 mod commands;
+mod connections;
 mod credentials;
 mod descriptors;
 mod effects;

@@ -82,6 +82,11 @@ fn defaults_in_help_are_those_in_code() {
             "user",
             "bearer",
             "netrc",
+            "resolve",
+            "connect-to",
+            "ipv4",
+            "ipv6",
+            "unix-socket",
         ] {
             assert!(said(help, option).split_whitespace().count() > 2, "{command} --{option}");
         }

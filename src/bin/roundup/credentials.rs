@@ -59,7 +59,7 @@ impl Credentials {
         let mut by_host: BTreeMap<String, Option<Authorization>> = BTreeMap::new();
         // Settings stay shared by those that shared them. The old ones live on in the map, so that no address is used
         // twice.
-        let mut changed: BTreeMap<(*const Settings, String), (Arc<Settings>, Arc<Settings>)> = BTreeMap::new();
+        let mut changed: BTreeMap<(*const Settings, String), Pair> = BTreeMap::new();
         for job in std::mem::take(jobs) {
             let old = job.settings().clone();
             let explicit = old.headers.iter().any(|field| field.name().eq_ignore_ascii_case(FIELD));
@@ -99,6 +99,9 @@ impl Credentials {
         found
     }
 }
+
+/// Settings as they were and as they are to be.
+type Pair = (Arc<Settings>, Arc<Settings>);
 
 const FIELD: &str = "Authorization";
 

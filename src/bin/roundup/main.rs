@@ -14,6 +14,7 @@ use crate::writer::complain;
 
 mod args;
 mod commands;
+mod connections;
 mod credentials;
 mod descriptors;
 mod exit;

@@ -17,13 +17,14 @@ pub(crate) enum Typed {
 const COMMANDS: [&str; 6] = ["get", "run", "check", "compare", "demo", "serve"];
 
 /// Options with a value, of any command.
-const VALUES: [&str; 26] = [
+const VALUES: [&str; 29] = [
     "accept",
     "bearer",
     "cacert",
     "color",
     "concurrency",
     "connect-timeout",
+    "connect-to",
     "data",
     "deadline",
     "follow",
@@ -37,18 +38,33 @@ const VALUES: [&str; 26] = [
     "proxy",
     "rate",
     "report",
+    "resolve",
     "retries",
     "retry-after-max",
     "roots",
     "secrets",
     "timeout",
+    "unix-socket",
     "user",
     "user-agent",
 ];
 
 /// Options without a value.
-const SWITCHES: [&str; 11] =
-    ["body", "fail-fast", "globoff", "help", "insecure", "netrc", "quiet", "raw", "retry-unsafe", "verbose", "version"];
+const SWITCHES: [&str; 13] = [
+    "body",
+    "fail-fast",
+    "globoff",
+    "help",
+    "insecure",
+    "ipv4",
+    "ipv6",
+    "netrc",
+    "quiet",
+    "raw",
+    "retry-unsafe",
+    "verbose",
+    "version",
+];
 
 /// Short names of options with a value.
 const SHORT_VALUES: [char; 5] = ['H', 'X', 'd', 'i', 'u'];
