@@ -166,6 +166,12 @@ impl Error {
         self
     }
 
+    /// Names whom it happened with, in brackets behind the text.
+    pub fn with_peer(mut self, peer: impl fmt::Display) -> Error {
+        self.0.message.push_str(&format!(" ({peer})"));
+        self
+    }
+
     /// Names the cause.
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         self.0.source = Some(source.into());
