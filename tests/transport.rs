@@ -3,6 +3,7 @@
 mod bodies;
 mod connections;
 mod directions;
+mod failures;
 mod requests;
 mod stock_faults;
 mod timeouts;

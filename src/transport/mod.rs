@@ -385,12 +385,23 @@ impl Shared {
             Scheme::Http => Stream::Plain(stream),
             Scheme::Https => {
                 trace.enter(Phase::Tls);
-                let stream = self.settings.tls.connect(&route.origin, stream).await?;
+                let stream = self.settings.tls.connect(&route.origin, stream).await;
+                let stream = stream.map_err(|error| self.with_peer(error, address))?;
                 trace.update(|progress| trace::add(&mut progress.tls, connected.elapsed()));
                 Stream::Tls(Box::new(stream))
             }
         };
         Ok(Connection::new(stream, address))
+    }
+
+    /// The error with the address or the socket that was connected to, unless no peer is to blame.
+    fn with_peer(&self, error: Error, address: Option<SocketAddr>) -> Error {
+        match (address, &self.settings.directions.unix_socket) {
+            _ if error.kind() == Kind::Config => error,
+            (Some(address), _) => error.with_peer(address),
+            (None, Some(path)) => error.with_peer(path.display()),
+            (None, None) => error,
+        }
     }
 
     /// A connection to the proxy or else the target, its address, and when that was known.
