@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 use serde::Serialize;
 
@@ -165,6 +166,12 @@ impl Error {
         self
     }
 
+    /// Names whom it happened with, in brackets behind the text.
+    pub fn with_peer(mut self, peer: impl fmt::Display) -> Error {
+        self.0.message.push_str(&format!(" ({peer})"));
+        self
+    }
+
     /// Names the cause.
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         self.0.source = Some(source.into());
@@ -211,6 +218,23 @@ impl StdError for Error {
     }
 }
 
+/// What to do where no file descriptor is left.
+pub(crate) const RAISE_DESCRIPTORS: &str = "raise RLIMIT_NOFILE (ulimit -n) or lower the concurrency";
+
+/// EMFILE or ENFILE: the process or the machine has no file descriptor left. The standard library has no stable
+/// [`io::ErrorKind`] for them.
+pub(crate) fn out_of_descriptors(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+/// A failed system call as a cause, with what to do about it where that is known.
+pub(crate) fn system_cause(error: io::Error) -> Box<dyn StdError + Send + Sync> {
+    if out_of_descriptors(&error) {
+        return Error::new(Kind::Io, format!("no descriptor is left: {RAISE_DESCRIPTORS}")).with_source(error).into();
+    }
+    error.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +245,18 @@ mod tests {
         let outer = Error::new(Kind::Connect, "127.0.0.1:1 refused").with_source(inner).in_phase(Phase::Connect);
         assert_eq!(outer.one_line(), "127.0.0.1:1 refused: connection reset");
         assert_eq!(outer.in_phase(Phase::Body).phase(), Some(Phase::Connect));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lack_of_descriptors_says_what_to_do() {
+        for number in [23, 24] {
+            let cause = system_cause(io::Error::from_raw_os_error(number));
+            let error = Error::new(Kind::Io, "x cannot be made").with_source(cause);
+            assert!(error.one_line().starts_with("x cannot be made: no descriptor is left: raise RLIMIT_NOFILE"));
+        }
+        let other = system_cause(io::Error::from_raw_os_error(13));
+        assert!(!Error::new(Kind::Io, "x").with_source(other).one_line().contains("RLIMIT"));
     }
 
     #[test]

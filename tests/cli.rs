@@ -2,6 +2,9 @@
 
 mod bodies;
 mod commands;
+mod connections;
+mod credentials;
+mod descriptors;
 mod effects;
 mod help;
 mod interrupts;

@@ -2,6 +2,8 @@
 
 mod bodies;
 mod connections;
+mod directions;
+mod failures;
 mod requests;
 mod stock_faults;
 mod timeouts;

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Kind, Phase, Result};
+use crate::error::{Error, Kind, Phase, Result, system_cause};
 use crate::event_loop::unblock;
 
 /// How much is gathered before it is written: one trip to a blocking thread for many reads of the socket.
@@ -127,5 +127,5 @@ impl Drop for Temporary {
 
 fn cannot_save(path: &Path, error: io::Error) -> Error {
     let text = format!("the content cannot be saved to {}", path.display());
-    Error::new(Kind::Io, text).in_phase(Phase::Body).with_source(error)
+    Error::new(Kind::Io, text).in_phase(Phase::Body).with_source(system_cause(error))
 }

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use futures_lite::FutureExt;
 
 use super::resolve::interleave;
 use super::trace::Trace;
-use crate::error::{Error, Kind, Phase, Result};
+use crate::error::{Error, Kind, Phase, RAISE_DESCRIPTORS, Result, out_of_descriptors};
 
 /// How long one address is given before the next is tried beside it (RFC 8305, section 5: 250 ms).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -65,20 +66,45 @@ pub(crate) async fn connect(addresses: &[IpAddr], port: u16, trace: &Trace) -> R
     }
 }
 
+/// Connects to a unix-domain socket.
+///
+/// # Errors
+/// [`Kind::Connect`] with the path and why; [`Kind::Io`] where descriptors ran out.
+#[cfg(unix)]
+pub(crate) async fn connect_unix(path: &Path) -> Result<Async<TcpStream>> {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    // The standard library's TcpStream is a connected stream socket of whatever family: it is read, peeked at and written
+    // with the same calls. All above this can stay as it is, TLS too.
+    let connected = async {
+        let descriptor = OwnedFd::from(Async::<UnixStream>::connect(path).await?.into_inner()?);
+        Async::new(TcpStream::from(descriptor))
+    };
+    connected.await.map_err(|error| {
+        if out_of_descriptors(&error) {
+            let text = format!("no descriptor is left to connect to {}: {RAISE_DESCRIPTORS}", path.display());
+            return Error::new(Kind::Io, text).in_phase(Phase::Connect).with_source(error);
+        }
+        let text = format!("cannot connect to the socket {}: {}", path.display(), plain(&error));
+        Error::new(Kind::Connect, text).in_phase(Phase::Connect)
+    })
+}
+
+/// There are none; the builder refuses them.
+#[cfg(not(unix))]
+pub(crate) async fn connect_unix(path: &Path) -> Result<Async<TcpStream>> {
+    let text = format!("cannot connect to the socket {}: unix-domain sockets are for Unix only", path.display());
+    Err(Error::new(Kind::Connect, text).in_phase(Phase::Connect))
+}
+
 fn refused(failures: Vec<(SocketAddr, io::Error)>) -> Error {
     if let Some((address, error)) = failures.iter().find(|(_, error)| out_of_descriptors(error)) {
-        let text = format!(
-            "no descriptor is left to connect to {address}: raise RLIMIT_NOFILE (ulimit -n) or lower the concurrency"
-        );
+        let text = format!("no descriptor is left to connect to {address}: {RAISE_DESCRIPTORS}");
         return Error::new(Kind::Io, text).in_phase(Phase::Connect).with_source(copy(error));
     }
     let tried: Vec<String> = failures.iter().map(|(address, error)| format!("{address}: {}", plain(error))).collect();
     Error::new(Kind::Connect, format!("cannot connect to {}", tried.join(", "))).in_phase(Phase::Connect)
-}
-
-/// EMFILE or ENFILE. The standard library has no stable [`io::ErrorKind`] for them.
-fn out_of_descriptors(error: &io::Error) -> bool {
-    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 fn copy(error: &io::Error) -> io::Error {

@@ -30,14 +30,14 @@ pub(super) struct Connection {
     /// Whether the next read is the first after a request: the answer is not there yet, so trying to read it would only
     /// cost a system call that fails.
     answer_is_due: bool,
-    /// The address at the other end.
-    pub(super) address: SocketAddr,
+    /// The address at the other end; none where that is a unix-domain socket.
+    pub(super) address: Option<SocketAddr>,
     /// How many requests it has served.
     pub(super) served: u64,
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, address: SocketAddr) -> Connection {
+    pub(super) fn new(stream: Stream, address: Option<SocketAddr>) -> Connection {
         Connection { stream, buffer: vec![0; BUFFER], start: 0, end: 0, answer_is_due: false, address, served: 0 }
     }
 

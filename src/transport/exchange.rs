@@ -49,13 +49,14 @@ impl Shared {
         loop {
             let connection = self.connection(route, fresh, options, trace).await?;
             let reused = connection.served > 0;
+            let address = connection.address;
             match self.converse(connection, message, trace).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) if reused && !fresh && failed.nothing_came && message.may_be_repeated() => {
                     log::debug!("{}: the idle connection was closed, a new one is made", route.origin);
                     fresh = true;
                 }
-                Err(failed) => return Err(failed.error),
+                Err(failed) => return Err(self.with_peer(failed.error, address)),
             }
         }
     }

@@ -13,15 +13,19 @@
 //!
 //! What the types of http-types cannot carry travels in the response's `ext`, as one [`WireHead`].
 
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use async_io::Async;
 use async_trait::async_trait;
 use http_client::http_types;
 use http_client::{Config, HttpClient};
 
 use self::connection::{Connection, Stream};
 use self::deadline::Deadline;
+use self::directions::Directions;
 use self::message::Message;
 use self::pool::Pool;
 use self::resolve::Resolver;
@@ -35,6 +39,7 @@ mod connect;
 mod connection;
 mod convert;
 mod deadline;
+mod directions;
 mod exchange;
 pub mod h1;
 mod message;
@@ -46,6 +51,7 @@ mod trace;
 
 pub use self::body::body_error;
 pub use self::convert::{WireHead, into_surf};
+pub use self::directions::{ConnectTo, Family, Resolve};
 pub use self::pool::PoolLimits;
 pub use self::proxy::{Proxies, Proxy};
 pub use self::tls::Roots;
@@ -146,6 +152,35 @@ impl TransportBuilder {
         self
     }
 
+    /// Gives the addresses of a host by hand; may be called several times, and then the last for a host counts.
+    pub fn resolve(mut self, addresses: Resolve) -> TransportBuilder {
+        self.directions_mut().resolve.push(addresses);
+        self
+    }
+
+    /// Connects elsewhere than a URL says; may be called several times, and then the first that matches counts.
+    pub fn connect_to(mut self, elsewhere: ConnectTo) -> TransportBuilder {
+        self.directions_mut().connect_to.push(elsewhere);
+        self
+    }
+
+    /// Which addresses to connect to, of origins and of proxies; [`Family::Any`] by default.
+    pub fn family(mut self, family: Family) -> TransportBuilder {
+        self.directions_mut().family = family;
+        self
+    }
+
+    /// Makes every connection to this socket of the machine (unix-domain, stream), whatever the host of the URL: no name
+    /// is looked up and no proxy is used. On Unix only.
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> TransportBuilder {
+        self.directions_mut().unix_socket = Some(path.into().into());
+        self
+    }
+
+    fn directions_mut(&mut self) -> &mut Directions {
+        Arc::make_mut(&mut self.settings.directions)
+    }
+
     /// Which authorities are trusted to sign certificates; [`Roots::Auto`] by default.
     pub fn roots(mut self, roots: Roots) -> TransportBuilder {
         self.tls.roots = roots;
@@ -162,10 +197,14 @@ impl TransportBuilder {
     /// The transport.
     ///
     /// # Errors
-    /// [`Kind::Config`] where a certificate file cannot be read, or the User-Agent cannot be sent.
+    /// [`Kind::Config`] where a certificate file cannot be read, the User-Agent cannot be sent, or a unix-domain socket is
+    /// asked for on another system.
     pub fn build(self) -> Result<Transport> {
         tls::check(&self.tls)?;
         Field::new("User-Agent", self.settings.user_agent.as_bytes())?;
+        if cfg!(not(unix)) && self.settings.directions.unix_socket.is_some() {
+            return Err(Error::new(Kind::Config, "unix-domain sockets are for Unix only: write a host and port"));
+        }
         Ok(self.assemble())
     }
 
@@ -210,6 +249,7 @@ struct Settings {
     head_limits: h1::HeadLimits,
     user_agent: Box<str>,
     proxies: Proxies,
+    directions: Arc<Directions>,
     tls: Arc<Tls>,
 }
 
@@ -221,6 +261,7 @@ impl Default for Settings {
             head_limits: h1::HeadLimits::default(),
             user_agent: DEFAULT_USER_AGENT.into(),
             proxies: Proxies::none(),
+            directions: Arc::default(),
             tls: Arc::new(Tls::new(TlsSettings::default())),
         }
     }
@@ -231,12 +272,28 @@ impl Default for Settings {
 struct Route {
     origin: Origin,
     proxy: Option<Arc<Proxy>>,
+    /// The host and port to connect to, where they are not the origin's.
+    target: Option<Origin>,
 }
 
 impl Route {
-    /// Whether requests go to the proxy in absolute form, and not through a tunnel (RFC 9112, section 3.2.2).
+    fn new(origin: Origin, settings: &Settings) -> Result<Route> {
+        let directions = &settings.directions;
+        if directions.unix_socket.is_some() {
+            return Ok(Route { origin, proxy: None, target: None });
+        }
+        Ok(Route { proxy: settings.proxies.of(&origin).cloned(), target: directions.target(&origin)?, origin })
+    }
+
+    /// What to connect to, directly or through a tunnel.
+    fn target(&self) -> &Origin {
+        self.target.as_ref().unwrap_or(&self.origin)
+    }
+
+    /// Whether requests go to the proxy in absolute form, and not through a tunnel (RFC 9112, section 3.2.2). In absolute
+    /// form they could not say where else to go.
     fn is_forwarded(&self) -> bool {
-        self.proxy.as_ref().is_some_and(|proxy| proxy.forwards(self.origin.scheme()))
+        self.target.is_none() && self.proxy.as_ref().is_some_and(|proxy| proxy.forwards(self.origin.scheme()))
     }
 }
 
@@ -261,8 +318,7 @@ impl Shared {
         // With redirects, one trace sees many requests, and this one has not been answered.
         trace.update(|progress| progress.head_at = None);
 
-        let origin = Origin::of(request.url())?;
-        let route = Route { proxy: self.settings.proxies.of(&origin).cloned(), origin };
+        let route = Route::new(Origin::of(request.url())?, &self.settings)?;
         let answer = deadline.watch(&trace, async {
             let mut message = Message::new(request, &options, &self.settings, &route).await?;
             let answer = self.exchange(&mut message, &route, &options, &trace).await?;
@@ -289,7 +345,7 @@ impl Shared {
         });
         if let Some(connection) = if fresh { None } else { good.next() } {
             trace.update(|progress| {
-                (progress.reused, progress.address) = (true, Some(connection.address));
+                (progress.reused, progress.address) = (true, connection.address);
             });
             return Ok(connection);
         }
@@ -300,34 +356,28 @@ impl Shared {
     }
 
     async fn open(&self, route: &Route, trace: &Trace) -> Result<Connection> {
-        let (host, port) = match &route.proxy {
-            Some(proxy) => (proxy.host(), proxy.port()),
-            None => (route.origin.host_name(), route.origin.port()),
-        };
         let started = Instant::now();
-        trace.enter(Phase::Dns);
-        let addresses = self.resolver.resolve(host, started).await.map_err(|error| match &route.proxy {
-            Some(proxy) => Error::new(Kind::Dns, format!("the proxy {proxy} cannot be used"))
-                .in_phase(Phase::Dns)
-                .with_source(error),
-            None => error,
-        })?;
-        let resolved = Instant::now();
-        if host.parse::<std::net::IpAddr>().is_err() {
-            trace.update(|progress| trace::add(&mut progress.dns, resolved - started));
-        }
-        trace.enter(Phase::Connect);
-        let (mut stream, address) =
-            connect::connect(&addresses, port, trace).await.map_err(|error| match &route.proxy {
-                Some(proxy) => {
-                    let text = format!("the proxy {proxy} cannot be reached");
-                    Error::new(error.kind(), text).in_phase(Phase::Connect).with_source(error)
-                }
-                None => error,
-            })?;
+        let (mut stream, address, resolved) = match &self.settings.directions.unix_socket {
+            Some(path) => {
+                trace.enter(Phase::Connect);
+                (connect::connect_unix(path).await?, None, started)
+            }
+            None => {
+                let opened = self.connect(route, started, trace).await.map_err(|error| match &route.proxy {
+                    Some(proxy) => {
+                        let text = format!("the proxy {proxy} cannot be reached");
+                        let phase = error.phase().unwrap_or(Phase::Connect);
+                        Error::new(error.kind(), text).in_phase(phase).with_source(error)
+                    }
+                    None => error,
+                });
+                let (stream, address, resolved) = opened?;
+                (stream, Some(address), resolved)
+            }
+        };
         if let Some(proxy) = route.proxy.as_ref().filter(|_| !route.is_forwarded()) {
             trace.enter(Phase::Proxy);
-            stream = proxy.tunnel(&route.origin, stream).await.map_err(|error| error.in_phase(Phase::Proxy))?;
+            stream = proxy.tunnel(route.target(), stream).await.map_err(|error| error.in_phase(Phase::Proxy))?;
         }
         let connected = Instant::now();
         trace.update(|progress| trace::add(&mut progress.connect, connected - resolved));
@@ -335,12 +385,52 @@ impl Shared {
             Scheme::Http => Stream::Plain(stream),
             Scheme::Https => {
                 trace.enter(Phase::Tls);
-                let stream = self.settings.tls.connect(&route.origin, stream).await?;
+                let stream = self.settings.tls.connect(&route.origin, stream).await;
+                let stream = stream.map_err(|error| self.with_peer(error, address))?;
                 trace.update(|progress| trace::add(&mut progress.tls, connected.elapsed()));
                 Stream::Tls(Box::new(stream))
             }
         };
         Ok(Connection::new(stream, address))
+    }
+
+    /// The error with the address or the socket that was connected to, unless no peer is to blame.
+    fn with_peer(&self, error: Error, address: Option<SocketAddr>) -> Error {
+        match (address, &self.settings.directions.unix_socket) {
+            _ if error.kind() == Kind::Config => error,
+            (Some(address), _) => error.with_peer(address),
+            (None, Some(path)) => error.with_peer(path.display()),
+            (None, None) => error,
+        }
+    }
+
+    /// A connection to the proxy or else the target, its address, and when that was known.
+    async fn connect(
+        &self,
+        route: &Route,
+        started: Instant,
+        trace: &Trace,
+    ) -> Result<(Async<TcpStream>, SocketAddr, Instant)> {
+        let directions = &self.settings.directions;
+        let (host, port) = match &route.proxy {
+            Some(proxy) => (proxy.host(), proxy.port()),
+            None => (route.target().host_name(), route.target().port()),
+        };
+        trace.enter(Phase::Dns);
+        let given = directions.addresses(host, port);
+        let looked_up = given.is_none() && host.parse::<std::net::IpAddr>().is_err();
+        let addresses = match given {
+            Some(addresses) => addresses,
+            None => self.resolver.resolve(host, started).await?,
+        };
+        let addresses = directions.of_family(host, addresses)?;
+        let resolved = Instant::now();
+        if looked_up {
+            trace.update(|progress| trace::add(&mut progress.dns, resolved - started));
+        }
+        trace.enter(Phase::Connect);
+        let (stream, address) = connect::connect(&addresses, port, trace).await?;
+        Ok((stream, address, resolved))
     }
 
     /// Keeps a connection whose last response was read to its end for the next request.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_lock::{OnceCell, Semaphore};
 
-use crate::error::{Error, Kind, Phase, Result};
+use crate::error::{Error, Kind, Phase, RAISE_DESCRIPTORS, Result, out_of_descriptors};
 use crate::event_loop::{MAX_BLOCKING_THREADS, unblock};
 
 /// How long an answer is used again. getaddrinfo does not tell the records' own lifetime; a minute is what browsers use.
@@ -70,6 +70,11 @@ impl Resolver {
             Ok(addresses) => Ok(addresses.clone()),
             Err(cause) => {
                 self.forget(host, &lookup);
+                if out_of_descriptors(cause) {
+                    let text =
+                        format!("no descriptor is left to resolve the host name \"{host}\": {RAISE_DESCRIPTORS}");
+                    return Err(Error::new(Kind::Io, text).in_phase(Phase::Dns));
+                }
                 Err(Error::new(Kind::Dns, format!("the host name \"{host}\" cannot be resolved"))
                     .in_phase(Phase::Dns)
                     .with_source(Box::<dyn std::error::Error + Send + Sync>::from(describe(cause))))
@@ -109,7 +114,8 @@ impl Resolver {
 
 fn system_lookup(host: &str) -> std::io::Result<Arc<[IpAddr]>> {
     let mut addresses: Vec<IpAddr> = Vec::new();
-    for address in (host, 0).to_socket_addrs()?.map(|address: SocketAddr| address.ip()) {
+    let found = (host, 0).to_socket_addrs().map_err(|error| no_descriptor().unwrap_or(error))?;
+    for address in found.map(|address: SocketAddr| address.ip()) {
         if !addresses.contains(&address) && addresses.len() < MAX_ADDRESSES {
             addresses.push(address);
         }
@@ -118,6 +124,15 @@ fn system_lookup(host: &str) -> std::io::Result<Arc<[IpAddr]>> {
         return Err(std::io::Error::other("the name has no address"));
     }
     Ok(addresses.into())
+}
+
+/// getaddrinfo does not say that it could open neither its files nor a socket: it says that the name is not known, or to
+/// try again. Whether that was so is tried out, which may come too late to be seen and is never wrong.
+fn no_descriptor() -> Option<std::io::Error> {
+    if !cfg!(unix) {
+        return None;
+    }
+    std::fs::File::open("/dev/null").err().filter(out_of_descriptors)
 }
 
 /// The cause without the standard library's preamble.

@@ -79,6 +79,14 @@ fn defaults_in_help_are_those_in_code() {
             "quiet",
             "verbose",
             "retry-unsafe",
+            "user",
+            "bearer",
+            "netrc",
+            "resolve",
+            "connect-to",
+            "ipv4",
+            "ipv6",
+            "unix-socket",
         ] {
             assert!(said(help, option).split_whitespace().count() > 2, "{command} --{option}");
         }

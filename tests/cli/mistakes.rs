@@ -4,7 +4,7 @@ use super::{complaint, line, roundup};
 use crate::common::{Dir, Reply, Server, TestCommand};
 
 /// Every option that takes a value, with one that it cannot have.
-const BAD: [(&str, &str); 19] = [
+const BAD: [(&str, &str); 23] = [
     ("concurrency", "0"),
     ("per-host", "many"),
     ("rate", "fast"),
@@ -13,6 +13,10 @@ const BAD: [(&str, &str); 19] = [
     ("deadline", "-1s"),
     ("retries", "+1"),
     ("retry-after-max", "soon"),
+    ("user", "no-colon"),
+    ("bearer", "two words"),
+    ("resolve", "host:80"),
+    ("connect-to", "host:80"),
     ("header", "no colon"),
     ("method", "GE T"),
     ("data", "@no/such/file"),
@@ -27,7 +31,8 @@ const BAD: [(&str, &str); 19] = [
 ];
 
 /// Switches can only be wrong in the environment.
-const SWITCHES: [&str; 8] = ["retry-unsafe", "body", "raw", "fail-fast", "insecure", "quiet", "verbose", "globoff"];
+const SWITCHES: [&str; 11] =
+    ["retry-unsafe", "netrc", "ipv4", "ipv6", "body", "raw", "fail-fast", "insecure", "quiet", "verbose", "globoff"];
 
 fn variable(option: &str) -> String {
     format!("ROUNDUP_{}", option.to_ascii_uppercase().replace('-', "_"))
@@ -62,7 +67,7 @@ fn a_bad_value_is_named_with_its_option_or_variable() {
 fn every_option_is_in_the_list_of_bad_values() {
     let help = line("get --help").run().expect_code(0);
     // These take any text; what is wrong with them is tested on its own.
-    let others = ["input", "output-dir", "user-agent", "help"];
+    let others = ["input", "output-dir", "unix-socket", "user-agent", "help"];
     let options = help.stdout().lines().skip_while(|line| *line != "Options:");
     let long = options.filter_map(|line| line.trim_start().split("--").nth(1));
     let names: Vec<&str> = long.filter_map(|rest| rest.split([' ', ',']).next()).collect();

@@ -85,6 +85,39 @@ macro_rules! fetching {
             #[argh(option, arg_name = "time")]
             retry_after_max: Option<String>,
 
+            /// user and password to send, unless a header or the plan says otherwise: name:password
+            #[argh(option, short = 'u', arg_name = "user")]
+            user: Option<String>,
+
+            /// the same with a token
+            #[argh(option, arg_name = "token")]
+            bearer: Option<String>,
+
+            /// take users and passwords from $NETRC or ~/.netrc
+            #[argh(switch)]
+            netrc: bool,
+
+            /// addresses of a host, * for all, in place of a look-up: host:port:address[,address]; may be given several
+            /// times
+            #[argh(option, arg_name = "entry")]
+            resolve: Vec<String>,
+
+            /// connect elsewhere than the URL says: host1:port1:host2:port2, each may be empty; may be given several times
+            #[argh(option, arg_name = "entry")]
+            connect_to: Vec<String>,
+
+            /// connect to IPv4 addresses alone
+            #[argh(switch, short = '4')]
+            ipv4: bool,
+
+            /// connect to IPv6 addresses alone
+            #[argh(switch, short = '6')]
+            ipv6: bool,
+
+            /// make every connection to this unix-domain socket
+            #[argh(option, arg_name = "path")]
+            unix_socket: Option<String>,
+
             /// a header field to send, 'Name: value'; may be given several times
             #[argh(option, short = 'H', arg_name = "field")]
             header: Vec<String>,
@@ -175,6 +208,14 @@ macro_rules! fetching {
                 options.give("retries", std::mem::take(&mut self.retries));
                 options.give("retry-unsafe", std::mem::take(&mut self.retry_unsafe));
                 options.give("retry-after-max", std::mem::take(&mut self.retry_after_max));
+                options.give("user", std::mem::take(&mut self.user));
+                options.give("bearer", std::mem::take(&mut self.bearer));
+                options.give("netrc", std::mem::take(&mut self.netrc));
+                options.give("resolve", std::mem::take(&mut self.resolve));
+                options.give("connect-to", std::mem::take(&mut self.connect_to));
+                options.give("ipv4", std::mem::take(&mut self.ipv4));
+                options.give("ipv6", std::mem::take(&mut self.ipv6));
+                options.give("unix-socket", std::mem::take(&mut self.unix_socket));
                 options.give("header", std::mem::take(&mut self.header));
                 options.give("method", std::mem::take(&mut self.method));
                 options.give("data", std::mem::take(&mut self.data));

@@ -14,11 +14,15 @@ use crate::writer::complain;
 
 mod args;
 mod commands;
+mod connections;
+mod credentials;
+mod descriptors;
 mod exit;
 mod failed;
 mod input;
 mod logger;
 mod manner;
+mod netrc;
 mod options;
 mod progress;
 mod round;
@@ -54,6 +58,7 @@ fn follow(arguments: Arguments) -> Result<Exit, Failed> {
         return Err(Failed::usage(line));
     };
     options::check_environment()?;
+    descriptors::raise();
     match command {
         Command::Get(get) => commands::get(get),
         Command::Run(run) => commands::run(run),

@@ -7,6 +7,7 @@ use roundup::report::{Destination, Format, Style, Target, target};
 use roundup::transport::{Proxies, Roots, Transport};
 use roundup::{Error, Fetcher, Kind, Result};
 
+use crate::connections::directed;
 use crate::failed::Failed;
 use crate::logger;
 use crate::options::Options;
@@ -46,7 +47,7 @@ impl Manner {
 
     fn by(options: &Options, proxies: Proxies) -> Result<Manner> {
         let typed = |name| options.typed(name).is_some();
-        let mut transport = Transport::builder().proxies(proxies);
+        let mut transport = directed(options, proxies, Transport::builder())?;
         let roots = options.parsed("roots", str::parse::<Roots>)?;
         // Read here, so that the error names the option.
         let cacert = options.parsed("cacert", |file| {
@@ -166,7 +167,7 @@ fn proxies(options: &Options) -> Result<Proxies> {
     }
 }
 
-fn exclusive(what: &str, why: &str) -> Error {
+pub(crate) fn exclusive(what: &str, why: &str) -> Error {
     Error::new(Kind::Config, format!("{what} exclude each other: {why}"))
 }
 

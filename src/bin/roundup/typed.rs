@@ -17,12 +17,14 @@ pub(crate) enum Typed {
 const COMMANDS: [&str; 6] = ["get", "run", "check", "compare", "demo", "serve"];
 
 /// Options with a value, of any command.
-const VALUES: [&str; 24] = [
+const VALUES: [&str; 29] = [
     "accept",
+    "bearer",
     "cacert",
     "color",
     "concurrency",
     "connect-timeout",
+    "connect-to",
     "data",
     "deadline",
     "follow",
@@ -36,20 +38,36 @@ const VALUES: [&str; 24] = [
     "proxy",
     "rate",
     "report",
+    "resolve",
     "retries",
     "retry-after-max",
     "roots",
     "secrets",
     "timeout",
+    "unix-socket",
+    "user",
     "user-agent",
 ];
 
 /// Options without a value.
-const SWITCHES: [&str; 10] =
-    ["body", "fail-fast", "globoff", "help", "insecure", "quiet", "raw", "retry-unsafe", "verbose", "version"];
+const SWITCHES: [&str; 13] = [
+    "body",
+    "fail-fast",
+    "globoff",
+    "help",
+    "insecure",
+    "ipv4",
+    "ipv6",
+    "netrc",
+    "quiet",
+    "raw",
+    "retry-unsafe",
+    "verbose",
+    "version",
+];
 
 /// Short names of options with a value.
-const SHORT_VALUES: [char; 4] = ['H', 'X', 'd', 'i'];
+const SHORT_VALUES: [char; 5] = ['H', 'X', 'd', 'i', 'u'];
 
 /// Reads the words after the program's name.
 pub(crate) fn parse(words: &[String]) -> Typed {

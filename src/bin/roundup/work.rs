@@ -9,6 +9,7 @@ use roundup::plan::{self, FileNames, Globs, Plan};
 use roundup::units::{parse_count, parse_duration, parse_size};
 use roundup::{Error, Failure, Field, Job, Limits, Method, Outcome, Phase, Redactor, Result, Settings, Timings};
 
+use crate::credentials::Credentials;
 use crate::failed::Failed;
 use crate::input::{self, DASH};
 use crate::options::Options;
@@ -42,6 +43,7 @@ impl Work {
             Work { limits: plan.limits, deadline: plan.deadline, redactor: plan.redactor, ..Work::default() };
         work.places = (0..plan.jobs.len()).collect();
         work.jobs = plan.jobs;
+        work.authorize(options)?;
         work.limit(options)?;
         Ok(work)
     }
@@ -82,6 +84,7 @@ impl Work {
             }
             return Err(Failed { exit: crate::exit::Exit::Usage, lines: wrong });
         }
+        work.authorize(options)?;
         work.limit(options)?;
         Ok(work)
     }
@@ -95,6 +98,7 @@ impl Work {
         for (name, url) in sources {
             work.jobs.push(Job::new(&url, settings.clone())?.named(name));
         }
+        work.authorize(options)?;
         work.limit(options)?;
         Ok(work)
     }
@@ -117,6 +121,14 @@ impl Work {
             };
             self.jobs.push(job.saved_to(file));
         }
+    }
+
+    fn authorize(&mut self, options: &Options) -> Result<()> {
+        let hidden = Credentials::new(options)?.apply(&mut self.jobs);
+        if !hidden.is_empty() {
+            self.redactor = self.redactor.and(&hidden);
+        }
+        Ok(())
     }
 
     fn limit(&mut self, options: &Options) -> Result<()> {

@@ -1,0 +1,88 @@
+//! Options that say where connections lead.
+
+use super::{complaint, line, roundup};
+use crate::common::{Reply, Server};
+
+#[test]
+fn each_option_leads_to_the_server() {
+    let server = Server::start(|_| Reply::json("1"));
+    let port = server.port();
+    let url = format!("http://api.invalid:{port}/");
+    let resolve = format!("api.invalid:{port}:127.0.0.1");
+    let elsewhere = format!("::127.0.0.1:{port}");
+    for words in [
+        &["--resolve", "x.invalid:1:::1", "--resolve", &resolve][..],
+        &["--resolve", &format!("*:{port}:127.0.0.1,::1"), "-4"],
+        &["--connect-to", "x.invalid:::1", "--connect-to", &elsewhere, "--ipv4"],
+    ] {
+        roundup(["get", &url, "-q"]).args(words).run().expect_code(0);
+    }
+    let variables = [("ROUNDUP_RESOLVE", format!("x.invalid:1:::1\n{resolve}")), ("ROUNDUP_CONNECT_TO", elsewhere)];
+    for (name, value) in variables {
+        roundup(["get", &url, "-q"]).env(name, value).run().expect_code(0);
+    }
+    let seen = server.requests();
+    assert_eq!(seen.len(), 5);
+    assert!(seen.iter().all(|request| request.header("host") == Some(&format!("api.invalid:{port}"))));
+    let report = line("get http://127.0.0.1:1/ -6 --report json -q").run().expect_code(3).json();
+    let said = report["results"][0]["error"]["message"].as_str().unwrap_or_default().to_owned();
+    assert!(said.contains("has no IPv6 address"), "{said}");
+    // What is typed goes over the environment.
+    roundup(["get", &server.url("/"), "-q", "-4"]).env("ROUNDUP_IPV6", "1").run().expect_code(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_socket_takes_all_and_no_proxy_is_asked() {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+
+    let dir = crate::common::Dir::new();
+    // A relative path, for one in full may be longer than a socket's may be.
+    let listener = {
+        let path = std::env::temp_dir().join(format!("roundup-cli-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).expect("a free name");
+        std::os::unix::fs::symlink(&path, dir.join("s")).expect("a new link");
+        (listener, path)
+    };
+    let server = std::thread::spawn(move || {
+        let mut heads = Vec::new();
+        for _ in 0..2 {
+            let (mut stream, _) = listener.0.accept().expect("a connection");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a whole head");
+                head.push(byte[0]);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7").expect("the client reads");
+            heads.push(String::from_utf8(head).expect("text"));
+        }
+        let _ = std::fs::remove_file(&listener.1);
+        heads
+    });
+    let call = |words: &str| line(&format!("get http://docker/info --body -q {words}")).inside(&dir);
+    let output = call("--unix-socket s").env("http_proxy", "http://127.0.0.1:1").run().expect_code(0);
+    assert_eq!(output.stdout(), "7");
+    let output = call("").env("ROUNDUP_UNIX_SOCKET", "s").run().expect_code(0);
+    assert_eq!(output.stdout(), "7");
+    let heads = server.join().expect("the server does not panic");
+    assert!(heads.iter().all(|head| head.starts_with("GET /info HTTP/1.1\r\nHost: docker\r\n")), "{heads:?}");
+    let output = call("--unix-socket none --retries 0 --report json=r").run().expect_code(3);
+    assert!(output.stderr.is_empty() || output.stderr.contains("the socket none"), "{output:?}");
+    assert!(dir.read("r").contains("cannot connect to the socket none: no such file or directory"));
+}
+
+#[test]
+fn mistakes_say_what_would_be_right() {
+    for (words, said) in [
+        ("--resolve a:1", "--resolve: \"a:1\" has no address: write HOST:PORT:ADDRESS[,ADDRESS]"),
+        ("--connect-to a:1:b", "--connect-to: \"a:1:b\" has fewer than three colons: write HOST1:PORT1:HOST2:PORT2"),
+        ("-4 -6", "--ipv4 and --ipv6 exclude each other"),
+        ("--unix-socket s --proxy http://h:1", "--unix-socket and --proxy exclude each other"),
+    ] {
+        let output = line(&format!("get http://127.0.0.1:1/ {words}")).run().expect_code(1);
+        assert!(complaint(&output).starts_with(said), "{output:?}");
+    }
+}
