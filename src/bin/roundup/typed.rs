@@ -17,9 +17,10 @@ pub(crate) enum Typed {
 const COMMANDS: [&str; 6] = ["get", "run", "check", "compare", "demo", "serve"];
 
 /// Options with a value, of any command.
-const VALUES: [&str; 24] = [
+const VALUES: [&str; 27] = [
     "accept",
     "cacert",
+    "cert",
     "color",
     "concurrency",
     "connect-timeout",
@@ -28,10 +29,12 @@ const VALUES: [&str; 24] = [
     "follow",
     "header",
     "input",
+    "key",
     "max-body",
     "method",
     "output-dir",
     "per-host",
+    "pinnedpubkey",
     "port",
     "proxy",
     "rate",
@@ -45,8 +48,19 @@ const VALUES: [&str; 24] = [
 ];
 
 /// Options without a value.
-const SWITCHES: [&str; 10] =
-    ["body", "fail-fast", "globoff", "help", "insecure", "quiet", "raw", "retry-unsafe", "verbose", "version"];
+const SWITCHES: [&str; 11] = [
+    "body",
+    "fail-fast",
+    "globoff",
+    "help",
+    "insecure",
+    "keylog",
+    "quiet",
+    "raw",
+    "retry-unsafe",
+    "verbose",
+    "version",
+];
 
 /// Short names of options with a value.
 const SHORT_VALUES: [char; 4] = ['H', 'X', 'd', 'i'];
