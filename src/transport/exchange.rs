@@ -207,6 +207,9 @@ impl Exchange<'_> {
 }
 
 fn lost(error: io::Error) -> Error {
+    if let Some(text) = super::tls::late(&error) {
+        return Error::new(Kind::Tls, text).with_source(error);
+    }
     let text = match error.kind() {
         io::ErrorKind::UnexpectedEof => "the server cut the TLS connection before it answered",
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {

@@ -54,7 +54,7 @@ pub use self::convert::{WireHead, into_surf};
 pub use self::directions::{ConnectTo, Family, Resolve};
 pub use self::pool::PoolLimits;
 pub use self::proxy::{Proxies, Proxy};
-pub use self::tls::Roots;
+pub use self::tls::{PublicKeyPins, Roots};
 pub use self::trace::{Progress, Trace};
 
 /// What a request says of its sender where it does not say it itself.
@@ -64,6 +64,9 @@ pub const DEFAULT_USER_AGENT: &str = concat!("roundup/", env!("CARGO_PKG_VERSION
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A backend for surf on async-io sockets. Cheap to clone; clones share connections, names and TLS sessions.
+///
+/// A transport has one setting for TLS, and its pool is its own: no connection made with other roots, another client
+/// certificate or other pins can serve its requests. Who needs two settings makes two transports.
 #[derive(Clone, Debug)]
 pub struct Transport {
     shared: Arc<Shared>,
@@ -194,11 +197,34 @@ impl TransportBuilder {
         self
     }
 
+    /// The certificate to show to servers that ask for one, a PEM file with the certificates between it and the authority
+    /// after it, and the file with its key; none by default. The key may stand in the same file: then `key` is `None`. It
+    /// must not be encrypted.
+    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: Option<PathBuf>) -> TransportBuilder {
+        self.tls.identity = Some(tls::Identity { certificate: certificate.into(), key });
+        self
+    }
+
+    /// The public keys that servers may have; any by default. Asked of the server's own certificate, beside the verification
+    /// and not in its place, and even where [`danger_accept_invalid_certs`](Self::danger_accept_invalid_certs) leaves that
+    /// out.
+    pub fn pinned_public_keys(mut self, pins: PublicKeyPins) -> TransportBuilder {
+        self.tls.pins = Some(pins);
+        self
+    }
+
+    /// Appends the secrets of TLS sessions to the file that SSLKEYLOGFILE names; off by default, whatever that says. Whoever
+    /// has them can read all that was sent.
+    pub fn danger_key_log(mut self, on: bool) -> TransportBuilder {
+        self.tls.danger_key_log = on;
+        self
+    }
+
     /// The transport.
     ///
     /// # Errors
-    /// [`Kind::Config`] where a certificate file cannot be read, the User-Agent cannot be sent, or a unix-domain socket is
-    /// asked for on another system.
+    /// [`Kind::Config`] where a file with certificates or keys cannot be used, SSLKEYLOGFILE is asked for and names no file
+    /// that can be written, the User-Agent cannot be sent, or a unix-domain socket is asked for on another system.
     pub fn build(self) -> Result<Transport> {
         tls::check(&self.tls)?;
         Field::new("User-Agent", self.settings.user_agent.as_bytes())?;

@@ -206,6 +206,49 @@ fn whose_certificates_are_trusted() {
 }
 
 #[test]
+fn a_client_certificate_pins_and_a_key_log() {
+    let authority = Authority::new();
+    let versions = rustls::ALL_VERSIONS;
+    let (ca, client) = (authority.ca_file().to_str().expect("text"), authority.client());
+    let server = Server::builder().tls(authority.server_for_clients(versions)).start(|_| Reply::json("1"));
+    let get = |server: &Server, words: &[&str]| {
+        let words = [&["--cacert", ca, "--retries", "0", "--report", "json", "-q"][..], words].concat();
+        roundup(["get", &server.url("/")]).args(&words)
+    };
+    let [cert, key, both] = [&client.certificate, &client.key, &client.both].map(|file| file.to_str().expect("text"));
+    get(&server, &["--cert", cert, "--key", key]).run().expect_code(0);
+    get(&server, &["--cert", both]).run().expect_code(0);
+    get(&server, &[]).env("ROUNDUP_CERT", both).run().expect_code(0);
+    let report = get(&server, &[]).run().expect_code(3).json();
+    assert!(report.to_string().contains("give one with --cert"), "{report}");
+    let mixed = get(&server, &["--cert", cert, "--key", ca]).run().expect_code(1);
+    assert!(mixed.stderr.starts_with("roundup: --cert and --key: no key can be read from "), "{mixed:?}");
+
+    let (config, spki) = authority.server_keyed(Leaf::Good, versions);
+    let server = Server::builder().tls(config).start(|_| Reply::json("1"));
+    let pin = |bytes: &[u8]| {
+        let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+        format!("sha256//{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest))
+    };
+    get(&server, &["--pinnedpubkey", &pin(&spki)]).run().expect_code(0);
+    let report = get(&server, &["--pinnedpubkey", &pin(b"")]).run().expect_code(3).json();
+    assert_eq!(endings(&report), ["tls/tls"]);
+    assert!(report.to_string().contains("not pinned"), "{report}");
+
+    // The variable alone, which another program may have needed, writes nothing.
+    let dir = Dir::new();
+    let log = dir.join("keys");
+    get(&server, &[]).env("SSLKEYLOGFILE", &log).run().expect_code(0);
+    assert!(!log.exists());
+    get(&server, &["--keylog"]).env("SSLKEYLOGFILE", &log).run().expect_code(0);
+    assert!(dir.read("keys").contains("CLIENT_TRAFFIC_SECRET_0 "), "{}", dir.read("keys"));
+    for (file, text) in [("", "--keylog: SSLKEYLOGFILE is not set"), ("/no/such/file", "cannot be written to /no/")] {
+        let output = get(&server, &["--keylog"]).env("SSLKEYLOGFILE", file).run().expect_code(1);
+        assert!(output.stderr.contains(text), "{output:?}");
+    }
+}
+
+#[test]
 fn proxies_are_asked() {
     let proxy = Server::start(|request| Reply::text(format!("proxied {}", request.target)));
     let address = format!("http://127.0.0.1:{}", proxy.port());

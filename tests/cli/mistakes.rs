@@ -4,7 +4,7 @@ use super::{complaint, line, roundup};
 use crate::common::{Dir, Reply, Server, TestCommand};
 
 /// Every option that takes a value, with one that it cannot have.
-const BAD: [(&str, &str); 23] = [
+const BAD: [(&str, &str); 26] = [
     ("concurrency", "0"),
     ("per-host", "many"),
     ("rate", "fast"),
@@ -26,13 +26,28 @@ const BAD: [(&str, &str); 23] = [
     ("report", "xml"),
     ("cacert", "no/such/file"),
     ("roots", "mine"),
+    ("cert", "no/such/file"),
+    ("key", "key-without-certificate.pem"),
+    ("pinnedpubkey", "md5//AAAA"),
     ("proxy", "ftp://127.0.0.1:1"),
     ("color", "red"),
 ];
 
 /// Switches can only be wrong in the environment.
-const SWITCHES: [&str; 11] =
-    ["retry-unsafe", "netrc", "ipv4", "ipv6", "body", "raw", "fail-fast", "insecure", "quiet", "verbose", "globoff"];
+const SWITCHES: [&str; 12] = [
+    "retry-unsafe",
+    "netrc",
+    "ipv4",
+    "ipv6",
+    "body",
+    "raw",
+    "fail-fast",
+    "insecure",
+    "keylog",
+    "quiet",
+    "verbose",
+    "globoff",
+];
 
 fn variable(option: &str) -> String {
     format!("ROUNDUP_{}", option.to_ascii_uppercase().replace('-', "_"))

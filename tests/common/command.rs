@@ -164,8 +164,17 @@ pub(crate) fn invocation() -> Vec<OsString> {
 /// Whether a variable would change what roundup does.
 pub(crate) fn is_read_by_roundup(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    let exact =
-        ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "COLORTERM", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC"];
+    let exact = [
+        "NO_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "TERM",
+        "COLORTERM",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "SSLKEYLOGFILE",
+        "NETRC",
+    ];
     name.starts_with("ROUNDUP_") || name.ends_with("_PROXY") || name == "RUST_LOG" || exact.contains(&name.as_str())
 }
 

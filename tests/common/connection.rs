@@ -67,7 +67,11 @@ pub(super) fn serve(shared: &Shared, n: usize, socket: Arc<TcpStream>, tls: Opti
                     _ => stats.full_handshakes += 1,
                 });
             }
-            Err(error) => return shared.change(|stats| stats.failed_handshakes.push(error.to_string())),
+            Err(error) => {
+                shared.change(|stats| stats.failed_handshakes.push(error.to_string()));
+                // The alert that says why must not be overtaken by a reset.
+                return finish(shared, n, wire, &Next::Close, true);
+            }
         }
     }
     for nth in 1.. {

@@ -4,9 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PublicKeyData, date_time_ymd,
+};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::Dir;
@@ -32,12 +36,32 @@ pub(crate) enum Leaf {
     OtherHost,
     /// It is signed by itself.
     SelfSigned,
+    /// The same, with the marks of an authority, as `openssl req -x509` makes it.
+    SelfSignedAuthority,
+    /// An authority between signed it, whose certificate comes with it.
+    Chain,
+    /// An authority between signed it, and the server does not send its certificate.
+    ChainCut,
+}
+
+/// A client's certificate and key as PEM files. They go with it.
+pub(crate) struct Client {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    /// Both in one.
+    pub(crate) both: PathBuf,
+    _dir: Dir,
 }
 
 impl Authority {
+    /// Authorities made by this all have the same name.
     pub(crate) fn new() -> Authority {
+        Authority::named("a root for one test")
+    }
+
+    pub(crate) fn named(name: &str) -> Authority {
         let mut params = CertificateParams::new(Vec::new()).expect("no names are fine");
-        params.distinguished_name.push(DnType::CommonName, "a root for one test");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("a key");
@@ -66,6 +90,56 @@ impl Authority {
 
     /// The settings of a server with these versions alone, as `&[&rustls::version::TLS12]`.
     pub(crate) fn server_with(&self, leaf: Leaf, versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
+        self.server_keyed(leaf, versions).0
+    }
+
+    /// The same, and the SubjectPublicKeyInfo of its key.
+    pub(crate) fn server_keyed(
+        &self,
+        leaf: Leaf,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> (Arc<ServerConfig>, Vec<u8>) {
+        let (chain, key) = self.leaf(leaf);
+        let spki = key.subject_public_key_info();
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(versions)
+            .expect("ring knows all versions")
+            .with_no_client_auth()
+            .with_single_cert(chain, key.into())
+            .expect("the key of the certificate");
+        (Arc::new(config), spki)
+    }
+
+    /// The settings of a server that asks for a certificate of this authority.
+    pub(crate) fn server_for_clients(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
+        let (chain, key) = self.leaf(Leaf::Good);
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots()), provider());
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(versions)
+            .expect("ring knows all versions")
+            .with_client_cert_verifier(verifier.build().expect("there is a root"))
+            .with_single_cert(chain, key.into())
+            .expect("the key of the certificate");
+        Arc::new(config)
+    }
+
+    /// A client that this authority vouches for.
+    pub(crate) fn client(&self) -> Client {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names are fine");
+        params.distinguished_name.push(DnType::CommonName, "a client for one test");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
+        let dir = Dir::new();
+        Client {
+            both: dir.write("both.pem", format!("{certificate}{}", key.serialize_pem())),
+            key: dir.write("key.pem", key.serialize_pem()),
+            certificate: dir.write("certificate.pem", certificate),
+            _dir: dir,
+        }
+    }
+
+    fn leaf(&self, leaf: Leaf) -> (Vec<CertificateDer<'static>>, KeyPair) {
         let names: &[&str] = match leaf {
             Leaf::OtherHost => &["other.example"],
             _ => &["localhost", "127.0.0.1", "::1"],
@@ -78,21 +152,33 @@ impl Authority {
                 params.not_after = date_time_ymd(2001, 1, 1);
             }
             Leaf::NotYetValid => params.not_before = date_time_ymd(4000, 1, 1),
-            Leaf::Good | Leaf::OtherHost | Leaf::SelfSigned => {}
+            Leaf::SelfSignedAuthority => params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+            Leaf::Good | Leaf::OtherHost | Leaf::SelfSigned | Leaf::Chain | Leaf::ChainCut => {}
         }
+        // Else it would have the same name as the authority.
+        params.distinguished_name.push(DnType::CommonName, "a server for one test");
         let key = KeyPair::generate().expect("a key");
         let certificate = match leaf {
-            Leaf::SelfSigned => params.self_signed(&key),
+            Leaf::SelfSigned | Leaf::SelfSignedAuthority => params.self_signed(&key),
+            Leaf::Chain | Leaf::ChainCut => {
+                let (between, between_der) = self.intermediate();
+                let certificate = params.signed_by(&key, &between).expect("a certificate").der().clone();
+                let chain = if leaf == Leaf::Chain { vec![certificate, between_der] } else { vec![certificate] };
+                return (chain, key);
+            }
             _ => params.signed_by(&key, &self.issuer),
         };
-        let chain = vec![certificate.expect("a certificate").der().clone()];
-        let config = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(versions)
-            .expect("ring knows all versions")
-            .with_no_client_auth()
-            .with_single_cert(chain, key.into())
-            .expect("the key of the certificate");
-        Arc::new(config)
+        (vec![certificate.expect("a certificate").der().clone()], key)
+    }
+
+    fn intermediate(&self) -> (Issuer<'static, KeyPair>, CertificateDer<'static>) {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names are fine");
+        params.distinguished_name.push(DnType::CommonName, "an authority between for one test");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate().expect("a key");
+        let der = params.signed_by(&key, &self.issuer).expect("a certificate").der().clone();
+        (Issuer::new(params, key), der)
     }
 }
 

@@ -1,11 +1,13 @@
 //! TLS: who is trusted, what a cut means, and that sessions are resumed.
 
-use roundup::transport::{PoolLimits, Roots};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use roundup::transport::{PoolLimits, Roots, TransportBuilder};
 use roundup::{Kind, Phase, Transport};
 use surf::Client;
 
 use super::{fetch, get, run, with_options};
-use crate::common::{Authority, Leaf, Reply, Server};
+use crate::common::{Authority, Dir, Leaf, Reply, Server};
 
 fn trusting(authority: &Authority) -> Client {
     let roots = Roots::File(authority.ca_file().to_owned());
@@ -48,11 +50,13 @@ fn each_way_of_not_being_trusted_is_named() {
     let other = Authority::new();
     for (leaf, trusted, text) in [
         // Both authorities have the same name, so it is the signature that gives the other one away.
-        (Leaf::Good, &other, "not accepted"),
-        (Leaf::SelfSigned, &authority, "unknown issuer"),
-        (Leaf::Expired, &authority, "expired"),
-        (Leaf::NotYetValid, &authority, "not valid yet"),
-        (Leaf::OtherHost, &authority, "not for localhost"),
+        (Leaf::Good, &other, "is not signed by the authority that it names: give the right one with --cacert"),
+        (Leaf::SelfSigned, &authority, "is signed by itself: give it with --cacert"),
+        (Leaf::SelfSignedAuthority, &authority, "is signed by itself: give it with --cacert"),
+        (Leaf::Expired, &authority, "has expired: its owner has to renew it"),
+        (Leaf::NotYetValid, &authority, "is not valid yet: is the system clock right?"),
+        (Leaf::OtherHost, &authority, "is not for localhost: ask for a host that it names"),
+        (Leaf::ChainCut, &authority, "no intermediate certificate came with it: the server has to send its whole"),
     ] {
         let server = Server::builder().tls(authority.server(leaf)).start(|_| Reply::text("secret"));
         let error = run(fetch(&trusting(trusted), get(&server.url_at("localhost", "/")))).expect_err(text);
@@ -60,10 +64,182 @@ fn each_way_of_not_being_trusted_is_named() {
         // A clock that is wrong is named instead; this machine's may be.
         assert!(error.one_line().contains(text) || error.one_line().contains("clock"), "{}", error.one_line());
         assert_eq!(server.stats().requests, 0);
+        // Nothing of rustls's own wording is needed to know it.
+        assert!(error.to_string().contains("of localhost ") || error.to_string().contains("for localhost"), "{error}");
         let trusting_all = Transport::builder().danger_accept_invalid_certs(true).build().expect("good settings");
         let got = run(fetch(&Client::with_http_client(trusting_all), get(&server.url_at("localhost", "/"))));
         assert_eq!(got.expect("whoever it is").1, b"secret");
     }
+}
+
+#[test]
+fn an_authority_that_is_not_known_is_named_with_its_remedy() {
+    // The system's store and the bundled one know nothing of an authority made for a test.
+    let authority = Authority::new();
+    let server = Server::builder().tls(authority.server(Leaf::Chain)).start(|_| Reply::text("whole"));
+    let bundled = Transport::builder().roots(Roots::Bundled).build().expect("no file is needed");
+    let error = run(fetch(&Client::with_http_client(bundled), get(&server.url("/")))).expect_err("not known");
+    let text = "the certificate of 127.0.0.1 is by an unknown issuer: give its authority with --cacert";
+    assert!(error.one_line().starts_with(text), "{}", error.one_line());
+    assert_eq!(run(fetch(&trusting(&authority), get(&server.url("/")))).expect("the chain is whole").1, b"whole");
+}
+
+#[test]
+fn a_certificate_signed_by_itself_can_be_trusted_as_the_hint_says() {
+    let dir = Dir::new();
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).expect("a valid name");
+    params.distinguished_name.push(rcgen::DnType::CommonName, "a server on its own");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let file = dir.write("own.pem", certificate.pem());
+    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("ring knows all versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key.into())
+        .expect("its own key");
+    let server = Server::builder().tls(config.into()).start(|_| Reply::text("x"));
+    let transport = Transport::builder().roots(Roots::File(file)).build().expect("a good file");
+    let client = Client::with_http_client(transport);
+    assert_eq!(run(fetch(&client, get(&server.url_at("localhost", "/")))).expect("it is trusted").1, b"x");
+}
+
+#[test]
+fn a_server_of_old_versions_alone_is_named() {
+    // A ServerHello of TLS 1.0 and 1.1 with TLS_RSA_WITH_AES_128_CBC_SHA, and the alert protocol_version.
+    let hello = |minor: u8| [&[22, 3, minor, 0, 42, 2, 0, 0, 38, 3, minor][..], &[7; 32], &[0, 0, 0x2f, 0]].concat();
+    for answer in [hello(1), hello(2), vec![21, 3, 1, 0, 2, 2, 70]] {
+        let server = Server::builder().on_connect(move |_| Some(Reply::raw(answer.clone()).and_hang()));
+        let server = server.start(|_| Reply::status(500));
+        let url = server.url("/").replace("http:", "https:");
+        let error = run(fetch(&super::client(), get(&url))).expect_err("too old");
+        assert_eq!((error.kind(), error.phase()), (Kind::Tls, Some(Phase::Tls)));
+        let text = "127.0.0.1 offers only TLS 1.1 or older, which is broken: it has to offer TLS 1.2 or 1.3";
+        assert!(error.one_line().starts_with(text), "{}", error.one_line());
+    }
+}
+
+#[test]
+fn a_client_shows_its_certificate_to_who_asks() {
+    let (authority, other) = (Authority::new(), Authority::named("another root"));
+    let builder = || Transport::builder().roots(Roots::File(authority.ca_file().to_owned()));
+    let with = |builder: TransportBuilder| Client::with_http_client(builder.build().expect("good files"));
+    let (known, foreign) = (authority.client(), other.client());
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let server = Server::builder().tls(authority.server_for_clients(&[version])).start(|_| Reply::text("you"));
+        for client in [
+            with(builder().client_certificate(&known.certificate, Some(known.key.clone()))),
+            with(builder().client_certificate(&known.both, None)),
+        ] {
+            assert_eq!(run(fetch(&client, get(&server.url("/")))).expect("it is known").1, b"you");
+        }
+        for (client, text) in [
+            (with(builder()), "the server wants a client certificate: give one with --cert"),
+            (
+                with(builder().client_certificate(&foreign.both, None)),
+                "the server does not accept the client certificate: is it the one it asks for?",
+            ),
+        ] {
+            let error = run(fetch(&client, get(&server.url("/")))).expect_err(text);
+            assert_eq!(error.kind(), Kind::Tls, "{}", error.one_line());
+            assert!(error.one_line().contains(text), "{}", error.one_line());
+        }
+        let stats = server.stats();
+        assert_eq!((stats.requests, stats.failed_handshakes.len()), (2, 2));
+    }
+}
+
+#[test]
+fn a_client_certificate_that_cannot_be_used_is_found_when_the_transport_is_built() {
+    let (one, other) = (Authority::new().client(), Authority::new().client());
+    for (certificate, key, text) in [
+        (&one.certificate, Some(&other.key), "is not that of the certificate in"),
+        (&one.certificate, None, "a PEM file with a key that is not encrypted is needed"),
+        (&one.key, None, "BEGIN CERTIFICATE"),
+    ] {
+        let error = Transport::builder().client_certificate(certificate, key.cloned()).build().expect_err(text);
+        assert_eq!(error.kind(), Kind::Config);
+        assert!(error.one_line().contains(text), "{}", error.one_line());
+    }
+}
+
+#[test]
+fn pinned_keys_are_asked_for_beside_the_rest() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (config, spki) = authority.server_keyed(Leaf::Good, rustls::ALL_VERSIONS);
+    let server = Server::builder().tls(config).start(|_| Reply::text("x"));
+    let sha256 = |bytes: &[u8]| STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, bytes));
+    let (right, wrong) = (format!("sha256//{}", sha256(&spki)), format!("sha256//{}", sha256(b"another key")));
+    let client = |authority: &Authority, pins: &str, any: bool| {
+        let roots = Roots::File(authority.ca_file().to_owned());
+        let builder = Transport::builder().roots(roots).pinned_public_keys(pins.parse().expect("valid pins"));
+        Client::with_http_client(builder.danger_accept_invalid_certs(any).build().expect("a good file"))
+    };
+    run(async {
+        for pins in [right.clone(), format!("{wrong};{right}")] {
+            for any in [false, true] {
+                let got = fetch(&client(&authority, &pins, any), get(&server.url("/"))).await;
+                assert_eq!(got.expect("the key is pinned").1, b"x");
+            }
+        }
+        // A pin does not make up for an authority that is not trusted, nor the other way round.
+        for (authority, pins, any, text) in [
+            (&other, &right, false, "is not signed by the authority that it names"),
+            (&authority, &wrong, false, "has a public key that is not pinned"),
+            (&authority, &wrong, true, "has a public key that is not pinned"),
+        ] {
+            let error = fetch(&client(authority, pins, any), get(&server.url("/"))).await.expect_err(text);
+            assert_eq!((error.kind(), error.phase()), (Kind::Tls, Some(Phase::Tls)));
+            assert!(error.one_line().contains(text), "{}", error.one_line());
+        }
+    });
+    assert_eq!(server.stats().requests, 4);
+}
+
+#[test]
+fn http_1_1_is_what_is_asked_for_by_alpn() {
+    let authority = Authority::new();
+    for (offered, works) in [(vec![b"http/1.1".to_vec()], true), (vec![b"h2".to_vec()], false), (Vec::new(), true)] {
+        let mut config = (*authority.server(Leaf::Good)).clone();
+        config.alpn_protocols = offered;
+        let server = Server::builder().tls(config.into()).start(|_| Reply::text("x"));
+        let got = run(fetch(&trusting(&authority), get(&server.url("/"))));
+        assert_eq!(got.is_ok(), works, "{got:?}");
+        if let Err(error) = got {
+            assert_eq!((error.kind(), error.phase()), (Kind::Tls, Some(Phase::Tls)));
+        }
+    }
+}
+
+#[test]
+fn what_a_server_says_in_place_of_a_handshake_is_said_in_words() {
+    for (alert, text) in [
+        (40, "127.0.0.1 shares no cipher and key exchange with TLS 1.2 or 1.3"),
+        (80, "127.0.0.1 refused the TLS handshake"),
+        (112, "the server at 127.0.0.1 does not know this name"),
+        (116, "127.0.0.1: the server wants a client certificate: give one with --cert"),
+        (120, "127.0.0.1 does not offer HTTP/1.1"),
+    ] {
+        let hang = move |_| Some(Reply::raw([21, 3, 3, 0, 2, 2, alert]).and_hang());
+        let server = Server::builder().on_connect(hang).start(|_| Reply::status(500));
+        let url = server.url("/").replace("http:", "https:");
+        let error = run(fetch(&super::client(), get(&url))).expect_err(text);
+        assert_eq!((error.kind(), error.phase()), (Kind::Tls, Some(Phase::Tls)));
+        assert!(error.one_line().starts_with(text), "{}", error.one_line());
+    }
+}
+
+#[test]
+fn transports_of_different_settings_share_no_connection() {
+    let authority = Authority::new();
+    let server = Server::builder().tls(authority.server(Leaf::Good)).start(|_| Reply::text("x"));
+    let strict = Transport::builder().roots(Roots::Bundled).build().expect("no file is needed");
+    run(async {
+        fetch(&trusting(&authority), get(&server.url("/"))).await.expect("trusted");
+        let error = fetch(&Client::with_http_client(strict), get(&server.url("/"))).await.expect_err("not trusted");
+        assert_eq!(error.kind(), Kind::Tls);
+    });
+    assert_eq!(server.stats().connections, 2);
 }
 
 #[test]

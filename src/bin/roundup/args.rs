@@ -174,6 +174,22 @@ macro_rules! fetching {
             #[argh(switch)]
             insecure: bool,
 
+            /// the certificate to show to servers that ask for one, a PEM file
+            #[argh(option, arg_name = "file")]
+            cert: Option<String>,
+
+            /// the key of that certificate, a PEM file (the same)
+            #[argh(option, arg_name = "file")]
+            key: Option<String>,
+
+            /// the public keys that servers may have: sha256//BASE64, several with ; between (any)
+            #[argh(option, arg_name = "pins")]
+            pinnedpubkey: Option<String>,
+
+            /// append the secrets of TLS sessions to the file that SSLKEYLOGFILE names: who has them can read all
+            #[argh(switch)]
+            keylog: bool,
+
             /// go through this proxy: http://host:port or socks5://host:port
             #[argh(option, arg_name = "url")]
             proxy: Option<String>,
@@ -230,6 +246,10 @@ macro_rules! fetching {
                 options.give("cacert", std::mem::take(&mut self.cacert));
                 options.give("roots", std::mem::take(&mut self.roots));
                 options.give("insecure", std::mem::take(&mut self.insecure));
+                options.give("cert", std::mem::take(&mut self.cert));
+                options.give("key", std::mem::take(&mut self.key));
+                options.give("pinnedpubkey", std::mem::take(&mut self.pinnedpubkey));
+                options.give("keylog", std::mem::take(&mut self.keylog));
                 options.give("proxy", std::mem::take(&mut self.proxy));
                 options.give("user-agent", std::mem::take(&mut self.user_agent));
                 options.give("quiet", std::mem::take(&mut self.quiet));

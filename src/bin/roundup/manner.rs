@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use roundup::report::{Destination, Format, Style, Target, target};
-use roundup::transport::{Proxies, Roots, Transport};
+use roundup::transport::{Proxies, Roots, Transport, TransportBuilder};
 use roundup::{Error, Fetcher, Kind, Result};
 
 use crate::connections::directed;
@@ -17,7 +17,7 @@ use crate::writer::Writer;
 /// Everything of a run but its sources.
 #[derive(Debug)]
 pub(crate) struct Manner {
-    transport: roundup::transport::TransportBuilder,
+    transport: TransportBuilder,
     fail_fast: bool,
     targets: Vec<Target>,
     pub(crate) output_dir: Option<PathBuf>,
@@ -67,6 +67,14 @@ impl Manner {
         }
         if options.on("insecure")? {
             transport = transport.danger_accept_invalid_certs(true);
+        }
+        transport = identity(options, transport)?;
+        if let Some(pins) = options.parsed("pinnedpubkey", str::parse)? {
+            transport = transport.pinned_public_keys(pins);
+        }
+        if options.on("keylog")? {
+            Transport::builder().danger_key_log(true).build().map_err(|error| prefixed("--keylog", &error))?;
+            transport = transport.danger_key_log(true);
         }
         if let Some(given) = options.one("user-agent") {
             given.parse(|text| roundup::Field::new("User-Agent", text))?;
@@ -165,6 +173,32 @@ fn proxies(options: &Options) -> Result<Proxies> {
         Some(proxy) => Ok(Proxies::explicit(proxy, variable)),
         None => Proxies::from_environment(variable),
     }
+}
+
+/// The client certificate, read here so that errors name the option.
+fn identity(options: &Options, transport: TransportBuilder) -> Result<TransportBuilder> {
+    let with = |builder: TransportBuilder, cert: &str, key: Option<&str>| {
+        builder.client_certificate(cert, key.map(PathBuf::from))
+    };
+    let builds = |cert: &str, key: Option<&str>| with(Transport::builder(), cert, key).build().map(drop);
+    match (options.one("cert"), options.one("key")) {
+        (None, None) => Ok(transport),
+        (Some(cert), None) => {
+            cert.parse(|file| builds(file, None))?;
+            Ok(with(transport, &cert.text, None))
+        }
+        (Some(cert), Some(key)) => {
+            builds(&cert.text, Some(&key.text)).map_err(|error| prefixed("--cert and --key", &error))?;
+            Ok(with(transport, &cert.text, Some(&key.text)))
+        }
+        (None, Some(key)) => {
+            key.parse(|_| Err(Error::new(Kind::Config, "there is no certificate to the key: give it with --cert")))
+        }
+    }
+}
+
+fn prefixed(what: &str, error: &Error) -> Error {
+    Error::new(Kind::Config, format!("{what}: {}", error.one_line()))
 }
 
 pub(crate) fn exclusive(what: &str, why: &str) -> Error {

@@ -17,10 +17,11 @@ pub(crate) enum Typed {
 const COMMANDS: [&str; 6] = ["get", "run", "check", "compare", "demo", "serve"];
 
 /// Options with a value, of any command.
-const VALUES: [&str; 29] = [
+const VALUES: [&str; 32] = [
     "accept",
     "bearer",
     "cacert",
+    "cert",
     "color",
     "concurrency",
     "connect-timeout",
@@ -30,10 +31,12 @@ const VALUES: [&str; 29] = [
     "follow",
     "header",
     "input",
+    "key",
     "max-body",
     "method",
     "output-dir",
     "per-host",
+    "pinnedpubkey",
     "port",
     "proxy",
     "rate",
@@ -50,7 +53,7 @@ const VALUES: [&str; 29] = [
 ];
 
 /// Options without a value.
-const SWITCHES: [&str; 13] = [
+const SWITCHES: [&str; 14] = [
     "body",
     "fail-fast",
     "globoff",
@@ -58,6 +61,7 @@ const SWITCHES: [&str; 13] = [
     "insecure",
     "ipv4",
     "ipv6",
+    "keylog",
     "netrc",
     "quiet",
     "raw",

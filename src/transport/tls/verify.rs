@@ -1,0 +1,156 @@
+//! What is asked of a server's certificate beyond rustls's own verification, and why it was not accepted.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
+use webpki::EndEntityCert;
+
+use crate::error::{Error, Kind};
+
+/// The public keys that servers may have, by the SHA-256 of their SubjectPublicKeyInfo (RFC 7469, section 2.4).
+///
+/// Written as curl does: `sha256//` and 44 characters of base64, several with `;` between. One that fits is enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKeyPins(Vec<[u8; 32]>);
+
+impl PublicKeyPins {
+    /// Whether the key of this certificate is among them.
+    fn fit(&self, certificate: &CertificateDer<'_>) -> bool {
+        let Ok(parsed) = EndEntityCert::try_from(certificate) else { return false };
+        let digest = ring::digest::digest(&ring::digest::SHA256, &parsed.subject_public_key_info());
+        self.0.iter().any(|pin| pin == digest.as_ref())
+    }
+}
+
+impl FromStr for PublicKeyPins {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<PublicKeyPins, Error> {
+        let pin = |pin: &str| {
+            let digest = pin.trim().strip_prefix("sha256//").and_then(|base64| STANDARD.decode(base64).ok());
+            digest.and_then(|digest| digest.try_into().ok()).ok_or_else(|| {
+                let allowed = "write sha256// and the base64 of a SHA-256 digest, several with ; between";
+                Error::new(Kind::Config, format!("\"{pin}\" is not the pin of a public key: {allowed}"))
+            })
+        };
+        text.split(';').map(pin).collect::<Result<_, _>>().map(PublicKeyPins)
+    }
+}
+
+/// What rustls's own errors do not tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Untrusted {
+    /// The certificate is its own issuer.
+    SelfSigned,
+    /// The issuer is unknown, and the server sent nothing that would lead to one that is known.
+    Alone,
+    /// The key is none of those that are pinned.
+    OtherKey,
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Untrusted::SelfSigned => "self-signed certificate",
+            Untrusted::Alone => "no path to a trusted authority from a single certificate",
+            Untrusted::OtherKey => "public key not pinned",
+        })
+    }
+}
+
+impl std::error::Error for Untrusted {}
+
+impl From<Untrusted> for rustls::Error {
+    fn from(why: Untrusted) -> rustls::Error {
+        CertificateError::Other(OtherError(Arc::new(why))).into()
+    }
+}
+
+/// Asks another verifier, says more where that refuses, and checks pins where it does not.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    pub(super) inner: Arc<dyn ServerCertVerifier>,
+    pub(super) pins: Option<PublicKeyPins>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        use rustls::Error::InvalidCertificate;
+        let verified = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verified = verified.map_err(|error| match &error {
+            // A certificate of an authority, shown as a server's, is `Other`: most self-signed ones are such.
+            InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_))
+                if is_self_signed(end_entity) =>
+            {
+                Untrusted::SelfSigned.into()
+            }
+            InvalidCertificate(CertificateError::UnknownIssuer) if intermediates.is_empty() => Untrusted::Alone.into(),
+            _ => error,
+        })?;
+        match &self.pins {
+            Some(pins) if !pins.fit(end_entity) => Err(Untrusted::OtherKey.into()),
+            _ => Ok(verified),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
+    EndEntityCert::try_from(certificate).is_ok_and(|parsed| parsed.issuer() == parsed.subject())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_are_as_curl_writes_them() {
+        let pin = |byte: u8| format!("sha256//{}", STANDARD.encode([byte; 32]));
+        let pins = |text: &str| text.parse::<PublicKeyPins>();
+        assert_eq!(pins(&pin(1)).expect("one"), PublicKeyPins(vec![[1; 32]]));
+        let two = pins(&format!("{};{}", pin(1), pin(2))).expect("two");
+        assert_eq!(two, PublicKeyPins(vec![[1; 32], [2; 32]]));
+        for wrong in ["", "key.pem", "sha256//", "sha256//AAAA", "sha1//AAAA", &pin(1)[1..], &format!("{};", pin(1))] {
+            let error = pins(wrong).expect_err(wrong);
+            assert!(
+                error.one_line().contains("is not the pin of a public key: write sha256//"),
+                "{}",
+                error.one_line()
+            );
+        }
+    }
+}
