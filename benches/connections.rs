@@ -138,9 +138,9 @@ fn serve(folder: &Path) {
             }
             println!("all are here");
             let line = || io::stdin().lock().lines().next();
-            unblock(move || line()).await;
+            unblock(line).await;
             drop(release);
-            unblock(move || line()).await;
+            unblock(line).await;
         });
         let listen = |listener: TcpListener, acceptor: Option<futures_rustls::TlsAcceptor>| {
             let (event_loop, arrived, released) = (&event_loop, arrived.clone(), released.clone());
@@ -163,7 +163,7 @@ fn serve(folder: &Path) {
             }
         };
         let listening = futures_lite::future::zip(listen(plain, None), listen(tls, Some(acceptor)));
-        futures_lite::future::or(async { stdin.await }, async {
+        futures_lite::future::or(stdin, async {
             let ((), ()) = listening.await;
         })
         .await;
