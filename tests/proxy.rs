@@ -342,7 +342,8 @@ fn what_does_not_speak_socks5() {
         let fake = Fake::new(move |mut stream| {
             read_bytes::<3>(&mut stream);
             stream.write_all(answer).expect("the client reads");
-            stream.shutdown(std::net::Shutdown::Write).expect("still open");
+            // A client that has seen enough may have closed already.
+            let _ = stream.shutdown(std::net::Shutdown::Write);
             // What the client still sends is read, so that closing does not reset the answer away.
             let _ = stream.read_to_end(&mut Vec::new());
         });

@@ -1,6 +1,7 @@
 //! The transport under a bare `surf::Client`, against servers that do as they are told.
 
 mod bodies;
+mod codings;
 mod connections;
 mod directions;
 mod failures;
@@ -22,6 +23,14 @@ use surf::http::{Method, Url};
 use surf::{Client, Request, Response};
 
 use crate::common::{PATIENCE, Server, Stats};
+
+/// The content codings that are asked for by default.
+const ACCEPT_ENCODING: &str = match (cfg!(feature = "brotli"), cfg!(feature = "zstd")) {
+    (false, false) => "gzip",
+    (true, false) => "gzip, br",
+    (false, true) => "gzip, zstd",
+    (true, true) => "gzip, br, zstd",
+};
 
 /// Runs this on a loop of its own; fails the test where it does not end.
 pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {

@@ -5,7 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+#[cfg(feature = "brotli")]
+use async_compression::futures::bufread::BrotliDecoder;
+#[cfg(feature = "zstd")]
+use async_compression::futures::bufread::ZstdDecoder;
 use async_compression::futures::bufread::{DeflateDecoder, GzipDecoder, ZlibDecoder};
+#[cfg(feature = "zstd")]
+use async_compression::zstd::DParameter;
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufRead, AsyncRead};
 
@@ -116,7 +122,19 @@ impl AsyncRead for WireBody {
 pub(super) enum Coding {
     Gzip,
     Deflate,
+    #[cfg(feature = "brotli")]
+    Brotli,
+    #[cfg(feature = "zstd")]
+    Zstd,
 }
+
+/// The codings that are asked for: deflate is undone too, but servers disagree on what it is.
+pub(super) const ACCEPT_ENCODING: &str = match (cfg!(feature = "brotli"), cfg!(feature = "zstd")) {
+    (false, false) => "gzip",
+    (true, false) => "gzip, br",
+    (false, true) => "gzip, zstd",
+    (true, true) => "gzip, br, zstd",
+};
 
 impl Coding {
     /// The coding that this value of Content-Encoding names; `None` for none, several, or one that is not known: such
@@ -128,7 +146,18 @@ impl Coding {
         } else if value.eq_ignore_ascii_case(b"deflate") {
             Some(Coding::Deflate)
         } else {
-            None
+            Coding::of_feature(value)
+        }
+    }
+
+    /// The same for the codings that take a feature.
+    fn of_feature(value: &[u8]) -> Option<Coding> {
+        match value.to_ascii_lowercase().as_slice() {
+            #[cfg(feature = "brotli")]
+            b"br" => Some(Coding::Brotli),
+            #[cfg(feature = "zstd")]
+            b"zstd" => Some(Coding::Zstd),
+            _ => None,
         }
     }
 
@@ -137,6 +166,10 @@ impl Coding {
         DecodedBody { coding: self, stage: Stage::Start(Some(Box::new(body))) }
     }
 }
+
+/// The base-two logarithm of the largest window of zstd that is decoded: 8 MiB.
+#[cfg(feature = "zstd")]
+const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// Content with its coding undone. It has ended well only where both have: the coded stream and what carries it.
 pub(super) struct DecodedBody {
@@ -175,6 +208,20 @@ impl Undo for BufReader<DeflateDecoder<WireBody>> {
     }
 }
 
+#[cfg(feature = "brotli")]
+impl Undo for BufReader<BrotliDecoder<WireBody>> {
+    fn wire(&mut self) -> Pin<&mut WireBody> {
+        Pin::new(self.get_mut().get_mut())
+    }
+}
+
+#[cfg(feature = "zstd")]
+impl Undo for BufReader<ZstdDecoder<WireBody>> {
+    fn wire(&mut self) -> Pin<&mut WireBody> {
+        Pin::new(self.get_mut().get_mut())
+    }
+}
+
 impl Coding {
     /// The decoder for content that begins with this byte.
     fn decoder(self, body: WireBody, first: u8) -> Box<dyn Undo> {
@@ -190,6 +237,16 @@ impl Coding {
             // bare stream this would be a stored block that is not the last, which no encoder begins with.
             Coding::Deflate if first & 0x0f == 8 && first >> 4 <= 7 => Box::new(BufReader::new(ZlibDecoder::new(body))),
             Coding::Deflate => Box::new(BufReader::new(DeflateDecoder::new(body))),
+            #[cfg(feature = "brotli")]
+            Coding::Brotli => Box::new(BufReader::new(BrotliDecoder::new(body))),
+            #[cfg(feature = "zstd")]
+            Coding::Zstd => {
+                // What a server may not exceed, so that a small machine can always read it (RFC 9659, section 3).
+                let mut decoder = ZstdDecoder::with_params(body, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]);
+                // Frames in a row are one stream (RFC 8878, section 3.1).
+                decoder.multiple_members(true);
+                Box::new(BufReader::new(decoder))
+            }
         }
     }
 }

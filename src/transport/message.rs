@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use futures_lite::AsyncReadExt;
 use http_client::http_types::{self, Body, headers};
 
+use super::body::ACCEPT_ENCODING;
 use super::h1::{RequestBody, encode_head};
 use super::{RequestOptions, Route, Settings};
 use crate::error::{Error, Kind, Phase, Result};
@@ -121,9 +122,10 @@ impl<'a> Fields<'a> {
         if !has("accept") {
             own.push(("Accept", b"*/*".to_vec()));
         }
-        let decodes = !options.raw && !has("accept-encoding");
+        // A range is one of the coded content, which nobody can decode from its middle (RFC 9110, section 14.2).
+        let decodes = !options.raw && !has("accept-encoding") && !has("range");
         if decodes {
-            own.push(("Accept-Encoding", b"gzip".to_vec()));
+            own.push(("Accept-Encoding", ACCEPT_ENCODING.as_bytes().to_vec()));
         }
         if let Some(credentials) = basic_credentials(request.url()).filter(|_| !has("authorization")) {
             own.push(("Authorization", credentials.into_bytes()));
