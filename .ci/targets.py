@@ -1,0 +1,287 @@
+"""Checks a binary as a user of a small board or of Windows would run it, against servers on this machine.
+
+usage: python3 .ci/targets.py [--windows] BINARY [RUNNER...]
+
+RUNNER comes before the binary's name: qemu-arm-static -cpu arm1176, or wine. Needs openssl for certificates.
+"""
+
+import contextlib
+import functools
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+windows = "--windows" in sys.argv
+words = [word for word in sys.argv[1:] if word != "--windows"]
+if not words:
+    sys.exit(__doc__)
+COMMAND = [*words[1:], os.path.abspath(words[0])]
+WORK = pathlib.Path(tempfile.mkdtemp(prefix="roundup-targets-"))
+# An emulated processor is slow, and so is a machine that compiles beside this.
+PATIENCE = 180
+TEXT = "∮ E⋅da = Q, naïve, 日本語, 🦀\n"
+counts = {"passed": 0, "failed": 0}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    seen = set()
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        status, kind, content = 200, "application/json", json.dumps({"path": self.path}).encode()
+        if path.startswith("/text"):
+            kind, content = "text/plain; charset=utf-8", TEXT.encode()
+        elif path.startswith("/big"):
+            kind, content = "application/octet-stream", bytes(range(256)) * 4096
+        elif path.startswith("/down"):
+            status = 503
+        elif path.startswith("/flaky") and self.path not in Handler.seen:
+            Handler.seen.add(self.path)
+            status = 503
+        elif path.startswith("/slow"):
+            started.set()
+            released.wait(PATIENCE)
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 600
+
+    def handle_error(self, *_):
+        # Clients that break off, or do not like the certificate.
+        pass
+
+
+started, released = threading.Event(), threading.Event()
+
+
+def serve(context=None):
+    server = Server(("127.0.0.1", 0), Handler)
+    if context:
+        # The handshake is made by the thread of the connection, at its first read, and holds up nobody.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+def authority():
+    """A test authority and a certificate for localhost by it."""
+    run = functools.partial(subprocess.run, check=True, capture_output=True, cwd=WORK)
+    new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    run([*new, "-x509", "-days", "30", "-subj", "/CN=a root for one test", "-keyout", "ca.key", "-out", "ca.pem"])
+    run([*new, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"])
+    (WORK / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
+    run(["openssl", "x509", "-req", "-in", "server.csr", "-days", "30", "-extfile", "names", "-CA", "ca.pem",
+         "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.pem"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(WORK / "server.pem", WORK / "server.key")
+    return context
+
+
+def environment(**more):
+    read = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith("ROUNDUP_") and not name.lower().endswith("_proxy") and name not in read}
+    return {**kept, "WINEDEBUG": "-all", **more}
+
+
+def roundup(*arguments, code=0, folder=WORK, stdin=None, **more):
+    """Runs it to its end; its output as bytes."""
+    done = subprocess.run([*COMMAND, *map(str, arguments)], cwd=folder, input=stdin, capture_output=True,
+                          timeout=PATIENCE, env=environment(**more))
+    said = f"{arguments}: exit code {done.returncode}\n{done.stdout.decode(errors='replace')[-2000:]}\n" \
+           f"{done.stderr.decode(errors='replace')[-2000:]}"
+    assert done.returncode == code, said
+    return done
+
+
+def check(function):
+    begun = time.monotonic()
+    try:
+        note = function()
+    except Exception as error:
+        counts["failed"] += 1
+        print(f"FAILED  {function.__doc__}: {type(error).__name__}: {error}", flush=True)
+        return
+    counts["passed"] += 1
+    print(f"ok {time.monotonic() - begun:7.2f} s  {function.__doc__}{f' ({note})' if note else ''}", flush=True)
+
+
+def document(name):
+    return json.loads((WORK / name).read_bytes())
+
+
+context = authority()
+HTTP, TLS = f"http://127.0.0.1:{serve()}", f"https://localhost:{serve(context)}"
+quiet = ("--quiet", "--retries", "0")
+
+
+@check
+def _():
+    "it starts, and prints its version"
+    said = roundup("--version").stdout
+    assert said.startswith(b"roundup ") and said.endswith(b"\n") and b"\r" not in said, said
+    return said.decode().strip()
+
+
+@check
+def _():
+    "the demo: 50 APIs, one at a time and then concurrently"
+    said = roundup("demo").stdout.decode()
+    assert "one at a time" in said and "times as fast" in said, said
+    return [line for line in said.splitlines() if "times as fast" in line][0]
+
+
+@check
+def _():
+    "50 sources over http and https, with all reports to files"
+    urls = [f"{base}/json?n=[1-25]" for base in (HTTP, TLS)]
+    roundup("get", *quiet, "--cacert", "ca.pem", "--concurrency", 50, "--report", "json=r.json",
+            "--report", "jsonl=r.jsonl", "--report", "table=r.txt", *urls)
+    report = document("r.json")
+    expected = [{"path": f"/json?n={n}"} for n in range(1, 26)] * 2
+    assert [result["body"] for result in report["results"]] == expected, report["results"]
+    assert report["summary"]["ok"] == 50 and not report["interrupted"], report["summary"]
+    lines = [json.loads(line) for line in (WORK / "r.jsonl").read_text().splitlines()]
+    assert len(lines) == 51, len(lines)
+    assert "50 sources: 50 ok" in (WORK / "r.txt").read_text()
+
+
+@check
+def _():
+    "text comes out as the UTF-8 it is, byte for byte"
+    both = roundup("get", *quiet, "--body", "--cacert", "ca.pem", f"{HTTP}/text", f"{TLS}/text").stdout
+    assert both == TEXT.encode() * 2, both
+
+
+@check
+def _():
+    "contents go to files that cannot leave their folder, over http and https"
+    plan = "\n".join(f'[[job]]\nname = "{name}"\nurl = "{base}/big"' for name, base in
+                     [("CON", HTTP), ("aux.txt", TLS), ("../../up", HTTP), ("a:b?c*d", TLS), ("Größe 日本", HTTP)])
+    (WORK / "files.toml").write_text(plan, encoding="utf-8")
+    roundup("run", *quiet, "--cacert", "ca.pem", "--output-dir", "out", "--report", "json=files.json", "files.toml")
+    results = document("files.json")["results"]
+    for result in results:
+        path = (WORK / "out" / result["body_file"]).resolve()
+        assert path.parent == (WORK / "out").resolve(), path
+        assert path.read_bytes() == bytes(range(256)) * 4096, path
+    assert len(list((WORK / "out").iterdir())) == len(results) == 5
+    return ", ".join(result["body_file"] for result in results)
+
+
+@check
+def _():
+    "a path beyond 260 characters"
+    deep = "/".join(["a" * 60] * 5)
+    (WORK / "deep").mkdir()
+    # Windows takes 259 characters unless told otherwise; the rest is the binary's own matter.
+    done = roundup("get", *quiet, "--output-dir", f"deep/{deep}", f"{HTTP}/text")
+    saved = [path for path in (WORK / "deep").rglob("*") if path.is_file()]
+    assert len(saved) == 1 and saved[0].read_text() == TEXT and not done.stderr, (saved, done.stderr)
+
+
+@check
+def _():
+    "one failure costs no other its result; the flaky one is tried again"
+    roundup("get", "--quiet", "--retries", 1, "--report", "json=mixed.json", f"{HTTP}/json", f"{HTTP}/down",
+            f"{HTTP}/flaky", "http://127.0.0.1:1/", "http://no-such-host.invalid/", code=3)
+    results = document("mixed.json")["results"]
+    assert [result["ok"] for result in results] == [True, False, True, False, False], results
+    kinds = [result["error"] and result["error"]["kind"] for result in results]
+    assert kinds == [None, "status", None, "connect", "dns"], kinds
+    assert len(results[2]["attempts"]) == 2, results[2]
+
+
+@check
+def _():
+    "a certificate by nobody known fails with kind tls, by each root store"
+    for more in ((), ("--roots", "bundled")):
+        roundup("get", *quiet, *more, "--report", "json=tls.json", f"{TLS}/json", code=3)
+        assert document("tls.json")["results"][0]["error"]["kind"] == "tls", document("tls.json")
+    roundup("get", *quiet, "--insecure", f"{TLS}/json")
+
+
+@check
+def _():
+    "exit codes: command line 1, plan 2, source 3, expectation 4, report 5"
+    roundup("get", "--no-such-option", code=1)
+    (WORK / "bad.toml").write_text("[[job]]\nurk = 1\n")
+    said = roundup("run", "bad.toml", code=2).stderr.decode()
+    assert "bad.toml" in said and "urk" in said, said
+    roundup("get", *quiet, f"{HTTP}/down", code=3)
+    (WORK / "expect.toml").write_text(f'[[job]]\nname = "a"\nurl = "{HTTP}/json"\nexpect = {{ status = "204" }}\n')
+    roundup("run", *quiet, "expect.toml", code=4)
+    roundup("get", *quiet, "--report", "json=no/such/folder/r.json", f"{HTTP}/json", code=5)
+
+
+@check
+def _():
+    "a proxy of the environment is asked"
+    said = roundup("get", *quiet, "http://no-such-host.invalid/json", http_proxy=HTTP).stdout.decode()
+    assert "1 ok" in said, said
+
+
+@check
+def _():
+    "a list on stdin, without a console, a home folder or a folder to write to"
+    gone = {name: "" for name in ("HOME", "USER")} if not windows else {}
+    said = roundup("get", *quiet, "--cacert", WORK / "ca.pem", "-", folder="/" if not windows else WORK, stdin=f"{HTTP}/json\n{TLS}/json\n{HTTP}/text\n".encode(), **gone)
+    assert b"3 ok" in said.stdout, said.stdout
+
+
+def interrupted(send):
+    """Sends a signal while a source is under way; the report of what there is must be written."""
+    started.clear()
+    released.clear()
+    (WORK / "cut.json").unlink(missing_ok=True)
+    running = subprocess.Popen([*COMMAND, "get", "--concurrency", "1", "--report", "json=cut.json",
+                                f"{HTTP}/json", f"{HTTP}/slow"], cwd=WORK, env=environment(), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    try:
+        assert started.wait(PATIENCE), "it asked for nothing"
+        begun = time.monotonic()
+        send(running)
+        said = running.communicate(timeout=PATIENCE)
+        took = time.monotonic() - begun
+    finally:
+        released.set()
+        with contextlib.suppress(OSError):
+            running.kill()
+        running.wait()
+    assert running.returncode == 130, (running.returncode, said)
+    report = document("cut.json")
+    assert report["interrupted"] and [result["ok"] for result in report["results"]] == [True, False], report
+    assert report["results"][1]["error"]["kind"] == "cancelled", report["results"][1]
+    return f"{took:.2f} s to the end"
+
+
+if not windows:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        def cut():
+            return interrupted(lambda running: running.send_signal(number))
+        cut.__doc__ = f"{number.name} ends the run with the report of what there is"
+        check(cut)
+
+released.set()
+shutil.rmtree(WORK)
+print(f"{counts['passed']} passed, {counts['failed']} failed")
+sys.exit(1 if counts["failed"] else 0)
