@@ -13,6 +13,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -280,6 +281,59 @@ if not windows:
             return interrupted(lambda running: running.send_signal(number))
         cut.__doc__ = f"{number.name} ends the run with the report of what there is"
         check(cut)
+
+
+def most_memory(*arguments, limit=None):
+    """Runs it and watches its memory; the highest in KiB. LIMIT is of its whole address space, in bytes."""
+    prefix = ("prlimit", f"--as={limit}", "--") if limit else ()
+    running = subprocess.Popen([*prefix, *COMMAND, *map(str, arguments)], cwd=WORK, env=environment(),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    peak, name = 0, pathlib.Path(COMMAND[0]).name
+    # Not by resource usage, which counts what this process had when it forked.
+    while running.poll() is None:
+        with contextlib.suppress(OSError, ProcessLookupError):
+            status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{running.pid}/status").read_text().splitlines())
+            if status["Name"].strip() == name[:15] and "VmHWM" in status:
+                peak = int(status["VmHWM"].split()[0])
+        time.sleep(0.0005)
+    assert running.returncode == 0, (running.returncode, running.stderr.read())
+    return peak
+
+
+if not windows and len(COMMAND) == 1:
+    @check
+    def _():
+        "50 https sources at once take at most 6 MiB of memory"
+        peak = most_memory("get", *quiet, "--cacert", "ca.pem", "--concurrency", 50, "--report", "json=m.json",
+                           f"{TLS}/json?n=[1-50]")
+        assert document("m.json")["summary"]["ok"] == 50 and 0 < peak <= 6 * 1024, peak
+        return f"{peak} KiB"
+
+    @check
+    def _():
+        "500 https sources, ten at a time, with an address space of 32 MB"
+        peak = most_memory("get", *quiet, "--cacert", "ca.pem", "--report", "json=m.json", f"{TLS}/json?n=[1-500]",
+                           limit=32_000_000)
+        assert document("m.json")["summary"]["ok"] == 500, document("m.json")["summary"]
+        return f"{peak} KiB"
+
+    @check
+    def _():
+        "the first byte is sent within 5 ms of the start"
+        times = []
+        for _ in range(31):
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                begun = time.monotonic()
+                running = subprocess.Popen([*COMMAND, "get", *quiet, f"http://127.0.0.1:{listener.getsockname()[1]}/"],
+                                           env=environment(), stdout=subprocess.DEVNULL)
+                connection, _ = listener.accept()
+                assert connection.recv(1)
+                times.append((time.monotonic() - begun) * 1000)
+                connection.close()
+            running.wait()
+        # The middle one: the machine has other things to do. Python's own start of a process is in it.
+        assert sorted(times)[15] <= 5, times
+        return f"{sorted(times)[15]:.1f} ms"
 
 released.set()
 shutil.rmtree(WORK)
