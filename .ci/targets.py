@@ -249,14 +249,14 @@ def _():
     assert b"3 ok" in said.stdout, said.stdout
 
 
-def interrupted(send):
+def interrupted(send, command=COMMAND):
     """Sends a signal while a source is under way; the report of what there is must be written."""
     started.clear()
     released.clear()
     (WORK / "cut.json").unlink(missing_ok=True)
-    running = subprocess.Popen([*COMMAND, "get", "--concurrency", "1", "--report", "json=cut.json",
-                                f"{HTTP}/json", f"{HTTP}/slow"], cwd=WORK, env=environment(), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
+    running = subprocess.Popen([*command, "get", "--concurrency", "1", "--report", "json=cut.json",
+                                f"{HTTP}/json", f"{HTTP}/slow"], cwd=WORK, env=environment(), stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         assert started.wait(PATIENCE), "it asked for nothing"
         begun = time.monotonic()
@@ -281,6 +281,13 @@ if not windows:
             return interrupted(lambda running: running.send_signal(number))
         cut.__doc__ = f"{number.name} ends the run with the report of what there is"
         check(cut)
+else:
+    console = [*COMMAND[:-1], str(pathlib.Path(COMMAND[-1]).with_name("console.exe")), "0", COMMAND[-1]]
+
+    def cut():
+        "Ctrl-C ends the run with the report of what there is"
+        return interrupted(lambda running: (running.stdin.write(b"\n"), running.stdin.flush()), console)
+    check(cut)
 
 
 def most_memory(*arguments, limit=None):
