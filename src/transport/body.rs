@@ -108,12 +108,8 @@ impl AsyncBufRead for WireBody {
 }
 
 impl AsyncRead for WireBody {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
-        let content = ready!(self.as_mut().poll_fill_buf(cx))?;
-        let n = content.len().min(out.len());
-        out[..n].copy_from_slice(&content[..n]);
-        self.consume(n);
-        Poll::Ready(Ok(n))
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+        poll_copy(self, cx, out)
     }
 }
 
@@ -308,13 +304,18 @@ impl AsyncBufRead for DecodedBody {
 }
 
 impl AsyncRead for DecodedBody {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
-        let content = ready!(self.as_mut().poll_fill_buf(cx))?;
-        let n = content.len().min(out.len());
-        out[..n].copy_from_slice(&content[..n]);
-        self.consume(n);
-        Poll::Ready(Ok(n))
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+        poll_copy(self, cx, out)
     }
+}
+
+/// Reads from what a reader has in its buffer.
+fn poll_copy(mut reader: Pin<&mut impl AsyncBufRead>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+    let content = ready!(reader.as_mut().poll_fill_buf(cx))?;
+    let n = content.len().min(out.len());
+    out[..n].copy_from_slice(&content[..n]);
+    reader.consume(n);
+    Poll::Ready(Ok(n))
 }
 
 /// For readers that go on after an error: it must not look like the end.
