@@ -1,6 +1,5 @@
 //! One attempt at a job: send, read, judge. The only part of the fetcher that knows surf.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -42,8 +41,9 @@ pub(super) struct Received {
     pub(super) saved: bool,
     pub(super) truncated: bool,
     pub(super) data: Option<Map<String, Value>>,
-    /// What the response says to wait before the next request, and whether it says so because it refused this one.
+    /// Its Retry-After.
     pub(super) retry_after: Option<Duration>,
+    /// The pause its RateLimit fields ask for, where it has no Retry-After.
     pub(super) rate_limited: Option<Duration>,
 }
 
@@ -88,9 +88,9 @@ async fn fetch(
     received.content_type = head.text("content-type");
     let now = SystemTime::now();
     received.retry_after =
-        head.field("retry-after").and_then(|value| advice::retry_after(&value, head.field("date").as_deref(), now));
+        head.field("retry-after").and_then(|value| advice::retry_after(value, head.field("date"), now));
     if received.retry_after.is_none() {
-        let fields = |name: &str| head.borrowed(name);
+        let fields = |name: &str| head.field(name);
         received.rate_limited = advice::rate_limit(fields, now);
     }
     if let Some(Redirected(chain)) = response.ext::<Redirected>() {
@@ -177,19 +177,15 @@ impl<'a> Head<'a> {
         }
     }
 
-    fn borrowed(&self, name: &str) -> Option<&'a [u8]> {
+    fn field(&self, name: &str) -> Option<&'a [u8]> {
         match self {
             Head::Wire(wire) => wire.head().get(name),
             Head::Surf(response) => response.header(name).map(|values| values.last().as_str().as_bytes()),
         }
     }
 
-    fn field(&self, name: &str) -> Option<Cow<'a, [u8]>> {
-        self.borrowed(name).map(Cow::Borrowed)
-    }
-
     fn text(&self, name: &str) -> Option<Box<str>> {
-        self.borrowed(name).map(|value| String::from_utf8_lossy(value).into())
+        self.field(name).map(|value| String::from_utf8_lossy(value).into())
     }
 }
 
