@@ -143,7 +143,7 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
         let since = Instant::now();
         state.borrow_mut().permit(index, since);
         let attempt = make_attempt(state.clone(), index, host, permit, trace.clone(), since);
-        let Some(task) = handle.spawn(attempt) else { return };
+        let Ok(task) = handle.spawn(attempt) else { return };
         state.borrow_mut().running.insert(index, Running { _task: task, trace, since });
     }
 }
