@@ -144,7 +144,7 @@ macro_rules! fetching {
             #[argh(option, arg_name = "size")]
             max_body: Option<String>,
 
-            /// a report: json, jsonl or table, with =FILE to a file; may be given several times (table)
+            /// a report: json, jsonl, csv or table, with =FILE to a file; may be given several times (table)
             #[argh(option, arg_name = "format")]
             report: Vec<String>,
 
