@@ -2,16 +2,14 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+#[cfg(feature = "transport")]
 use std::io;
-
-use serde::Serialize;
 
 /// Shorthand for results of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What class of thing went wrong. The exit code, the retry logic and the report count by it; no text is ever matched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Kind {
     /// The URL cannot be fetched: no scheme, a scheme that is not HTTP, no host.
@@ -76,8 +74,7 @@ impl fmt::Display for Kind {
 }
 
 /// How far a request had come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Phase {
     /// Waiting for a permit: nothing was sent.
@@ -219,15 +216,18 @@ impl StdError for Error {
 }
 
 /// What to do where no file descriptor is left.
+#[cfg(feature = "transport")]
 pub(crate) const RAISE_DESCRIPTORS: &str = "raise RLIMIT_NOFILE (ulimit -n) or lower the concurrency";
 
 /// EMFILE or ENFILE: the process or the machine has no file descriptor left. The standard library has no stable
 /// [`io::ErrorKind`] for them.
+#[cfg(feature = "transport")]
 pub(crate) fn out_of_descriptors(error: &io::Error) -> bool {
     cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// A failed system call as a cause, with what to do about it where that is known.
+#[cfg(feature = "fetcher")]
 pub(crate) fn system_cause(error: io::Error) -> Box<dyn StdError + Send + Sync> {
     if out_of_descriptors(&error) {
         return Error::new(Kind::Io, format!("no descriptor is left: {RAISE_DESCRIPTORS}")).with_source(error).into();
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(outer.in_phase(Phase::Body).phase(), Some(Phase::Connect));
     }
 
-    #[cfg(unix)]
+    #[cfg(all(unix, feature = "fetcher"))]
     #[test]
     fn a_lack_of_descriptors_says_what_to_do() {
         for number in [23, 24] {
@@ -257,13 +257,5 @@ mod tests {
         }
         let other = system_cause(io::Error::from_raw_os_error(13));
         assert!(!Error::new(Kind::Io, "x").with_source(other).one_line().contains("RLIMIT"));
-    }
-
-    #[test]
-    fn names_match_what_serde_writes() {
-        for phase in Phase::ALL {
-            assert_eq!(serde_json::to_string(&phase).expect("plain enum"), format!("\"{phase}\""));
-        }
-        assert_eq!(serde_json::to_string(&Kind::TooLarge).expect("plain enum"), "\"too_large\"");
     }
 }

@@ -11,6 +11,10 @@
 //! backend of any [`surf::Client`], the [`Fetcher`] for limits and retries, [`plan`] and [`report`] as they are.
 //!
 //! ```
+//! # #[cfg(not(all(feature = "fetcher", feature = "report")))]
+//! # fn main() {}
+//! # #[cfg(all(feature = "fetcher", feature = "report"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use futures_lite::StreamExt;
 //! use roundup::report::{Format, Run, Style};
 //! use roundup::{EventLoop, Fetcher, Job};
@@ -31,38 +35,77 @@
 //! assert_eq!(outcomes[0].body.as_deref(), Some(&b"hi"[..]));
 //!
 //! Format::Table.write(&mut std::io::stdout(), &Run::default(), &Style::default(), &outcomes)?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! # Cargo features
+//!
+//! | feature | brings | and with it |
+//! |---|---|---|
+//! | none | [`event_loop`], [`units`], [`Error`] | |
+//! | `transport` | [`Transport`] for http URLs, [`Redirect`] | surf, httparse, url |
+//! | `tls` | https | rustls, ring, the bundled roots |
+//! | `gzip`, `brotli`, `zstd` | content codings | async-compression |
+//! | `proxy` | http proxies, CONNECT and SOCKS5 | |
+//! | `fetcher` | [`Fetcher`] | `transport` |
+//! | `plan` | [`plan`] | toml |
+//! | `report` | [`report`] | |
+//! | `cli` | the command | `fetcher`, `plan`, `report`, argh |
+//! | `demo` | its commands `demo` and `serve` | `cli` |
+//!
+//! All but `brotli` and `zstd` are on by default. A feature adds and changes nothing else: what a build was made without is
+//! an error that names the feature, and never done in another way. `default-features = false` is the event loop with
+//! nothing but crates of smol's family.
 
 mod error;
+#[cfg(feature = "jobs")]
 mod job;
+#[cfg(feature = "jobs")]
 mod limits;
+#[cfg(feature = "jobs")]
 mod origin;
+#[cfg(feature = "jobs")]
 mod outcome;
+#[cfg(feature = "jobs")]
 mod redact;
+#[cfg(feature = "transport")]
 mod redirect;
+#[cfg(feature = "jobs")]
 mod rfc3339;
+#[cfg(feature = "jobs")]
 mod statuses;
 pub mod units;
 
 pub mod event_loop;
+#[cfg(feature = "fetcher")]
 pub mod fetcher;
+#[cfg(feature = "plan")]
 pub mod plan;
+#[cfg(feature = "report")]
 pub mod report;
+#[cfg(feature = "transport")]
 pub mod transport;
 
 pub use error::{Error, Kind, Phase, Result};
 pub use event_loop::EventLoop;
+#[cfg(feature = "fetcher")]
 pub use fetcher::Fetcher;
-pub use job::{Expect, Field, Job, Method, Pointer, Settings};
-pub use limits::{DEFAULT_CONCURRENCY, HostKey, HostLimits, Limits};
-pub use origin::{Origin, Scheme, parse_url, without_password};
-pub use outcome::{Attempt, Failure, Outcome, Summary, Timings, fractional_ms, whole_ms};
-pub use redact::{REDACTED, Redactor};
-pub use redirect::{Follow, Redirect, Redirected};
-pub use rfc3339::rfc3339;
-pub use statuses::StatusSet;
-pub use transport::Transport;
+#[cfg(feature = "jobs")]
+pub use {
+    job::{Expect, Field, Job, Method, Pointer, Settings},
+    limits::{DEFAULT_CONCURRENCY, HostKey, HostLimits, Limits},
+    origin::{Origin, Scheme, parse_url, without_password},
+    outcome::{Attempt, Failure, Outcome, Summary, Timings, fractional_ms, whole_ms},
+    redact::{REDACTED, Redactor},
+    rfc3339::rfc3339,
+    statuses::StatusSet,
+};
+#[cfg(feature = "transport")]
+pub use {
+    redirect::{Follow, Redirect, Redirected},
+    transport::Transport,
+};
 
 #[doc = include_str!("../DESIGN.md")]
 pub mod _design {}

@@ -2,6 +2,7 @@
 //!
 //! `ROUNDUP_GOLDEN=write cargo test report` writes the golden files anew; look at the difference before committing.
 
+mod csv;
 mod hostile;
 mod samples;
 pub(crate) mod schema;
@@ -20,6 +21,9 @@ fn golden() {
     let terminal = Style { color: true, width: Some(100) };
     compare("report.json", &written(Format::Json, &pipe, &outcomes));
     compare("report.jsonl", &written(Format::Jsonl, &pipe, &outcomes));
+    let csv = written(Format::Csv, &pipe, &outcomes);
+    assert_eq!(csv.matches('\n').count(), csv.matches("\r\n").count(), "RFC 4180, section 2: rows end with CRLF");
+    compare("report.csv", &csv.replace("\r\n", "\n"));
     compare("table.txt", &written(Format::Table, &pipe, &outcomes));
     compare("table-terminal.txt", &written(Format::Table, &terminal, &outcomes));
 }

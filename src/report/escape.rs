@@ -20,12 +20,16 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_command) {
         return Cow::Borrowed(text);
     }
-    let picture = |c: char| match u32::from(c) {
+    text.chars().map(|c| if is_command(c) { picture(c) } else { c }).collect()
+}
+
+/// What is shown in place of a command.
+pub(super) fn picture(c: char) -> char {
+    match u32::from(c) {
         code @ 0..0x20 => char::from_u32(0x2400 + code).unwrap_or(char::REPLACEMENT_CHARACTER),
         0x7f => '\u{2421}',
         _ => char::REPLACEMENT_CHARACTER,
-    };
-    text.chars().map(|c| if is_command(c) { picture(c) } else { c }).collect()
+    }
 }
 
 /// Writes a value as compact JSON in which every command is escaped.

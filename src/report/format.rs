@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
-use super::{Run, json, jsonl, table};
+use super::{Run, csv, json, jsonl, table};
 use crate::error::{Error, Kind, Result};
 use crate::outcome::Outcome;
 
@@ -18,11 +18,13 @@ pub enum Format {
     Jsonl,
     /// A table for people.
     Table,
+    /// Comma-separated values (RFC 4180) for spreadsheets: a row a result, under a row of names.
+    Csv,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 3] = [Format::Json, Format::Jsonl, Format::Table];
+    pub const ALL: [Format; 4] = [Format::Json, Format::Jsonl, Format::Table, Format::Csv];
 
     /// The name that the command line uses.
     pub const fn as_str(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Format {
             Format::Json => "json",
             Format::Jsonl => "jsonl",
             Format::Table => "table",
+            Format::Csv => "csv",
         }
     }
 
@@ -54,6 +57,7 @@ impl Format {
             Format::Json => json::write(out, run, outcomes),
             Format::Jsonl => jsonl::write(out, run, outcomes),
             Format::Table => table::write(out, run, style, outcomes),
+            Format::Csv => csv::write(out, run, outcomes),
         }
     }
 }
@@ -97,6 +101,6 @@ mod tests {
             assert_eq!(format.to_string().parse::<Format>().ok(), Some(format));
         }
         let error = "XML\n".parse::<Format>().expect_err("no such format");
-        assert_eq!(error.to_string(), r#""XML\n" is not a report format: write one of json, jsonl, table"#);
+        assert_eq!(error.to_string(), r#""XML\n" is not a report format: write one of json, jsonl, table, csv"#);
     }
 }

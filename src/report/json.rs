@@ -117,7 +117,7 @@ fn body(object: &mut Object<'_>, redactor: &Redactor, outcome: &Outcome) -> io::
 }
 
 /// The path with `/` between its parts on every system.
-fn portable(path: &Path) -> Cow<'_, str> {
+pub(super) fn portable(path: &Path) -> Cow<'_, str> {
     let text = path.to_string_lossy();
     if std::path::MAIN_SEPARATOR == '/' { text } else { text.replace(std::path::MAIN_SEPARATOR, "/").into() }
 }

@@ -60,6 +60,11 @@ impl Serialize for Data<'_> {
     }
 }
 
+/// One selected value with secrets hidden, nothing of it nested too deep.
+pub(super) fn part<'a>(redactor: &'a Redactor, value: &'a Value) -> impl Serialize + 'a {
+    Part { redactor, value, levels: MAX_NESTING }
+}
+
 struct Part<'a> {
     redactor: &'a Redactor,
     value: &'a Value,

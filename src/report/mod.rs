@@ -1,4 +1,4 @@
-//! Outcomes written down: one document, a stream of lines, or a table.
+//! Outcomes written down: one document, a stream of lines, a table, or comma-separated values.
 //!
 //! ```text
 //! Target::parse ──> target::open ──> [the run] ──> Opened::write(format.write(..)) ──> Opened::commit
@@ -21,6 +21,7 @@
 
 mod columns;
 mod content;
+pub mod csv;
 mod embed;
 mod escape;
 mod format;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::columns::{COLUMNS, Cell, Ending};
+use super::columns::{Cell, Ending, TITLED as COLUMNS, TITLES};
 use super::escape::visible;
 use super::format::Style;
 use super::{Run, masked};
@@ -94,6 +94,8 @@ impl Row {
             Cell::Absent if column.quantity => Cow::Borrowed("-"),
             Cell::Absent => Cow::Borrowed(""),
             Cell::Ending(ending) => Cow::Borrowed(ending.as_str()),
+            Cell::Word(word) => Cow::Borrowed(word),
+            Cell::File(path) => Cow::Owned(visible(&masked::text(redactor, &path.to_string_lossy())).into_owned()),
             Cell::Text(text) => Cow::Owned(visible(&masked::text(redactor, text)).into_owned()),
             Cell::Number(number) => Cow::Owned(number.to_string()),
             Cell::Size(bytes) => Cow::Owned(DisplaySize(bytes).to_string()),
@@ -177,7 +179,7 @@ fn write_row(
 /// The errors that had no room in the table, whole, under the names of their jobs: why a job failed is what a reader of
 /// the table wants to know most.
 fn write_cut_errors(out: &mut dyn Write, rows: &[Row], widths: &[usize; COLUMNS.len()]) -> io::Result<()> {
-    let [_, name, .., error]: [usize; COLUMNS.len()] = std::array::from_fn(|column| column);
+    let [_, name, .., error]: [usize; TITLES] = std::array::from_fn(|column| column);
     let mut any = false;
     for row in rows.iter().filter(|row| row.cells[error].width() > widths[error]) {
         writeln!(out, "{}: {}", row.cells[name], row.cells[error])?;

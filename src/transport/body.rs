@@ -9,9 +9,11 @@ use std::task::{Context, Poll, ready};
 use async_compression::futures::bufread::BrotliDecoder;
 #[cfg(feature = "zstd")]
 use async_compression::futures::bufread::ZstdDecoder;
+#[cfg(feature = "gzip")]
 use async_compression::futures::bufread::{DeflateDecoder, GzipDecoder, ZlibDecoder};
 #[cfg(feature = "zstd")]
 use async_compression::zstd::DParameter;
+#[cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))]
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufRead, AsyncRead};
 
@@ -116,7 +118,9 @@ impl AsyncRead for WireBody {
 /// A content coding that can be undone (RFC 9110, section 8.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
+    #[cfg(feature = "gzip")]
     Gzip,
+    #[cfg(feature = "gzip")]
     Deflate,
     #[cfg(feature = "brotli")]
     Brotli,
@@ -125,30 +129,28 @@ pub(super) enum Coding {
 }
 
 /// The codings that are asked for: deflate is undone too, but servers disagree on what it is.
-pub(super) const ACCEPT_ENCODING: &str = match (cfg!(feature = "brotli"), cfg!(feature = "zstd")) {
-    (false, false) => "gzip",
-    (true, false) => "gzip, br",
-    (false, true) => "gzip, zstd",
-    (true, true) => "gzip, br, zstd",
-};
+pub(super) const ACCEPT_ENCODING: &str =
+    match (cfg!(feature = "gzip"), cfg!(feature = "brotli"), cfg!(feature = "zstd")) {
+        // The word for none; saying nothing would leave the choice to the server (RFC 9110, section 12.5.3).
+        (false, false, false) => "identity",
+        (true, false, false) => "gzip",
+        (false, true, false) => "br",
+        (false, false, true) => "zstd",
+        (true, true, false) => "gzip, br",
+        (true, false, true) => "gzip, zstd",
+        (false, true, true) => "br, zstd",
+        (true, true, true) => "gzip, br, zstd",
+    };
 
 impl Coding {
     /// The coding that this value of Content-Encoding names; `None` for none, several, or one that is not known: such
     /// content is handed on as it came.
     pub(super) fn of(value: &[u8]) -> Option<Coding> {
-        let value = value.trim_ascii();
-        if value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip") {
-            Some(Coding::Gzip)
-        } else if value.eq_ignore_ascii_case(b"deflate") {
-            Some(Coding::Deflate)
-        } else {
-            Coding::of_feature(value)
-        }
-    }
-
-    /// The same for the codings that take a feature.
-    fn of_feature(value: &[u8]) -> Option<Coding> {
-        match value.to_ascii_lowercase().as_slice() {
+        match value.trim_ascii().to_ascii_lowercase().as_slice() {
+            #[cfg(feature = "gzip")]
+            b"gzip" | b"x-gzip" => Some(Coding::Gzip),
+            #[cfg(feature = "gzip")]
+            b"deflate" => Some(Coding::Deflate),
             #[cfg(feature = "brotli")]
             b"br" => Some(Coding::Brotli),
             #[cfg(feature = "zstd")]
@@ -186,18 +188,21 @@ trait Undo: AsyncBufRead + Unpin + Send + Sync {
     fn wire(&mut self) -> Pin<&mut WireBody>;
 }
 
+#[cfg(feature = "gzip")]
 impl Undo for BufReader<GzipDecoder<WireBody>> {
     fn wire(&mut self) -> Pin<&mut WireBody> {
         Pin::new(self.get_mut().get_mut())
     }
 }
 
+#[cfg(feature = "gzip")]
 impl Undo for BufReader<ZlibDecoder<WireBody>> {
     fn wire(&mut self) -> Pin<&mut WireBody> {
         Pin::new(self.get_mut().get_mut())
     }
 }
 
+#[cfg(feature = "gzip")]
 impl Undo for BufReader<DeflateDecoder<WireBody>> {
     fn wire(&mut self) -> Pin<&mut WireBody> {
         Pin::new(self.get_mut().get_mut())
@@ -220,8 +225,10 @@ impl Undo for BufReader<ZstdDecoder<WireBody>> {
 
 impl Coding {
     /// The decoder for content that begins with this byte.
+    #[cfg_attr(not(feature = "gzip"), allow(unused_variables, reason = "there may be no coding that looks at them"))]
     fn decoder(self, body: WireBody, first: u8) -> Box<dyn Undo> {
         match self {
+            #[cfg(feature = "gzip")]
             Coding::Gzip => {
                 let mut decoder = GzipDecoder::new(body);
                 // Several members in a row are one stream (RFC 1952, section 2.2).
@@ -231,7 +238,9 @@ impl Coding {
             // "deflate" is the zlib format, but some servers send it bare; the first byte tells (RFC 1950, section 2.2):
             // deflate's method in the low four bits and a window of at most 32 KiB in the high ones. As the start of a
             // bare stream this would be a stored block that is not the last, which no encoder begins with.
+            #[cfg(feature = "gzip")]
             Coding::Deflate if first & 0x0f == 8 && first >> 4 <= 7 => Box::new(BufReader::new(ZlibDecoder::new(body))),
+            #[cfg(feature = "gzip")]
             Coding::Deflate => Box::new(BufReader::new(DeflateDecoder::new(body))),
             #[cfg(feature = "brotli")]
             Coding::Brotli => Box::new(BufReader::new(BrotliDecoder::new(body))),

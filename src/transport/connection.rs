@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
-use futures_rustls::client::TlsStream;
+
+use super::tls::{self, TlsStream};
 
 /// What a connection reads into at first: a TLS record's worth.
 const BUFFER: usize = 16 * 1024;
@@ -17,7 +18,7 @@ const BUFFER: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) enum Stream {
     Plain(Async<TcpStream>),
-    Tls(Box<TlsStream<Async<TcpStream>>>),
+    Tls(Box<TlsStream>),
 }
 
 /// A connection to an origin or a proxy. Its buffer stays with it from one request to the next and is never zeroed again.
@@ -124,7 +125,7 @@ impl Connection {
         }
         let socket = match &self.stream {
             Stream::Plain(stream) => stream.get_ref(),
-            Stream::Tls(stream) => stream.get_ref().0.get_ref(),
+            Stream::Tls(stream) => tls::socket(stream),
         };
         match socket.peek(&mut [0]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,

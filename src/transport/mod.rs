@@ -44,18 +44,24 @@ mod exchange;
 pub mod h1;
 mod message;
 mod pool;
+#[cfg(feature = "proxy")]
 mod proxy;
 mod resolve;
 mod tls;
 mod trace;
+#[cfg(not(feature = "proxy"))]
+mod without_proxy;
 
 pub use self::body::body_error;
 pub use self::convert::{WireHead, into_surf};
 pub use self::directions::{ConnectTo, Family, Resolve};
 pub use self::pool::PoolLimits;
+#[cfg(feature = "proxy")]
 pub use self::proxy::{Proxies, Proxy};
 pub use self::tls::{PublicKeyPins, Roots};
 pub use self::trace::{Progress, Trace};
+#[cfg(not(feature = "proxy"))]
+pub use self::without_proxy::{Proxies, Proxy};
 
 /// What a request says of its sender where it does not say it itself.
 pub const DEFAULT_USER_AGENT: &str = concat!("roundup/", env!("CARGO_PKG_VERSION"));
@@ -304,6 +310,7 @@ struct Route {
 
 impl Route {
     fn new(origin: Origin, settings: &Settings) -> Result<Route> {
+        tls::can_reach(&origin)?;
         let directions = &settings.directions;
         if directions.unix_socket.is_some() {
             return Ok(Route { origin, proxy: None, target: None });

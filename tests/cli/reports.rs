@@ -30,7 +30,7 @@ fn reports_of_every_kind_of_end_are_valid() {
     for more in ["", "--output-dir out", "--deadline 700ms --per-host 1"] {
         let words = format!(
             "get nonsense {refused} http://name.invalid/ {} {} --retries 1 --timeout 400ms --max-body 4KiB --raw \
-             --report json --report jsonl=lines --report table=table {more}",
+             --report json --report jsonl=lines --report table=table --report csv=rows.csv {more}",
             later.url("/"),
             server.url(&format!("/{paths}"))
         );
@@ -44,6 +44,9 @@ fn reports_of_every_kind_of_end_are_valid() {
             schema.check_line(line).unwrap_or_else(|error| panic!("{error}\n{line:#}"));
         }
         assert_eq!(lines[15]["type"], "summary");
+        let rows = dir.read("rows.csv");
+        // Every source has one row, and no text in them a line break.
+        assert_eq!(rows.matches("\r\n").count(), 16, "{rows}");
         let kinds = endings(&report);
         // The same ends in both, in the order of the input where the index says so.
         for line in &lines[..15] {

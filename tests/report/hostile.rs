@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::samples::{SECRET, failed, ok, run};
 use super::written;
 
-const NASTY: &[&str] = &[
+pub(super) const NASTY: &[&str] = &[
     "</script><script>alert(1)</script>",
     "\x1b[31mred\x1b[0m \x1b]0;title\x07",
     "two\nlines\r\nor\u{b}more\u{c}and\u{85}more\u{2028}and\u{2029}more",

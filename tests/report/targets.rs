@@ -64,9 +64,9 @@ fn specs() {
     assert_eq!(Target::parse("json=a=b").ok(), Some(to(Format::Json, Path::new("a=b"))));
     for (text, message) in [
         ("json=", r#""json=" names no file: write json=FILE, or json alone for stdout"#),
-        ("xml=a", r#""xml" is not a report format: write one of json, jsonl, table"#),
-        ("", r#""" is not a report format: write one of json, jsonl, table"#),
-        ("JSON", r#""JSON" is not a report format: write one of json, jsonl, table"#),
+        ("xml=a", r#""xml" is not a report format: write one of json, jsonl, table, csv"#),
+        ("", r#""" is not a report format: write one of json, jsonl, table, csv"#),
+        ("JSON", r#""JSON" is not a report format: write one of json, jsonl, table, csv"#),
     ] {
         let error = Target::parse(text).expect_err("not a target");
         assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Config, message));

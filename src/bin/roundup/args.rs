@@ -36,7 +36,9 @@ pub(crate) enum Command {
     Run(Run),
     Check(Check),
     Compare(Compare),
+    #[cfg(feature = "demo")]
     Demo(Demo),
+    #[cfg(feature = "demo")]
     Serve(Serve),
 }
 
@@ -142,7 +144,7 @@ macro_rules! fetching {
             #[argh(option, arg_name = "size")]
             max_body: Option<String>,
 
-            /// a report: json, jsonl or table, with =FILE to a file; may be given several times (table)
+            /// a report: json, jsonl, csv or table, with =FILE to a file; may be given several times (table)
             #[argh(option, arg_name = "format")]
             report: Vec<String>,
 
@@ -324,7 +326,10 @@ fetching! {
         #[argh(option, arg_name = "file")]
         secrets: [Option<String>],
     }
+}
 
+#[cfg(feature = "demo")]
+fetching! {
     /// Start a server with 50 slow, flaky and rate-limited APIs on this machine, round it up one at a time and
     /// concurrently, and write the report. Needs no network.
     #[argh(subcommand, name = "demo", help_triggers("-h", "--help"))]
@@ -332,6 +337,7 @@ fetching! {
 }
 
 /// Start the demo's server alone, for other clients to try.
+#[cfg(feature = "demo")]
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "serve", help_triggers("-h", "--help"))]
 pub(crate) struct Serve {

@@ -26,6 +26,7 @@ mod netrc;
 mod options;
 mod progress;
 mod round;
+#[cfg(feature = "demo")]
 mod server;
 mod typed;
 mod work;
@@ -64,7 +65,9 @@ fn follow(arguments: Arguments) -> Result<Exit, Failed> {
         Command::Run(run) => commands::run(run),
         Command::Check(check) => commands::check(check),
         Command::Compare(compare) => commands::compare(compare),
+        #[cfg(feature = "demo")]
         Command::Demo(demo) => commands::demo(demo),
+        #[cfg(feature = "demo")]
         Command::Serve(serve) => commands::serve(serve),
     }
 }

@@ -38,6 +38,7 @@ impl Manner {
     }
 
     /// The same for a server on this machine, which no proxy of the environment reaches.
+    #[cfg(feature = "demo")]
     pub(crate) fn nearby(options: &Options) -> Result<Manner> {
         match options.one("proxy") {
             Some(_) => Manner::new(options),

@@ -90,6 +90,7 @@ impl Work {
     }
 
     /// From names and URLs of our own.
+    #[cfg(feature = "demo")]
     pub(crate) fn from_named(sources: Vec<(String, String)>, options: &Options) -> Result<Work, Failed> {
         let mut settings = Settings::default();
         Over::new(options)?.apply(&mut settings);

@@ -1,35 +1,30 @@
 //! TLS by rustls, with ring as the provider that is passed explicitly: no process-wide state.
 
-use std::fs::OpenOptions;
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use async_io::Async;
-use async_lock::OnceCell;
-use futures_rustls::TlsConnector;
-use futures_rustls::client::TlsStream;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::ServerName;
-use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, KeyLogFile, RootCertStore};
+use crate::error::{Error, Kind, Result};
 
-use crate::error::{Error, Kind, Phase, Result};
-use crate::event_loop::unblock;
-use crate::origin::Origin;
-
-use self::verify::Verifier;
-
+#[cfg(feature = "tls")]
+mod client;
+#[cfg(feature = "tls")]
 mod danger;
+#[cfg(not(feature = "tls"))]
+mod disabled;
+#[cfg(feature = "tls")]
 mod failure;
+#[cfg(feature = "tls")]
 mod files;
+#[cfg(feature = "tls")]
 mod verify;
 
-pub(super) use self::failure::late;
-pub use self::verify::PublicKeyPins;
+#[cfg(feature = "tls")]
+use self::client as imp;
+#[cfg(not(feature = "tls"))]
+use self::disabled as imp;
+
+pub use self::imp::PublicKeyPins;
+pub(super) use self::imp::{Tls, TlsStream, can_reach, check, late, socket};
 
 /// Where the certificates of the authorities that are trusted come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,123 +67,10 @@ pub(super) struct TlsSettings {
 }
 
 /// A certificate and its key, in PEM files.
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "that there is one is all that is asked"))]
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) certificate: PathBuf,
     /// Where the key is; in the certificate's file where it is `None`.
     pub(super) key: Option<PathBuf>,
-}
-
-/// Makes TLS connections. The roots are read when the first is made, off the loop: a plan without https never pays.
-#[derive(Debug)]
-pub(super) struct Tls {
-    settings: TlsSettings,
-    config: OnceCell<Arc<ClientConfig>>,
-}
-
-impl Tls {
-    pub(super) fn new(settings: TlsSettings) -> Tls {
-        Tls { settings, config: OnceCell::new() }
-    }
-
-    /// The handshake with a server that must prove to be this origin's.
-    pub(super) async fn connect(
-        &self,
-        origin: &Origin,
-        stream: Async<TcpStream>,
-    ) -> Result<TlsStream<Async<TcpStream>>> {
-        let config = self.config.get_or_try_init(|| {
-            let settings = self.settings.clone();
-            unblock(move || client_config(&settings).map(Arc::new))
-        });
-        let config = config.await.map_err(|error| error.in_phase(Phase::Tls))?.clone();
-        let name = ServerName::try_from(origin.host_name().to_owned()).map_err(|_| {
-            let text = format!("\"{}\" cannot be the name in a certificate", origin.host_name());
-            Error::new(Kind::Tls, text).in_phase(Phase::Tls)
-        })?;
-        TlsConnector::from(config).connect(name, stream).await.map_err(|error| failure::handshake(origin, error))
-    }
-}
-
-fn client_config(settings: &TlsSettings) -> Result<ClientConfig> {
-    let provider = provider();
-    let unusable = |error| Error::new(Kind::Tls, "TLS cannot be set up").with_source(error);
-    let inner: Arc<dyn ServerCertVerifier> = if settings.danger_accept_invalid_certs {
-        Arc::new(danger::AcceptAll(provider.clone()))
-    } else {
-        let roots = Arc::new(files::root_store(settings)?);
-        WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
-            .build()
-            .map_err(|error| Error::new(Kind::Tls, "no authority is trusted").with_source(error))?
-    };
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { inner, pins: settings.pins.clone() }));
-    let mut config = match &settings.identity {
-        Some(identity) => {
-            let key = files::certified_key(identity, &provider)?;
-            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
-        }
-        None => builder.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    if settings.danger_key_log {
-        config.key_log = Arc::new(KeyLogFile::new());
-    }
-    Ok(config)
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
-
-/// Reads the files that settings name, to find mistakes in them before anything is sent.
-pub(super) fn check(settings: &TlsSettings) -> Result<()> {
-    if let Roots::File(file) = &settings.roots {
-        files::add_file(&mut RootCertStore::empty(), file)?;
-    }
-    if let Some(identity) = &settings.identity {
-        files::certified_key(identity, &provider())?;
-    }
-    if settings.danger_key_log { check_key_log() } else { Ok(()) }
-}
-
-/// rustls only logs what is the matter with the file, and goes on without.
-fn check_key_log() -> Result<()> {
-    let Some(file) = std::env::var_os("SSLKEYLOGFILE").filter(|file| !file.is_empty()) else {
-        return Err(Error::new(
-            Kind::Config,
-            "SSLKEYLOGFILE is not set: it names the file to write session secrets to",
-        ));
-    };
-    OpenOptions::new().append(true).create(true).open(&file).map(drop).map_err(|error| {
-        let text = format!("session secrets cannot be written to {}", PathBuf::from(&file).display());
-        Error::new(Kind::Config, text).with_source(error)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bad_files_are_found_early() {
-        let roots = |file: &str| TlsSettings { roots: Roots::File(file.into()), ..TlsSettings::default() };
-        let identity = |file: &str| TlsSettings {
-            identity: Some(Identity { certificate: file.into(), key: None }),
-            ..TlsSettings::default()
-        };
-        let missing = "/no/such/file.pem";
-        for settings in [roots(missing), identity(missing)] {
-            let error = check(&settings).expect_err("missing").one_line();
-            assert!(error.starts_with(&format!("certificates cannot be read from {missing}")), "{error}");
-        }
-        for settings in [roots("Cargo.toml"), identity("Cargo.toml")] {
-            let error = check(&settings).expect_err("no certificate in it").one_line();
-            assert!(error.contains("BEGIN CERTIFICATE"), "{error}");
-        }
-        assert!(check(&TlsSettings::default()).is_ok());
-    }
 }

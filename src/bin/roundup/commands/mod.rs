@@ -14,9 +14,11 @@ use crate::round::{Interrupts, round_up};
 use crate::work::Work;
 
 mod compare;
+#[cfg(feature = "demo")]
 mod demo;
 
 pub(crate) use self::compare::compare;
+#[cfg(feature = "demo")]
 pub(crate) use self::demo::{demo, serve};
 
 /// What is written where nothing was asked for.

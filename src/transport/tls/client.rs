@@ -1,0 +1,149 @@
+//! TLS connections, where the cargo feature `tls` is on.
+
+use std::fs::OpenOptions;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_io::Async;
+use async_lock::OnceCell;
+use futures_rustls::TlsConnector;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
+use rustls::{ClientConfig, KeyLogFile, RootCertStore};
+
+use super::verify::Verifier;
+use super::{Roots, TlsSettings, danger, failure, files};
+use crate::error::{Error, Kind, Phase, Result};
+use crate::event_loop::unblock;
+use crate::origin::Origin;
+
+pub(in crate::transport) use super::failure::late;
+pub use super::verify::PublicKeyPins;
+
+/// A connection that is encrypted.
+pub(in crate::transport) type TlsStream = futures_rustls::client::TlsStream<Async<TcpStream>>;
+
+/// The socket below.
+pub(in crate::transport) fn socket(stream: &TlsStream) -> &TcpStream {
+    stream.get_ref().0.get_ref()
+}
+
+/// Whether connections to this origin can be made at all: always.
+pub(in crate::transport) fn can_reach(_: &Origin) -> Result<()> {
+    Ok(())
+}
+
+/// Makes TLS connections. The roots are read when the first is made, off the loop: a plan without https never pays.
+#[derive(Debug)]
+pub(in crate::transport) struct Tls {
+    settings: TlsSettings,
+    config: OnceCell<Arc<ClientConfig>>,
+}
+
+impl Tls {
+    pub(in crate::transport) fn new(settings: TlsSettings) -> Tls {
+        Tls { settings, config: OnceCell::new() }
+    }
+
+    /// The handshake with a server that must prove to be this origin's.
+    pub(in crate::transport) async fn connect(&self, origin: &Origin, stream: Async<TcpStream>) -> Result<TlsStream> {
+        let config = self.config.get_or_try_init(|| {
+            let settings = self.settings.clone();
+            unblock(move || client_config(&settings).map(Arc::new))
+        });
+        let config = config.await.map_err(|error| error.in_phase(Phase::Tls))?.clone();
+        let name = ServerName::try_from(origin.host_name().to_owned()).map_err(|_| {
+            let text = format!("\"{}\" cannot be the name in a certificate", origin.host_name());
+            Error::new(Kind::Tls, text).in_phase(Phase::Tls)
+        })?;
+        TlsConnector::from(config).connect(name, stream).await.map_err(|error| failure::handshake(origin, error))
+    }
+}
+
+fn client_config(settings: &TlsSettings) -> Result<ClientConfig> {
+    let provider = provider();
+    let unusable = |error| Error::new(Kind::Tls, "TLS cannot be set up").with_source(error);
+    let inner: Arc<dyn ServerCertVerifier> = if settings.danger_accept_invalid_certs {
+        Arc::new(danger::AcceptAll(provider.clone()))
+    } else {
+        let roots = Arc::new(files::root_store(settings)?);
+        WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+            .build()
+            .map_err(|error| Error::new(Kind::Tls, "no authority is trusted").with_source(error))?
+    };
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier { inner, pins: settings.pins.clone() }));
+    let mut config = match &settings.identity {
+        Some(identity) => {
+            let key = files::certified_key(identity, &provider)?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if settings.danger_key_log {
+        config.key_log = Arc::new(KeyLogFile::new());
+    }
+    Ok(config)
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Reads the files that settings name, to find mistakes in them before anything is sent.
+pub(in crate::transport) fn check(settings: &TlsSettings) -> Result<()> {
+    if let Roots::File(file) = &settings.roots {
+        files::add_file(&mut RootCertStore::empty(), file)?;
+    }
+    if let Some(identity) = &settings.identity {
+        files::certified_key(identity, &provider())?;
+    }
+    if settings.danger_key_log { check_key_log() } else { Ok(()) }
+}
+
+/// rustls only logs what is the matter with the file, and goes on without.
+fn check_key_log() -> Result<()> {
+    let Some(file) = std::env::var_os("SSLKEYLOGFILE").filter(|file| !file.is_empty()) else {
+        return Err(Error::new(
+            Kind::Config,
+            "SSLKEYLOGFILE is not set: it names the file to write session secrets to",
+        ));
+    };
+    OpenOptions::new().append(true).create(true).open(&file).map(drop).map_err(|error| {
+        let text = format!("session secrets cannot be written to {}", PathBuf::from(&file).display());
+        Error::new(Kind::Config, text).with_source(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Identity;
+    use super::*;
+
+    #[test]
+    fn bad_files_are_found_early() {
+        let roots = |file: &str| TlsSettings { roots: Roots::File(file.into()), ..TlsSettings::default() };
+        let identity = |file: &str| TlsSettings {
+            identity: Some(Identity { certificate: file.into(), key: None }),
+            ..TlsSettings::default()
+        };
+        let missing = "/no/such/file.pem";
+        for settings in [roots(missing), identity(missing)] {
+            let error = check(&settings).expect_err("missing").one_line();
+            assert!(error.starts_with(&format!("certificates cannot be read from {missing}")), "{error}");
+        }
+        for settings in [roots("Cargo.toml"), identity("Cargo.toml")] {
+            let error = check(&settings).expect_err("no certificate in it").one_line();
+            assert!(error.contains("BEGIN CERTIFICATE"), "{error}");
+        }
+        assert!(check(&TlsSettings::default()).is_ok());
+    }
+}
