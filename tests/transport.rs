@@ -4,6 +4,7 @@ mod bodies;
 mod codings;
 mod connections;
 mod directions;
+mod expect;
 mod failures;
 mod requests;
 mod stock_faults;

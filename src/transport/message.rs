@@ -18,6 +18,10 @@ pub(super) struct Message {
     pub(super) method: http_types::Method,
     /// The head, and the content where that is small.
     pub(super) bytes: Vec<u8>,
+    /// How many of them are the head.
+    head: usize,
+    /// Where the content is to wait until the server asks for it: the same head without that expectation.
+    unexpecting: Option<Vec<u8>>,
     /// Content that is read and sent piece by piece.
     pub(super) stream: Option<(Body, RequestBody)>,
     /// Whether content codings of the response are to be undone.
@@ -56,9 +60,18 @@ impl Message {
         };
 
         let mut bytes = Vec::with_capacity(512 + small.as_ref().map_or(0, Vec::len));
-        let fields = Fields::new(&request, options, settings, route);
+        let fields = Fields::new(&request, options, settings, route, framing);
         let target = target(request.url(), route);
         encode_head(&mut bytes, method.as_ref(), &target, framing, fields.iter())?;
+        let head = bytes.len();
+        let unexpecting = if fields.given.iter().any(expects_continue) {
+            let mut bytes = Vec::with_capacity(head);
+            let rest = fields.iter().filter(|field| !expects_continue(field));
+            encode_head(&mut bytes, method.as_ref(), &target, framing, rest)?;
+            Some(bytes)
+        } else {
+            None
+        };
         let stream = match small {
             Some(content) => {
                 bytes.extend_from_slice(&content);
@@ -67,7 +80,22 @@ impl Message {
             None if framing == RequestBody::None => None,
             None => Some((body, framing)),
         };
-        Ok(Message { method, bytes, stream, decodes: fields.decodes, closes: fields.closes })
+        let (decodes, closes) = (fields.decodes, fields.closes);
+        Ok(Message { method, bytes, head, unexpecting, stream, decodes, closes })
+    }
+
+    /// Head and small content apart, where the content is to wait until the server asks for it (RFC 9110, section 10.1.1).
+    pub(super) fn expecting(&self) -> Option<(&[u8], &[u8])> {
+        self.unexpecting.as_ref().map(|_| self.bytes.split_at(self.head))
+    }
+
+    /// Lets the content wait no longer; false where it did not.
+    pub(super) fn drop_expectation(&mut self) -> bool {
+        let Some(head) = self.unexpecting.take() else { return false };
+        let length = head.len();
+        self.bytes.splice(..self.head, head);
+        self.head = length;
+        true
     }
 
     /// Whether it can be sent a second time, after a connection died under the first (RFC 9110, section 9.2.2).
@@ -102,12 +130,17 @@ impl<'a> Fields<'a> {
         options: &'a RequestOptions,
         settings: &'a Settings,
         route: &Route,
+        framing: RequestBody,
     ) -> Fields<'a> {
         let mut given: Vec<(&str, &[u8])> = Vec::new();
         for (name, values) in request.iter() {
             given.extend(values.iter().map(|value| (name.as_str(), value.as_str().as_bytes())));
         }
         given.extend(options.fields.iter().map(|field| (field.name(), field.value())));
+        if framing == RequestBody::None {
+            // There is nothing that could wait (RFC 9110, section 10.1.1).
+            given.retain(|field| !expects_continue(field));
+        }
         // http-types keeps fields in a hash map: without an order of ours, every run would send another one.
         given.sort_by(|a, b| a.0.cmp(b.0));
         let has = |name: &str| given.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
@@ -134,9 +167,7 @@ impl<'a> Fields<'a> {
         {
             own.push(("Proxy-Authorization", credentials.into_bytes()));
         }
-        let closes = given.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection")).any(|(_, value)| {
-            value.split(|b| *b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
-        });
+        let closes = given.iter().any(|field| lists(field, "connection", b"close"));
         Fields { given, own, decodes, closes }
     }
 
@@ -147,6 +178,17 @@ impl<'a> Fields<'a> {
         let own = self.own.iter().map(|(name, value)| (*name, &value[..]));
         host.copied().chain(own).chain(rest.copied())
     }
+}
+
+/// Whether this field asks that the content be asked for (RFC 9110, section 10.1.1).
+fn expects_continue(field: &(&str, &[u8])) -> bool {
+    lists(field, "expect", b"100-continue")
+}
+
+/// Whether this is the field of that name, and the list in it has that element, in whatever case.
+fn lists((name, value): &(&str, &[u8]), wanted: &str, element: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(wanted)
+        && value.split(|b| *b == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(element))
 }
 
 /// `Basic` credentials from the URL's user and password (RFC 7617), if it has any.

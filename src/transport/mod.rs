@@ -63,6 +63,9 @@ pub const DEFAULT_USER_AGENT: &str = concat!("roundup/", env!("CARGO_PKG_VERSION
 /// How long resolving, connecting, proxy and TLS handshake may take together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long content waits to be asked for: curl's default.
+const EXPECT100_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A backend for surf on async-io sockets. Cheap to clone; clones share connections, names and TLS sessions.
 ///
 /// A transport has one setting for TLS, and its pool is its own: no connection made with other roots, another client
@@ -128,6 +131,18 @@ impl TransportBuilder {
     /// How long resolving, connecting, proxy and TLS handshake may take together; 10 s by default.
     pub fn connect_timeout(mut self, limit: Duration) -> TransportBuilder {
         self.settings.connect_timeout = limit;
+        self
+    }
+
+    /// How long the content of a request with the field `Expect: 100-continue` waits for the server to ask for it; 1 s by
+    /// default.
+    ///
+    /// The content follows a 100 (Continue) at once, and silence after this time, for not every server knows of such
+    /// questions. A final status takes its place: then the content is not sent, and the connection is closed once the
+    /// response is read. After a 417 (Expectation Failed) the request is sent once more without the field. Requests without
+    /// content are sent without it (RFC 9110, section 10.1.1).
+    pub fn expect100_timeout(mut self, limit: Duration) -> TransportBuilder {
+        self.settings.expect100_timeout = limit;
         self
     }
 
@@ -271,6 +286,7 @@ struct Shared {
 #[derive(Clone, Debug)]
 struct Settings {
     connect_timeout: Duration,
+    expect100_timeout: Duration,
     pool: PoolLimits,
     head_limits: h1::HeadLimits,
     user_agent: Box<str>,
@@ -283,6 +299,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             connect_timeout: CONNECT_TIMEOUT,
+            expect100_timeout: EXPECT100_TIMEOUT,
             pool: PoolLimits::default(),
             head_limits: h1::HeadLimits::default(),
             user_agent: DEFAULT_USER_AGENT.into(),

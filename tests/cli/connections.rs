@@ -86,3 +86,35 @@ fn mistakes_say_what_would_be_right() {
         assert!(complaint(&output).starts_with(said), "{output:?}");
     }
 }
+
+#[test]
+fn content_waits_where_the_header_field_says_so() {
+    use std::io::{Read, Write};
+
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let url = format!("http://{}/", listener.local_addr().expect("bound"));
+    let server = std::thread::spawn(move || {
+        // The first is asked, the second waits it out.
+        for asks in [true, false] {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a whole head");
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8(head).expect("text").to_ascii_lowercase();
+            assert!(head.contains("\r\nexpect: 100-continue\r\n"), "{head}");
+            if asks {
+                stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").expect("the client reads");
+            }
+            stream.read_exact(&mut [0; 5]).expect("the content");
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7").expect("the client reads");
+        }
+    });
+    let words =
+        ["get", &url, "-q", "-H", "expect: 100-continue", "-d", "hello", "--retries", "0", "--expect100-timeout"];
+    roundup(words).arg("1h").run().expect_code(0);
+    roundup(words).arg("10ms").run().expect_code(0);
+    server.join().expect("all went as written");
+}

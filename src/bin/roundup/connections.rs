@@ -1,7 +1,8 @@
-//! Where connections are made to, other than URLs say: from options to the transport.
+//! Where connections are made to, other than URLs say: from options to the transport; and how long they wait to be asked for content.
 
 use roundup::Result;
 use roundup::transport::{Family, Proxies, TransportBuilder};
+use roundup::units::parse_duration;
 
 use crate::manner::exclusive;
 use crate::options::Options;
@@ -20,6 +21,9 @@ pub(crate) fn directed(
         transport = transport.connect_to(given.parse(str::parse)?);
     }
     transport = transport.family(family(options)?);
+    if let Some(limit) = options.parsed("expect100-timeout", parse_duration)? {
+        transport = transport.expect100_timeout(limit);
+    }
     // What is typed counts more than what the environment says to the contrary.
     match (options.one("unix-socket"), options.one("proxy")) {
         (Some(socket), Some(proxy)) if socket.typed == proxy.typed => {

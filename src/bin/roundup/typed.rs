@@ -17,7 +17,7 @@ pub(crate) enum Typed {
 const COMMANDS: [&str; 6] = ["get", "run", "check", "compare", "demo", "serve"];
 
 /// Options with a value, of any command.
-const VALUES: [&str; 32] = [
+const VALUES: [&str; 33] = [
     "accept",
     "bearer",
     "cacert",
@@ -28,6 +28,7 @@ const VALUES: [&str; 32] = [
     "connect-to",
     "data",
     "deadline",
+    "expect100-timeout",
     "follow",
     "header",
     "input",
