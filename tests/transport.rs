@@ -7,6 +7,8 @@ mod directions;
 mod expect;
 mod failures;
 mod requests;
+#[cfg(unix)]
+pub(crate) mod sockets;
 mod stock_faults;
 mod timeouts;
 mod tls;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 
+use super::peer::Peer;
 use super::resolve::interleave;
 use super::trace::Trace;
 use crate::error::{Error, Kind, Phase, RAISE_DESCRIPTORS, Result, out_of_descriptors};
@@ -30,7 +31,7 @@ pub(crate) async fn connect(addresses: &[IpAddr], port: u16, trace: &Trace) -> R
     let mut failures: Vec<(SocketAddr, io::Error)> = Vec::new();
     loop {
         if let Some(address) = waiting.next() {
-            trace.update(|progress| progress.address = Some(address));
+            trace.tries(&Peer::Address(address));
             running.push(Box::pin(async move { (address, Async::<TcpStream>::connect(address).await) }));
         }
         if running.is_empty() {
@@ -55,7 +56,7 @@ pub(crate) async fn connect(addresses: &[IpAddr], port: u16, trace: &Trace) -> R
         };
         match first_done.or(next_is_due).await {
             Some((address, Ok(stream))) => {
-                trace.update(|progress| progress.address = Some(address));
+                trace.tries(&Peer::Address(address));
                 // Requests are written whole: waiting for more to send would only delay them.
                 let _ = stream.get_ref().set_nodelay(true);
                 return Ok((stream, address));

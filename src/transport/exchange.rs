@@ -67,7 +67,7 @@ impl Shared {
         loop {
             let connection = self.connection(route, fresh, options, trace).await?;
             let reused = connection.served > 0;
-            let address = connection.address;
+            let peer = connection.peer.clone();
             match self.converse(connection, message, trace).await {
                 Ok(answer)
                     if answer.head.status() == 417
@@ -86,7 +86,7 @@ impl Shared {
                     log::debug!("{}: the idle connection was closed, a new one is made", route.origin);
                     fresh = true;
                 }
-                Err(failed) => return Err(self.with_peer(failed.error, address)),
+                Err(failed) => return Err(peer.blamed_for(failed.error)),
             }
         }
     }

@@ -9,6 +9,7 @@ use super::body::ACCEPT_ENCODING;
 use super::h1::{RequestBody, encode_head};
 use super::{RequestOptions, Route, Settings};
 use crate::error::{Error, Kind, Phase, Result};
+use crate::origin::percent_decode;
 
 /// Content up to this size is put behind the head, sent with it in one write, and can be sent again.
 const SMALL: usize = 256 * 1024;
@@ -113,7 +114,9 @@ fn content_error(text: &str) -> Error {
 /// What stands between method and version: the path, or the whole URL for a proxy (RFC 9112, section 3.2).
 fn target(url: &url::Url, route: &Route) -> String {
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    if route.is_forwarded() { format!("{}{path}", route.origin) } else { path.to_owned() }
+    // The path of http and https has at least a slash; that of other schemes need not.
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    if route.is_forwarded() { format!("{}{path}", route.origin) } else { format!("{slash}{path}") }
 }
 
 /// The fields of a request: those that the sender gave, and those that go without saying.
@@ -203,26 +206,6 @@ fn basic_credentials(url: &url::Url) -> Option<String> {
     Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
 }
 
-/// Undoes percent-encoding; a `%` that is no code stays.
-pub(super) fn percent_decode(text: &[u8]) -> Vec<u8> {
-    let hex = |at: usize| text.get(at).and_then(|b| char::from(*b).to_digit(16));
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        match (byte, hex(at + 1), hex(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,6 +216,5 @@ mod tests {
         assert_eq!(of("http://h/"), None);
         // The example of RFC 7617, section 2, its space percent-encoded.
         assert_eq!(of("http://Aladdin:open%20sesame@h/").as_deref(), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
-        assert_eq!(percent_decode(b"a%2fb%zz%4"), b"a/b%zz%4");
     }
 }

@@ -27,12 +27,13 @@ use self::connection::{Connection, Stream};
 use self::deadline::Deadline;
 use self::directions::Directions;
 use self::message::Message;
+use self::peer::Peer;
 use self::pool::Pool;
 use self::resolve::Resolver;
 use self::tls::{Tls, TlsSettings};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::job::Field;
-use crate::origin::{Origin, Scheme};
+use crate::origin::{Origin, Scheme, check_socket_path};
 
 mod body;
 mod connect;
@@ -43,6 +44,7 @@ mod directions;
 mod exchange;
 pub mod h1;
 mod message;
+mod peer;
 mod pool;
 mod proxy;
 mod resolve;
@@ -189,7 +191,8 @@ impl TransportBuilder {
     }
 
     /// Makes every connection to this socket of the machine (unix-domain, stream), whatever the host of the URL: no name
-    /// is looked up and no proxy is used. On Unix only.
+    /// is looked up and no proxy is used. A URL of a socket (`http+unix://%2Frun%2Fdocker.sock/v1/info`) leads to its own
+    /// all the same. On Unix only.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> TransportBuilder {
         self.directions_mut().unix_socket = Some(path.into().into());
         self
@@ -239,12 +242,16 @@ impl TransportBuilder {
     ///
     /// # Errors
     /// [`Kind::Config`] where a file with certificates or keys cannot be used, SSLKEYLOGFILE is asked for and names no file
-    /// that can be written, the User-Agent cannot be sent, or a unix-domain socket is asked for on another system.
+    /// that can be written, the User-Agent cannot be sent, or a unix-domain socket is asked for on another system or has
+    /// too long a path.
     pub fn build(self) -> Result<Transport> {
         tls::check(&self.tls)?;
         Field::new("User-Agent", self.settings.user_agent.as_bytes())?;
-        if cfg!(not(unix)) && self.settings.directions.unix_socket.is_some() {
-            return Err(Error::new(Kind::Config, "unix-domain sockets are for Unix only: write a host and port"));
+        if let Some(path) = &self.settings.directions.unix_socket {
+            check_socket_path(path).map_err(|why| {
+                let shown: String = path.display().to_string().chars().take(200).collect();
+                Error::new(Kind::Config, format!("{shown:?} {why}"))
+            })?;
         }
         Ok(self.assemble())
     }
@@ -322,7 +329,7 @@ struct Route {
 impl Route {
     fn new(origin: Origin, settings: &Settings) -> Result<Route> {
         let directions = &settings.directions;
-        if directions.unix_socket.is_some() {
+        if directions.unix_socket.is_some() || origin.scheme() == Scheme::HttpUnix {
             return Ok(Route { origin, proxy: None, target: None });
         }
         Ok(Route { proxy: settings.proxies.of(&origin).cloned(), target: directions.target(&origin)?, origin })
@@ -387,9 +394,8 @@ impl Shared {
             (!stale).then_some(connection)
         });
         if let Some(connection) = if fresh { None } else { good.next() } {
-            trace.update(|progress| {
-                (progress.reused, progress.address) = (true, connection.address);
-            });
+            trace.update(|progress| progress.reused = true);
+            trace.tries(&connection.peer);
             return Ok(connection);
         }
         trace.update(|progress| progress.reused = false);
@@ -400,10 +406,14 @@ impl Shared {
 
     async fn open(&self, route: &Route, trace: &Trace) -> Result<Connection> {
         let started = Instant::now();
-        let (mut stream, address, resolved) = match &self.settings.directions.unix_socket {
+        // A URL of a socket means that one, whatever is set for the others.
+        let socket = route.origin.socket().map(Arc::from).or_else(|| self.settings.directions.unix_socket.clone());
+        let (mut stream, peer, resolved) = match socket {
             Some(path) => {
                 trace.enter(Phase::Connect);
-                (connect::connect_unix(path).await?, None, started)
+                let peer = Peer::Socket(path.clone());
+                trace.tries(&peer);
+                (connect::connect_unix(&path).await?, peer, started)
             }
             None => {
                 let opened = self.connect(route, started, trace).await.map_err(|error| match &route.proxy {
@@ -415,7 +425,7 @@ impl Shared {
                     None => error,
                 });
                 let (stream, address, resolved) = opened?;
-                (stream, Some(address), resolved)
+                (stream, Peer::Address(address), resolved)
             }
         };
         if let Some(proxy) = route.proxy.as_ref().filter(|_| !route.is_forwarded()) {
@@ -425,26 +435,16 @@ impl Shared {
         let connected = Instant::now();
         trace.update(|progress| trace::add(&mut progress.connect, connected - resolved));
         let stream = match route.origin.scheme() {
-            Scheme::Http => Stream::Plain(stream),
+            Scheme::Http | Scheme::HttpUnix => Stream::Plain(stream),
             Scheme::Https => {
                 trace.enter(Phase::Tls);
                 let stream = self.settings.tls.connect(&route.origin, stream).await;
-                let stream = stream.map_err(|error| self.with_peer(error, address))?;
+                let stream = stream.map_err(|error| peer.blamed_for(error))?;
                 trace.update(|progress| trace::add(&mut progress.tls, connected.elapsed()));
                 Stream::Tls(Box::new(stream))
             }
         };
-        Ok(Connection::new(stream, address))
-    }
-
-    /// The error with the address or the socket that was connected to, unless no peer is to blame.
-    fn with_peer(&self, error: Error, address: Option<SocketAddr>) -> Error {
-        match (address, &self.settings.directions.unix_socket) {
-            _ if error.kind() == Kind::Config => error,
-            (Some(address), _) => error.with_peer(address),
-            (None, Some(path)) => error.with_peer(path.display()),
-            (None, None) => error,
-        }
+        Ok(Connection::new(stream, peer))
     }
 
     /// A connection to the proxy or else the target, its address, and when that was known.

@@ -17,9 +17,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use url::Host;
 
-use super::message::percent_decode;
 use crate::error::{Error, Kind, Phase, Result};
-use crate::origin::{Origin, Scheme};
+use crate::origin::{Origin, Scheme, percent_decode};
 
 mod connect;
 mod env;
