@@ -100,12 +100,21 @@ impl Shared {
         trace.enter(Phase::Send);
         let sent_at = Instant::now();
         let parser = ResponseParser::new(message.method.as_ref(), self.settings.head_limits);
-        let mut exchange =
-            Exchange { connection: &mut connection, parser, interim: false, asked_for: false, head: None };
+        let mut exchange = Exchange {
+            connection: &mut connection,
+            parser,
+            interim: false,
+            asked_for: false,
+            head: None,
+            broken: None,
+        };
         let sent = match exchange.send(message, self.settings.expect100_timeout, trace).await {
             Ok(sent) => sent,
             // Even after a failed write there may be an answer that says why.
-            Err(Unsent::Socket) => Sent::Part,
+            Err(Unsent::Socket(error)) => {
+                exchange.broken = Some(error);
+                Sent::Part
+            }
             Err(Unsent::Unasked(error)) => return Err(exchange.failed(lost(error), Sent::Head)),
             Err(Unsent::Error(error)) => return Err(Failed { error, nothing_came: false, sent: Sent::Part }),
         };
@@ -125,7 +134,7 @@ impl Shared {
 /// Why a request was not sent whole.
 enum Unsent {
     /// The socket failed; an answer may have come before.
-    Socket,
+    Socket(io::Error),
     /// The socket failed while the content waited to be asked for.
     Unasked(io::Error),
     /// The content that was to be sent cannot be had, or what came meanwhile is no HTTP.
@@ -141,6 +150,8 @@ struct Exchange<'a> {
     /// Whether one of them was 100 (Continue).
     asked_for: bool,
     head: Option<(Head, Framing)>,
+    /// Why the request could not be sent whole. Said once, it is not said again where the answer is read.
+    broken: Option<io::Error>,
 }
 
 impl Exchange<'_> {
@@ -150,7 +161,7 @@ impl Exchange<'_> {
             Some((head, content)) => {
                 match self.write(head).await {
                     Ok(true) => {}
-                    Ok(false) | Err(Unsent::Socket) => return Ok(Sent::Head),
+                    Ok(false) | Err(Unsent::Socket(_)) => return Ok(Sent::Head),
                     Err(error) => return Err(error),
                 }
                 trace.enter(Phase::Head);
@@ -235,7 +246,7 @@ impl Exchange<'_> {
         let mut written = 0;
         loop {
             let listen = self.head.is_none();
-            match self.connection.write(bytes, &mut written, listen).await.map_err(|_| Unsent::Socket)? {
+            match self.connection.write(bytes, &mut written, listen).await.map_err(Unsent::Socket)? {
                 Written::All => return Ok(true),
                 Written::Closed => return Ok(false),
                 Written::Interrupted => self.parse().map_err(Unsent::Error)?,
@@ -254,7 +265,13 @@ impl Exchange<'_> {
                 return Ok(head);
             }
             let error = match self.connection.fill().await {
-                Ok(0) => self.parser.end_of_input(self.connection.buffered()),
+                Ok(0) => {
+                    let input = self.connection.buffered();
+                    match self.broken.take().filter(|_| self.parser.nothing_came(input)) {
+                        Some(error) => lost(error),
+                        None => self.parser.end_of_input(input),
+                    }
+                }
                 Ok(_) => continue,
                 Err(error) => lost(error),
             };
@@ -265,7 +282,13 @@ impl Exchange<'_> {
     /// The connection is gone before there was an answer.
     fn failed(&self, error: Error, sent: Sent) -> Failed {
         let nothing_came = !self.interim && self.parser.nothing_came(self.connection.buffered());
-        Failed { error: error.in_phase(Phase::Head), nothing_came, sent }
+        let error = match sent {
+            Sent::Whole | Sent::Head => error.in_phase(Phase::Head),
+            Sent::Part => Error::new(error.kind(), "the connection ended before the request was sent whole")
+                .in_phase(Phase::Send)
+                .with_source(error),
+        };
+        Failed { error, nothing_came, sent }
     }
 
     /// Takes the heads that are complete out of what has come.

@@ -430,7 +430,7 @@ impl Shared {
         };
         if let Some(proxy) = route.proxy.as_ref().filter(|_| !route.is_forwarded()) {
             trace.enter(Phase::Proxy);
-            stream = proxy.tunnel(route.target(), stream).await.map_err(|error| error.in_phase(Phase::Proxy))?;
+            stream = proxy.tunnel(route.target(), stream).await.map_err(|error| peer.blamed_for(error))?;
         }
         let connected = Instant::now();
         trace.update(|progress| trace::add(&mut progress.connect, connected - resolved));

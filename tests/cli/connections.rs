@@ -74,6 +74,62 @@ fn a_socket_takes_all_and_no_proxy_is_asked() {
     assert!(dir.read("r").contains("cannot connect to the socket none: no such file or directory"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_socket_is_a_source_like_any_other() {
+    use crate::common::Dir;
+    use crate::transport::sockets::socket_to;
+
+    let server = Server::start(|request| Reply::json(format!("{{\"path\":\"{}\"}}", request.path())));
+    let socket = socket_to(&server);
+    let dir = Dir::new();
+    let path = socket.path().to_str().expect("text");
+    dir.write("list", format!("# mine\ninfo {}\n", socket.url("/v1/info")));
+    dir.write(
+        "plan.toml",
+        format!(
+            "[hosts.{path:?}]\nheaders = {{ X-From = \"hosts\" }}\nper_host = 1\n\
+             [[job]]\nname = \"all\"\nurl = \"http+unix://{{socket}}/v1/{{n}}\"\n\
+             each = {{ socket = [{path:?}], n = [1, 2, 3] }}\nselect = {{ path = \"/path\" }}\n"
+        ),
+    );
+    let urls = [socket.url("/v1/[1-2]"), socket.url("/v1/3").replace("%2F", "%2f")];
+    let report = roundup(["get", &urls[0], &urls[1], "--report", "json", "-q"]).run().expect_code(0).json();
+    assert_eq!(report["results"][0]["url"], socket.url("/v1/1"));
+    assert_eq!(report["results"][2]["url"], urls[1]);
+    assert_eq!(report["results"][0]["attempts"][0]["address"], path);
+    let output = line("get -i list --body -q").inside(&dir).run().expect_code(0);
+    assert_eq!(output.stdout(), "{\"path\":\"/v1/info\"}");
+    let explained = line("check plan.toml").inside(&dir).run().expect_code(0);
+    assert!(explained.stdout().contains("host 1 at once"), "{explained:?}");
+    let report = line("run plan.toml --report json -q").inside(&dir).run().expect_code(0).json();
+    assert_eq!(report["results"][2]["data"]["path"], "/v1/3");
+    assert_eq!(report["results"][2]["url"], format!("http+unix://{}/v1/3", path.replace('/', "%2F")));
+    let seen = server.requests();
+    assert_eq!(seen.len(), 7);
+    assert!(seen.iter().all(|request| request.header("host") == Some("localhost")));
+    assert!(seen[4..].iter().all(|request| request.header("x-from") == Some("hosts")));
+    // The longest wait of those three is that of the third: they went one after the other.
+    let started = |nth: usize| report["results"][nth]["attempts"][0]["started_ms"].as_f64().expect("a number");
+    assert!(started(0) < started(1) && started(1) < started(2), "{report}");
+    line("get -i list --output-dir out -q").inside(&dir).run().expect_code(0);
+    let name = socket.url("/v1/info");
+    line("get --output-dir urls -q").arg(&name).inside(&dir).run().expect_code(0);
+    let saved = format!("urls/{}_v1_info", path.trim_start_matches('/').replace('/', "_"));
+    assert_eq!(dir.read(&saved), dir.read("out/info"));
+    // What no socket can be is found before anything is sent.
+    let long = format!("http+unix://%2F{}/v1", "x".repeat(300));
+    let output = roundup(["get", &long, "-q"]).run().expect_code(1);
+    assert!(
+        complaint(&output).ends_with("has a socket whose path is 301 bytes long: at most 107 are possible"),
+        "{output:?}"
+    );
+    let output = line("get http+unix:///run/docker.sock/v1 -q").run().expect_code(1);
+    let right = "names no socket: write its path percent-encoded where a host stands, as in \
+                 http+unix://%2Frun%2Fdocker.sock/v1/info";
+    assert!(complaint(&output).ends_with(right), "{output:?}");
+}
+
 #[test]
 fn mistakes_say_what_would_be_right() {
     for (words, said) in [

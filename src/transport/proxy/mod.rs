@@ -107,7 +107,7 @@ impl Proxy {
         match opened {
             Ok(()) => Ok(stream),
             Err(error) => {
-                let text = format!("no tunnel through the proxy {self} to {}:{}", origin.host(), origin.port());
+                let text = format!("no tunnel to {}:{} through the proxy {self}", origin.host(), origin.port());
                 Err(Error::new(error.kind(), text).in_phase(Phase::Proxy).with_source(error))
             }
         }
