@@ -6,6 +6,8 @@ mod connections;
 mod directions;
 mod expect;
 mod failures;
+#[cfg(target_os = "linux")]
+mod interface;
 mod requests;
 #[cfg(unix)]
 pub(crate) mod sockets;

@@ -43,6 +43,7 @@ mod deadline;
 mod directions;
 mod exchange;
 pub mod h1;
+mod interface;
 mod message;
 mod peer;
 mod pool;
@@ -54,6 +55,7 @@ mod trace;
 pub use self::body::body_error;
 pub use self::convert::{WireHead, into_surf};
 pub use self::directions::{ConnectTo, Family, Resolve};
+pub use self::interface::Interface;
 pub use self::pool::PoolLimits;
 pub use self::proxy::{Proxies, Proxy};
 pub use self::tls::{PublicKeyPins, Roots};
@@ -127,6 +129,7 @@ impl HttpClient for Transport {
 pub struct TransportBuilder {
     settings: Settings,
     tls: TlsSettings,
+    interface: Option<Interface>,
 }
 
 impl TransportBuilder {
@@ -190,6 +193,13 @@ impl TransportBuilder {
         self
     }
 
+    /// What connections are made from, to origins and to proxies; whatever the system chooses by default. Not for
+    /// unix-domain sockets.
+    pub fn interface(mut self, interface: Interface) -> TransportBuilder {
+        self.interface = Some(interface);
+        self
+    }
+
     /// Makes every connection to this socket of the machine (unix-domain, stream), whatever the host of the URL: no name
     /// is looked up and no proxy is used. A URL of a socket (`http+unix://%2Frun%2Fdocker.sock/v1/info`) leads to its own
     /// all the same. On Unix only.
@@ -242,10 +252,13 @@ impl TransportBuilder {
     ///
     /// # Errors
     /// [`Kind::Config`] where a file with certificates or keys cannot be used, SSLKEYLOGFILE is asked for and names no file
-    /// that can be written, the User-Agent cannot be sent, or a unix-domain socket is asked for on another system or has
+    /// that can be written, the User-Agent cannot be sent, there is no such interface or address to connect from, or a unix-domain socket is asked for on another system or has
     /// too long a path.
-    pub fn build(self) -> Result<Transport> {
+    pub fn build(mut self) -> Result<Transport> {
         tls::check(&self.tls)?;
+        if let Some(interface) = &self.interface {
+            self.directions_mut().local = Some(interface.local()?);
+        }
         Field::new("User-Agent", self.settings.user_agent.as_bytes())?;
         if let Some(path) = &self.settings.directions.unix_socket {
             check_socket_path(path).map_err(|why| {
@@ -466,13 +479,13 @@ impl Shared {
             Some(addresses) => addresses,
             None => self.resolver.resolve(host, started).await?,
         };
-        let addresses = directions.of_family(host, addresses)?;
+        let addresses = directions.within_reach(host, directions.of_family(host, addresses)?)?;
         let resolved = Instant::now();
         if looked_up {
             trace.update(|progress| trace::add(&mut progress.dns, resolved - started));
         }
         trace.enter(Phase::Connect);
-        let (stream, address) = connect::connect(&addresses, port, trace).await?;
+        let (stream, address) = connect::connect(&addresses, port, directions.local.as_ref(), trace).await?;
         Ok((stream, address, resolved))
     }
 

@@ -136,6 +136,9 @@ fn mistakes_say_what_would_be_right() {
         ("--resolve a:1", "--resolve: \"a:1\" has no address: write HOST:PORT:ADDRESS[,ADDRESS]"),
         ("--connect-to a:1:b", "--connect-to: \"a:1:b\" has fewer than three colons: write HOST1:PORT1:HOST2:PORT2"),
         ("-4 -6", "--ipv4 and --ipv6 exclude each other"),
+        ("--interface 192.0.2.1", "--interface: \"192.0.2.1\" is not an address of this machine"),
+        ("--interface if!", "--interface: \"if!\" names nothing to connect from: write the name of an interface"),
+        ("--interface lo --unix-socket s", "--unix-socket and --interface exclude each other"),
         ("--unix-socket s --proxy http://h:1", "--unix-socket and --proxy exclude each other"),
     ] {
         let output = line(&format!("get http://127.0.0.1:1/ {words}")).run().expect_code(1);
@@ -173,4 +176,28 @@ fn content_waits_where_the_header_field_says_so() {
     roundup(words).arg("1h").run().expect_code(0);
     roundup(words).arg("10ms").run().expect_code(0);
     server.join().expect("all went as written");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_are_made_from_where_it_is_said() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let url = format!("http://{}/", listener.local_addr().expect("bound"));
+    let server = std::thread::spawn(move || {
+        use std::io::{BufRead, BufReader, Write};
+        let mut peers = Vec::new();
+        for _ in 0..3 {
+            let (mut stream, peer) = listener.accept().expect("a connection");
+            peers.push(peer.ip().to_string());
+            let lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
+            let head = lines.map_while(Result::ok).take_while(|line| !line.is_empty());
+            assert!(head.count() > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7").expect("the client reads");
+        }
+        peers
+    });
+    roundup(["get", &url, "-q", "--interface", "127.0.0.3"]).run().expect_code(0);
+    roundup(["get", &url, "-q"]).env("ROUNDUP_INTERFACE", "host!127.0.0.4").run().expect_code(0);
+    roundup(["get", &url, "-q", "--interface=if!lo"]).env("ROUNDUP_UNIX_SOCKET", "/no/such").run().expect_code(0);
+    assert_eq!(server.join().expect("the server does not panic"), ["127.0.0.3", "127.0.0.4", "127.0.0.1"]);
 }

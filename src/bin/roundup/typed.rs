@@ -17,7 +17,7 @@ pub(crate) enum Typed {
 const COMMANDS: [&str; 6] = ["get", "run", "check", "compare", "demo", "serve"];
 
 /// Options with a value, of any command.
-const VALUES: [&str; 33] = [
+const VALUES: [&str; 34] = [
     "accept",
     "bearer",
     "cacert",
@@ -32,6 +32,7 @@ const VALUES: [&str; 33] = [
     "follow",
     "header",
     "input",
+    "interface",
     "key",
     "max-body",
     "method",
