@@ -11,6 +11,7 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use futures_rustls::client::TlsStream;
 
 use super::peer::Peer;
+use super::tls::Asked;
 
 /// What a connection reads into at first: a TLS record's worth.
 const BUFFER: usize = 16 * 1024;
@@ -33,13 +34,24 @@ pub(super) struct Connection {
     /// cost a system call that fails.
     answer_is_due: bool,
     pub(super) peer: Peer,
+    /// Whether the server asked for a client certificate.
+    pub(super) asked: Asked,
     /// How many requests it has served.
     pub(super) served: u64,
 }
 
 impl Connection {
     pub(super) fn new(stream: Stream, peer: Peer) -> Connection {
-        Connection { stream, buffer: vec![0; BUFFER], start: 0, end: 0, answer_is_due: false, peer, served: 0 }
+        Connection {
+            stream,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            end: 0,
+            answer_is_due: false,
+            peer,
+            asked: Asked::No,
+            served: 0,
+        }
     }
 
     /// What was read and not taken.

@@ -11,6 +11,7 @@ use http_client::http_types::Body;
 use super::connection::{Connection, Written};
 use super::h1::{BodyDecoder, Framing, Head, Progress, RequestBody, ResponseParser, encode_chunk, encode_last_chunk};
 use super::message::Message;
+use super::tls::{self, Asked};
 use super::trace::Trace;
 use super::{RequestOptions, Route, Shared};
 use crate::error::{Error, Kind, Phase, Result};
@@ -115,7 +116,7 @@ impl Shared {
                 exchange.broken = Some(error);
                 Sent::Part
             }
-            Err(Unsent::Unasked(error)) => return Err(exchange.failed(lost(error), Sent::Head)),
+            Err(Unsent::Unasked(error)) => return Err(exchange.failed(exchange.lost(error), Sent::Head)),
             Err(Unsent::Error(error)) => return Err(Failed { error, nothing_came: false, sent: Sent::Part }),
         };
         trace.enter(Phase::Head);
@@ -268,15 +269,20 @@ impl Exchange<'_> {
                 Ok(0) => {
                     let input = self.connection.buffered();
                     match self.broken.take().filter(|_| self.parser.nothing_came(input)) {
-                        Some(error) => lost(error),
+                        Some(error) => self.lost(error),
                         None => self.parser.end_of_input(input),
                     }
                 }
                 Ok(_) => continue,
-                Err(error) => lost(error),
+                Err(error) => self.lost(error),
             };
             return Err(self.failed(error, sent));
         }
+    }
+
+    /// What a socket error in place of an answer means. That nothing was asked for is said of the first answer alone.
+    fn lost(&self, error: io::Error) -> Error {
+        lost(error, if self.connection.served == 0 { self.connection.asked } else { Asked::No })
     }
 
     /// The connection is gone before there was an answer.
@@ -311,8 +317,8 @@ impl Exchange<'_> {
     }
 }
 
-fn lost(error: io::Error) -> Error {
-    if let Some(text) = super::tls::late(&error) {
+fn lost(error: io::Error, asked: Asked) -> Error {
+    if let Some(text) = tls::late(&error, asked) {
         return Error::new(Kind::Tls, text).with_source(error);
     }
     let text = match error.kind() {
@@ -322,5 +328,5 @@ fn lost(error: io::Error) -> Error {
         }
         _ => "reading the response failed",
     };
-    Error::new(Kind::Io, text).with_source(error)
+    Error::new(Kind::Io, format!("{text}{}", tls::without_certificate(asked))).with_source(error)
 }

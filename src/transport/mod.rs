@@ -30,7 +30,7 @@ use self::message::Message;
 use self::peer::Peer;
 use self::pool::Pool;
 use self::resolve::Resolver;
-use self::tls::{Tls, TlsSettings};
+use self::tls::{Asked, Tls, TlsSettings};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::job::Field;
 use crate::origin::{Origin, Scheme, check_socket_path};
@@ -447,17 +447,19 @@ impl Shared {
         }
         let connected = Instant::now();
         trace.update(|progress| trace::add(&mut progress.connect, connected - resolved));
-        let stream = match route.origin.scheme() {
-            Scheme::Http | Scheme::HttpUnix => Stream::Plain(stream),
+        let (stream, asked) = match route.origin.scheme() {
+            Scheme::Http | Scheme::HttpUnix => (Stream::Plain(stream), Asked::No),
             Scheme::Https => {
                 trace.enter(Phase::Tls);
                 let stream = self.settings.tls.connect(&route.origin, stream).await;
-                let stream = stream.map_err(|error| peer.blamed_for(error))?;
+                let (stream, asked) = stream.map_err(|error| peer.blamed_for(error))?;
                 trace.update(|progress| trace::add(&mut progress.tls, connected.elapsed()));
-                Stream::Tls(Box::new(stream))
+                (Stream::Tls(Box::new(stream)), asked)
             }
         };
-        Ok(Connection::new(stream, peer))
+        let mut connection = Connection::new(stream, peer);
+        connection.asked = asked;
+        Ok(connection)
     }
 
     /// A connection to the proxy or else the target, its address, and when that was known.
