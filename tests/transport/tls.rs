@@ -360,17 +360,19 @@ fn content_that_ends_with_the_connection_needs_close_notify() {
 #[test]
 fn sessions_are_resumed() {
     let authority = Authority::new();
-    let server = Server::builder().tls(authority.server(Leaf::Good)).start(|_| Reply::text("x"));
-    let roots = Roots::File(authority.ca_file().to_owned());
-    let transport = Transport::builder().roots(roots).pool(no_pool()).build().expect("good settings");
-    let client = Client::with_http_client(transport);
-    run(async {
-        for _ in 0..5 {
-            fetch(&client, get(&server.url("/"))).await.expect("it answers");
-        }
-    });
-    let stats = server.stats();
-    assert_eq!((stats.connections, stats.full_handshakes, stats.resumed_handshakes), (5, 1, 4));
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let server = Server::builder().tls(authority.server_with(Leaf::Good, &[version])).start(|_| Reply::text("x"));
+        let roots = Roots::File(authority.ca_file().to_owned());
+        let transport = Transport::builder().roots(roots).pool(no_pool()).build().expect("good settings");
+        let client = Client::with_http_client(transport);
+        run(async {
+            for _ in 0..5 {
+                fetch(&client, get(&server.url("/"))).await.expect("it answers");
+            }
+        });
+        let stats = server.stats();
+        assert_eq!((stats.connections, stats.full_handshakes, stats.resumed_handshakes), (5, 1, 4), "{version:?}");
+    }
 }
 
 #[test]
