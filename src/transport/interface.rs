@@ -178,18 +178,23 @@ impl Local {
     }
 
     fn bind(&self, socket: &TcpStream, ipv4: bool) -> io::Result<()> {
-        let own = if ipv4 { self.v4 } else { self.v6 };
         let bound = match &self.device {
-            Some(device) => sys::bind_to_device(socket, device).map_err(|error| self.unbound(error))?,
-            None => false,
+            Some(device) => sys::bind_to_device(socket, device),
+            None => Ok(false),
         };
-        let address = match (own, &self.device) {
-            (None, Some(device)) if !bound => Some(address_of(device, ipv4).map_err(|error| self.unbound(error))?),
-            (own, _) => own,
-        };
+        let address = bound.and_then(|bound| self.address(ipv4, bound)).map_err(|error| self.unbound(error))?;
         match address {
             Some(address) => rustix::net::bind(socket, &address).map_err(|error| self.unbound(error.into())),
             None => Ok(()),
+        }
+    }
+
+    /// The address to bind to, of this family; that of the interface where the socket could not be bound to it.
+    fn address(&self, ipv4: bool, bound: bool) -> io::Result<Option<SocketAddr>> {
+        let own = if ipv4 { self.v4 } else { self.v6 };
+        match &self.device {
+            Some(device) if own.is_none() && !bound => address_of(device, ipv4).map(Some),
+            _ => Ok(own),
         }
     }
 
@@ -377,6 +382,9 @@ mod tests {
             "lo" => assert!(address.ip().is_unspecified(), "{address}"),
             _ => assert_eq!(address.ip(), IpAddr::from([127, 0, 0, 1])),
         }
+        // As another process would be.
+        assert_eq!(lo.address(true, false).expect("it has one"), Some("127.0.0.1:0".parse().expect("an address")));
+        assert_eq!(lo.address(true, true).expect("none is needed"), None);
         let gone = Local { device: Some("no-such-if".into()), v4: None, v6: None };
         let error = gone.bind(&socket(), true).expect_err("there is none").to_string();
         assert_eq!(error, "no socket can be bound to no-such-if: no such device");
