@@ -363,7 +363,7 @@ impl State {
             started,
             total: now - since,
             status,
-            address: progress.address.map(|address| address.to_string().into()),
+            address: trace.peer().map(|peer| peer.to_string().into()),
             reused: progress.reused,
             waited,
             error,
