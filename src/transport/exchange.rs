@@ -111,9 +111,10 @@ impl Shared {
         };
         let sent = match exchange.send(message, self.settings.expect100_timeout, trace).await {
             Ok(sent) => sent,
-            // Even after a failed write there may be an answer that says why.
+            // Even after a failed write there may be an answer that says why. A broken pipe only says that there is an end,
+            // which the reader finds too, and not that it was a reset.
             Err(Unsent::Socket(error)) => {
-                exchange.broken = Some(error);
+                exchange.broken = Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
                 Sent::Part
             }
             Err(Unsent::Unasked(error)) => return Err(exchange.failed(exchange.lost(error), Sent::Head)),
