@@ -8,6 +8,7 @@ mod expect;
 mod failures;
 #[cfg(target_os = "linux")]
 mod interface;
+mod misbehaving;
 mod requests;
 #[cfg(unix)]
 pub(crate) mod sockets;
