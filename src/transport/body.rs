@@ -21,6 +21,7 @@ use super::connection::Connection;
 use super::deadline::Deadline;
 use super::h1::{BodyDecoder, BodyEvent};
 use super::trace::Trace;
+use super::turn::Turn;
 use super::{Route, Shared};
 use crate::error::{Error, Kind, Phase};
 
@@ -35,6 +36,7 @@ pub(super) struct WireBody {
     /// Where the connection goes afterwards; `None` where it must be closed.
     home: Option<(Arc<Shared>, Route)>,
     failed: bool,
+    turn: Turn,
 }
 
 impl WireBody {
@@ -45,7 +47,15 @@ impl WireBody {
         trace: Arc<Trace>,
         home: Option<(Arc<Shared>, Route)>,
     ) -> WireBody {
-        let mut body = WireBody { connection: Some(connection), decoder, deadline, trace, home, failed: false };
+        let mut body = WireBody {
+            connection: Some(connection),
+            decoder,
+            deadline,
+            trace,
+            home,
+            failed: false,
+            turn: Turn::default(),
+        };
         body.release_if_done();
         body
     }
@@ -93,6 +103,7 @@ impl WireBody {
 impl AsyncBufRead for WireBody {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
+        ready!(this.turn.poll(cx));
         match ready!(this.poll_content(cx)) {
             Ok(0) => {
                 this.release_if_done();
@@ -108,6 +119,7 @@ impl AsyncBufRead for WireBody {
 
     fn consume(self: Pin<&mut Self>, n: usize) {
         let this = self.get_mut();
+        this.turn.took(n);
         if let Some(connection) = &mut this.connection {
             connection.consume(n);
             this.decoder.consume_content(n);
@@ -169,7 +181,7 @@ impl Coding {
 
     /// Undoes the coding.
     pub(super) fn decode(self, body: WireBody) -> DecodedBody {
-        DecodedBody { coding: self, stage: Stage::Start(Some(Box::new(body))) }
+        DecodedBody { coding: self, stage: Stage::Start(Some(Box::new(body))), turn: Turn::default() }
     }
 }
 
@@ -181,6 +193,7 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 pub(super) struct DecodedBody {
     coding: Coding,
     stage: Stage,
+    turn: Turn,
 }
 
 enum Stage {
@@ -300,6 +313,7 @@ impl DecodedBody {
 impl AsyncBufRead for DecodedBody {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
+        ready!(this.turn.poll(cx));
         match ready!(this.poll_more(cx)) {
             Ok(true) => {}
             Ok(false) => return Poll::Ready(Ok(&[])),
@@ -316,7 +330,9 @@ impl AsyncBufRead for DecodedBody {
     }
 
     fn consume(self: Pin<&mut Self>, n: usize) {
-        if let Stage::Coded(decoder) = &mut self.get_mut().stage {
+        let this = self.get_mut();
+        this.turn.took(n);
+        if let Stage::Coded(decoder) = &mut this.stage {
             Pin::new(decoder).consume(n);
         }
     }

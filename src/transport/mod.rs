@@ -52,6 +52,7 @@ mod proxy;
 mod resolve;
 mod tls;
 mod trace;
+mod turn;
 #[cfg(not(feature = "proxy"))]
 mod without_proxy;
 
