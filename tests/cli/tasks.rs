@@ -16,8 +16,9 @@ fn sigusr1_lists_the_tasks_and_the_run_goes_on() {
         Reply::json("1")
     });
     let dir = Dir::new();
-    let job = |name: &str| format!("[[job]]\nname = \"{name}\"\nurl = \"{}\"\n", server.url("/"));
-    dir.write("plan.toml", job("weather") + &job("n ${TOKEN}"));
+    let job = |more: &str, path: &str| format!("[[job]]\n{more}url = \"{}\"\n", server.url(path));
+    // Without a name of its own, a job is called what its URL is.
+    dir.write("plan.toml", job("name = \"weather\"\n", "/") + &job("", "/?t=${TOKEN}"));
     dir.write("secrets", format!("TOKEN={SECRET}\n"));
     let mut running = line("run plan.toml --secrets secrets --concurrency 1 --report json").inside(&dir).spawn();
     server.wait_for(|stats| stats.requests == 1);
@@ -28,7 +29,7 @@ fn sigusr1_lists_the_tasks_and_the_run_goes_on() {
     release.send(()).expect("the server waits");
     server.wait_for(|stats| stats.requests == 2);
     running.signal(rustix::process::Signal::USR1);
-    let seen = running.wait_for_stderr("n [redacted]  ");
+    let seen = running.wait_for_stderr("/?t=${TOKEN}  ");
     release.send(()).expect("the server waits");
     let output = running.wait().expect_code(0);
     assert_eq!(endings(&output.json()), ["ok", "ok"]);
