@@ -7,8 +7,6 @@ use crate::error::{Error, Kind, Result};
 
 #[cfg(feature = "tls")]
 mod client;
-#[cfg(feature = "tls")]
-mod danger;
 #[cfg(not(feature = "tls"))]
 mod disabled;
 #[cfg(feature = "tls")]
