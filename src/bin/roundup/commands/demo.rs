@@ -11,8 +11,8 @@ use crate::failed::Failed;
 use crate::manner::Manner;
 use crate::options::Options;
 use crate::print;
-use crate::round::signals;
 use crate::server::{Server, Stats, demo_urls};
+use crate::signals::signals;
 use crate::work::Work;
 
 /// Where `serve` listens unless told otherwise.
