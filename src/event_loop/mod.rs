@@ -11,11 +11,26 @@
 //! | asyncio | here |
 //! |---|---|
 //! | `asyncio.run(main())` | [`EventLoop::run`] |
-//! | `asyncio.create_task(f())` | [`EventLoop::spawn`] |
+//! | `asyncio.create_task(f())` | [`EventLoop::spawn`], [`EventLoop::spawn_named`] |
 //! | `asyncio.gather(*fs, return_exceptions=True)` | [`EventLoop::gather`] |
-//! | `asyncio.sleep(s)` | [`sleep`] |
-//! | `asyncio.wait_for(f(), s)` | [`timeout`] |
-//! | `asyncio.to_thread(f)` | [`unblock`] |
+//! | `asyncio.gather(*fs)` | [`EventLoop::try_gather`] |
+//! | a semaphore around `gather` | [`EventLoop::gather_limited`] |
+//! | `asyncio.as_completed(fs)` | [`EventLoop::as_completed`] |
+//! | `asyncio.wait(ts, return_when=FIRST_COMPLETED)` | [`wait_first`] |
+//! | `asyncio.wait_for(f(), s)`, `asyncio.timeout(s)` | [`timeout`] |
+//! | `asyncio.TaskGroup()` | [`EventLoop::group`] |
+//! | `asyncio.sleep(s)` | [`sleep`], [`sleep_until`] |
+//! | `asyncio.Semaphore`, `asyncio.Lock`, `asyncio.Barrier` | [`Semaphore`], [`Mutex`], [`Barrier`] |
+//! | `asyncio.Event` | [`Event`] |
+//! | `asyncio.Queue(n)` | [`queue`] |
+//! | `asyncio.to_thread(f)`, `loop.run_in_executor(None, f)` | [`unblock`] |
+//! | `loop.call_later(s, f)` | [`Handle::call_later`] |
+//! | `asyncio.get_running_loop()` | [`Handle::current`] |
+//! | `asyncio.current_task()` | [`current_task`] |
+//! | `asyncio.all_tasks()`, `python -m asyncio ps` | [`EventLoop::tasks`], [`TaskTable`] |
+//! | `loop.slow_callback_duration` | [`Builder::slow_poll`] |
+//! | `task.cancel()`, `task.done()` | [`Task::cancel`], [`Task::is_finished`] |
+//! | an exception in a task | [`Task::join`] and its [`JoinError`] |
 //!
 //! ```
 //! use std::time::Duration;
@@ -34,32 +49,70 @@
 //! assert_eq!(doubled, [60, 20]);
 //! ```
 
-use std::future::Future;
-use std::rc::{Rc, Weak};
-
-use async_executor::LocalExecutor;
+use std::borrow::Cow;
+use std::future::{Future, poll_fn};
+use std::num::NonZeroUsize;
+use std::panic::Location;
+use std::pin::pin;
+use std::rc::Rc;
 
 mod blocking;
+mod builder;
+mod completed;
+mod core;
+mod current;
 mod gather;
+mod group;
+mod handle;
+mod host;
+mod signal;
+mod sync;
+mod task;
 mod time;
+mod timers;
+mod watch;
 
 pub use self::blocking::{MAX_BLOCKING_THREADS, unblock};
-pub use self::gather::Gather;
-pub use self::time::{Elapsed, sleep, timeout};
-pub use async_executor::Task;
+pub use self::builder::Builder;
+pub use self::completed::{AsCompleted, TryGather};
+pub use self::gather::{Gather, wait_first};
+pub use self::group::{GroupTask, TaskGroup};
+pub use self::handle::{Closed, Handle};
+pub use self::sync::{Event, queue};
+pub use self::task::{JoinError, Task};
+pub use self::time::{Elapsed, Sleep, sleep, sleep_until, timeout};
+pub use self::watch::{DEFAULT_SLOW_POLL, SlowPoll, TaskInfo, TaskState, TaskTable};
+pub use async_lock::{Barrier, Mutex, Semaphore};
+
+use self::core::Core;
+use self::current::Entered;
 
 /// A loop that runs tasks on the thread that runs it.
 ///
 /// Dropping the loop cancels the tasks that are still in it. It is bound to its thread: neither `Send` nor `Sync`.
-#[derive(Debug, Default)]
+///
+/// ```compile_fail
+/// let event_loop = roundup::EventLoop::new();
+/// std::thread::spawn(move || event_loop.tick());
+/// ```
+#[derive(Debug)]
 pub struct EventLoop {
-    executor: Rc<LocalExecutor<'static>>,
+    core: Rc<Core>,
 }
 
 impl EventLoop {
-    /// A loop without tasks. Starts no thread yet.
+    /// A loop without tasks, which keeps no list of them. Starts no thread yet.
     pub fn new() -> EventLoop {
-        EventLoop::default()
+        EventLoop::with(Core::new(None))
+    }
+
+    /// A loop that knows its tasks by name and reports those that hold it.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    fn with(core: Core) -> EventLoop {
+        EventLoop { core: Rc::new(core) }
     }
 
     /// Runs the loop on this thread until `main` has ended, and returns what it returned.
@@ -68,16 +121,50 @@ impl EventLoop {
     /// borrow from its surroundings; it is polled by the loop but is not itself a task.
     ///
     /// # Panics
-    /// Where `main` panics, or awaits a task that panicked.
+    /// Where `main` panics, or awaits a task that panicked. And where an event loop runs on this thread already: the outer
+    /// one would stand still until the inner one ends. Await the future instead, or spawn it.
+    #[track_caller]
     pub fn run<T>(&self, main: impl Future<Output = T>) -> T {
-        async_io::block_on(self.executor.run(main))
+        let entered = Entered::new(&self.core, "EventLoop::run");
+        let core = &*self.core;
+        // Not inside of the closure, which has no caller.
+        let place = Location::caller();
+        let mut tracked = core.watch.as_ref().map(|watch| watch.add(Some(Cow::Borrowed("main")), place));
+        let mut main = pin!(main);
+        let leave = Leave(self);
+        // The host is not asked for what this thread does by itself.
+        core.signal.run();
+        core.signal.wake_main();
+        let value = async_io::block_on(poll_fn(|cx| core.poll_until(main.as_mut(), tracked.as_mut(), cx)));
+        drop(entered);
+        drop(leave);
+        value
     }
 
     /// Starts a task: it runs whether or not it is awaited, as soon as the loop does.
     ///
     /// Dropping the [`Task`] cancels it; [`Task::detach`] lets it go on unobserved.
+    ///
+    /// ```compile_fail
+    /// #![deny(unused_must_use)]
+    /// # let event_loop = roundup::EventLoop::new();
+    /// // Cancelled as soon as it was started: the compiler says so.
+    /// event_loop.spawn(async { println!("never") });
+    /// ```
+    #[track_caller]
     pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
-        self.executor.spawn(future)
+        self.core.spawn(None, Location::caller(), future)
+    }
+
+    /// The same with a name, for [`tasks`](Self::tasks) and for reports of slow polls. A loop that keeps no list of its
+    /// tasks drops the name.
+    #[track_caller]
+    pub fn spawn_named<T: 'static>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: impl Future<Output = T> + 'static,
+    ) -> Task<T> {
+        self.core.spawn(Some(name.into()), Location::caller(), future)
     }
 
     /// Starts all of these as tasks, at once, and resolves to their results in the order given.
@@ -85,28 +172,168 @@ impl EventLoop {
     /// They run even if the result is never awaited, so there is no list of things that silently never ran. One that
     /// fails leaves the others alone: let the items be `Result`s and look at them afterwards. Dropping the [`Gather`]
     /// cancels those that have not ended.
+    #[track_caller]
     pub fn gather<F>(&self, futures: impl IntoIterator<Item = F>) -> Gather<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        Gather::new(futures.into_iter().map(|future| self.spawn(future)))
+        let place = Location::caller();
+        Gather::new(futures.into_iter().map(|future| self.core.spawn(None, place, future)))
+    }
+
+    /// Starts all of these as tasks, and resolves to their values in the order given, or to the first error; the other
+    /// tasks are cancelled then.
+    ///
+    /// ```
+    /// # use roundup::EventLoop;
+    /// let event_loop = EventLoop::new();
+    /// let parsed = event_loop.try_gather(["1", "x", "3"].map(|text| async { text.parse::<u8>() }));
+    /// assert!(event_loop.run(parsed).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// The error of the task that failed first.
+    #[track_caller]
+    pub fn try_gather<T, E, F>(&self, futures: impl IntoIterator<Item = F>) -> TryGather<T, E>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+        E: 'static,
+    {
+        TryGather::new(AsCompleted::new(futures, &self.core, Location::caller()))
+    }
+
+    /// Runs these as tasks, at most `limit` of them at once, and resolves to their results in the order given: a gather
+    /// that floods nobody. A future is taken from the iterator when its turn has come.
+    ///
+    /// They run whether or not this is awaited. Dropping it cancels those that have not ended.
+    ///
+    /// ```
+    /// # use std::num::NonZeroUsize;
+    /// # use roundup::EventLoop;
+    /// let event_loop = EventLoop::new();
+    /// let two = NonZeroUsize::new(2).expect("not zero");
+    /// let squares = event_loop.gather_limited(two, (0..5).map(|n| async move { n * n }));
+    /// assert_eq!(event_loop.run(squares), [0, 1, 4, 9, 16]);
+    /// ```
+    ///
+    /// # Panics
+    /// When awaited, where one of the tasks has panicked; those that had not ended are cancelled then.
+    #[track_caller]
+    pub fn gather_limited<F, I>(&self, limit: NonZeroUsize, futures: I) -> Task<Vec<F::Output>>
+    where
+        I: IntoIterator<Item = F>,
+        I::IntoIter: 'static,
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let place = Location::caller();
+        let futures = futures.into_iter();
+        self.core.spawn(None, place, gather::limited(self.handle(), place, limit, futures))
+    }
+
+    /// Starts all of these as tasks, and streams their results as they end, each with its place in the list.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use futures_lite::StreamExt;
+    /// # use roundup::event_loop::{EventLoop, sleep};
+    /// let event_loop = EventLoop::new();
+    /// let mut completed = event_loop.as_completed([20, 1].map(|ms| async move {
+    ///     sleep(Duration::from_millis(ms)).await;
+    ///     ms
+    /// }));
+    /// assert_eq!(event_loop.run(completed.next()), Some((1, 1)));
+    /// assert_eq!(event_loop.run(completed.next()), Some((0, 20)));
+    /// ```
+    #[track_caller]
+    pub fn as_completed<F>(&self, futures: impl IntoIterator<Item = F>) -> AsCompleted<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        AsCompleted::new(futures, &self.core, Location::caller())
+    }
+
+    /// Runs `body`, which can start tasks in the group, and ends when `body` and all of these have ended.
+    ///
+    /// The first error, of `body` or of a task, cancels the rest; it is returned when they are gone. A panic of a task does
+    /// the same and goes on here. Dropping what this returns cancels all, too: no task is leaked.
+    ///
+    /// ```
+    /// # use roundup::EventLoop;
+    /// let event_loop = EventLoop::new();
+    /// let total = event_loop.run(event_loop.group(async |group| {
+    ///     let one = group.spawn(async { "1".parse::<u32>() });
+    ///     let two = group.spawn(async { "2".parse::<u32>() });
+    ///     Ok(one.await + two.await)
+    /// }));
+    /// assert_eq!(total, Ok(3));
+    /// ```
+    ///
+    /// # Errors
+    /// The first one of `body` and the tasks.
+    pub async fn group<T, E: 'static>(&self, body: impl AsyncFnOnce(&TaskGroup<E>) -> Result<T, E>) -> Result<T, E> {
+        TaskGroup::run(self.handle(), body).await
     }
 
     /// A handle with which tasks can start further tasks on this loop. It does not keep the loop alive.
     pub fn handle(&self) -> Handle {
-        Handle(Rc::downgrade(&self.executor))
+        Handle(Rc::downgrade(&self.core))
+    }
+
+    /// The tasks that have not ended, in the order in which they were spawned, and the main future where one runs. None for
+    /// a loop that keeps no list, as [`EventLoop::new`] makes it.
+    ///
+    /// ```
+    /// # use roundup::event_loop::{EventLoop, TaskState, TaskTable, current_task};
+    /// let event_loop = EventLoop::builder().build();
+    /// let slow = event_loop.spawn_named("weather", std::future::pending::<()>());
+    /// event_loop.run_until_stalled();
+    /// let tasks = event_loop.tasks().expect("it keeps a list");
+    /// assert_eq!((&*tasks[0].name, tasks[0].polls, tasks[0].state), ("weather", 1, TaskState::Waiting));
+    /// print!("{}", TaskTable(&tasks));
+    /// # drop(slow);
+    /// ```
+    pub fn tasks(&self) -> Option<Vec<TaskInfo>> {
+        Some(self.core.watch.as_ref()?.tasks())
     }
 }
 
-/// Starts tasks on a loop from within it. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Handle(Weak<LocalExecutor<'static>>);
+impl Default for EventLoop {
+    fn default() -> EventLoop {
+        EventLoop::new()
+    }
+}
 
-impl Handle {
-    /// Starts a task, as [`EventLoop::spawn`] does; `None`, and the future is dropped, where the loop is gone.
-    pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Option<Task<T>> {
-        Some(self.0.upgrade()?.spawn(future))
+impl Drop for EventLoop {
+    fn drop(&mut self) {
+        // Wakers may outlive the loop by far, and the host's callback need not.
+        self.core.signal.set_host(None);
+    }
+}
+
+/// The task that is polled now on this thread: `asyncio.current_task()`. None outside of a task, and in a loop that keeps
+/// no list of them.
+///
+/// ```
+/// # use roundup::event_loop::{EventLoop, current_task};
+/// let event_loop = EventLoop::builder().build();
+/// let name = event_loop.spawn_named("weather", async { current_task().map(|task| task.name) });
+/// assert_eq!(event_loop.run(name).as_deref(), Some("weather"));
+/// ```
+pub fn current_task() -> Option<TaskInfo> {
+    current::core()?.watch.as_ref()?.current()
+}
+
+/// The thread is not blocked any more, however that came.
+struct Leave<'a>(&'a EventLoop);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.core.signal.unblock();
+        self.0.core.hand_over();
     }
 }
 
@@ -156,7 +383,7 @@ mod tests {
         });
         assert_eq!(*ran.borrow(), [1, 3]);
         drop(event_loop);
-        assert!(handle.spawn(async {}).is_none());
+        assert_eq!(handle.spawn(async {}).expect_err("it is gone"), Closed);
     }
 
     #[test]

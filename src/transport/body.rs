@@ -72,6 +72,14 @@ impl WireBody {
         }
     }
 
+    /// The error with the peer named, which timeouts do themselves.
+    fn blamed(&self, error: Error) -> io::Error {
+        io::Error::other(match self.trace.peer() {
+            Some(peer) if error.kind() != Kind::Timeout => peer.blamed_for(error),
+            _ => error,
+        })
+    }
+
     fn release_if_done(&mut self) {
         if !self.decoder.is_done() {
             return;
@@ -93,7 +101,7 @@ impl AsyncBufRead for WireBody {
             Ok(n) => Poll::Ready(Ok(this.connection.as_ref().map_or(&[], |connection| &connection.buffered()[..n]))),
             Err(error) => {
                 (this.connection, this.home, this.failed) = (None, None, true);
-                Poll::Ready(Err(io::Error::other(error)))
+                Poll::Ready(Err(this.blamed(error)))
             }
         }
     }
@@ -271,12 +279,14 @@ impl DecodedBody {
                     };
                 }
                 Stage::Coded(decoder) => {
-                    if !ready!(Pin::new(&mut *decoder).poll_fill_buf(cx)).map_err(coding_error)?.is_empty() {
-                        return Poll::Ready(Ok(true));
+                    match ready!(Pin::new(&mut *decoder).poll_fill_buf(cx)) {
+                        Ok([]) => {}
+                        Ok(_) => return Poll::Ready(Ok(true)),
+                        Err(error) => return Poll::Ready(Err(coding_error(error, &decoder.wire()))),
                     }
                     if !ready!(decoder.wire().poll_fill_buf(cx))?.is_empty() {
                         let error = Error::new(Kind::Body, "the compressed content is followed by other bytes");
-                        return Poll::Ready(Err(io::Error::other(error.in_phase(Phase::Body))));
+                        return Poll::Ready(Err(decoder.wire().blamed(error.in_phase(Phase::Body))));
                     }
                     self.stage = Stage::Ended;
                 }
@@ -345,7 +355,7 @@ pub fn body_error(error: io::Error) -> Error {
 }
 
 /// What a decoder says is wrong, unless it only passes on what the wire said.
-fn coding_error(error: io::Error) -> io::Error {
+fn coding_error(error: io::Error, wire: &WireBody) -> io::Error {
     if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
         return error;
     }
@@ -353,7 +363,7 @@ fn coding_error(error: io::Error) -> io::Error {
         io::ErrorKind::UnexpectedEof => "the compressed content is cut short",
         _ => "the compressed content is corrupt",
     };
-    io::Error::other(Error::new(Kind::Body, text).in_phase(Phase::Body).with_source(error))
+    wire.blamed(Error::new(Kind::Body, text).in_phase(Phase::Body).with_source(error))
 }
 
 /// What a failed read inside a body means.

@@ -116,6 +116,14 @@ pub(crate) struct Fetching {
     #[argh(option, arg_name = "path")]
     unix_socket: Option<String>,
 
+    /// connect from this interface or address of this machine; if!name and host!name say which it is
+    #[argh(option, arg_name = "name")]
+    interface: Option<String>,
+
+    /// how long content waits to be asked for, with the header field 'Expect: 100-continue' (1s)
+    #[argh(option, arg_name = "time")]
+    expect100_timeout: Option<String>,
+
     /// a header field to send, 'Name: value'; may be given several times
     #[argh(option, short = 'H', arg_name = "field")]
     header: Vec<String>,
@@ -229,6 +237,8 @@ impl Fetching {
         options.give("ipv4", self.ipv4);
         options.give("ipv6", self.ipv6);
         options.give("unix-socket", self.unix_socket);
+        options.give("interface", self.interface);
+        options.give("expect100-timeout", self.expect100_timeout);
         options.give("header", self.header);
         options.give("method", self.method);
         options.give("data", self.data);

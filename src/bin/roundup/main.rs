@@ -30,6 +30,7 @@ mod round;
 #[cfg(feature = "demo")]
 mod server;
 mod signals;
+mod tasks;
 mod typed;
 mod work;
 mod writer;

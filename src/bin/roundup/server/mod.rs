@@ -192,7 +192,7 @@ async fn accept(listener: &Async<TcpListener>, handle: &Handle, state: &Rc<State
             linger(&socket).await;
         });
         // The loop is there, as it runs this.
-        if let Some(task) = task {
+        if let Ok(task) = task {
             task.detach();
         }
     }

@@ -1,0 +1,193 @@
+//! The executor, and what is done between two of its tasks: timers are fired, and where nothing is ready, the loop is
+//! put to sleep so that whatever comes next wakes it.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use async_executor::LocalExecutor;
+use async_io::Timer;
+use futures_lite::future::yield_now;
+
+use super::signal::{Main, Signal};
+use super::task::Task;
+use super::timers;
+use super::watch::{Tracked, Watch};
+
+/// How many tasks are polled before the main future and the timers have their turn.
+const BURST: usize = 61;
+
+/// How many tasks are polled before sockets are looked at, which takes a system call. As in async-executor.
+const ROUND: usize = 200;
+
+/// What an [`EventLoop`](super::EventLoop) and its handles share.
+pub(super) struct Core {
+    /// Resolves never; polled where nothing is ready. Before the executor, which it holds on to.
+    idle: RefCell<Pin<Box<dyn Future<Output = ()>>>>,
+    executor: Rc<LocalExecutor<'static>>,
+    /// The timer of async-io that stands for the earliest of ours.
+    armed: RefCell<Option<(Instant, Timer)>>,
+    pub(super) signal: Arc<Signal>,
+    waker: Waker,
+    main: Waker,
+    pub(super) watch: Option<Watch>,
+}
+
+impl Core {
+    pub(super) fn new(watch: Option<Watch>) -> Core {
+        let executor = Rc::new(LocalExecutor::new());
+        let signal = Signal::new();
+        let idle = {
+            let executor = executor.clone();
+            async move {
+                loop {
+                    // Leaves a waker with the executor. A task that another thread woke just now is run here; then what
+                    // called this is to look again.
+                    executor.tick().await;
+                    yield_now().await;
+                }
+            }
+        };
+        Core {
+            idle: RefCell::new(Box::pin(idle)),
+            executor,
+            armed: RefCell::new(None),
+            waker: Waker::from(signal.clone()),
+            main: Waker::from(Arc::new(Main(signal.clone()))),
+            signal,
+            watch,
+        }
+    }
+
+    pub(super) fn spawn<T: 'static>(
+        &self,
+        name: Option<Cow<'static, str>>,
+        place: &'static Location<'static>,
+        future: impl Future<Output = T> + 'static,
+    ) -> Task<T> {
+        let task = match &self.watch {
+            None => self.executor.spawn(future),
+            Some(watch) => self.executor.spawn(watch.add(name, place).follow(future)),
+        };
+        Task::new(task, place)
+    }
+
+    /// Polls `main` and the tasks until `main` has ended, or nothing is ready, or the sockets are due for a look.
+    pub(super) fn poll_until<F: Future>(
+        &self,
+        mut main: Pin<&mut F>,
+        mut tracked: Option<&mut Tracked>,
+        cx: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        self.signal.block(cx.waker());
+        timers::fire();
+        let mut polls = 0;
+        while polls < ROUND {
+            self.signal.run();
+            if self.signal.take_main() {
+                let cx = &mut Context::from_waker(&self.main);
+                let polled = match &mut tracked {
+                    None => main.as_mut().poll(cx),
+                    Some(tracked) => tracked.poll(main.as_mut(), cx),
+                };
+                if polled.is_ready() {
+                    return polled;
+                }
+                polls += 1;
+            }
+            let mut burst = 0;
+            while burst < BURST && self.executor.try_tick() {
+                burst += 1;
+            }
+            polls += burst;
+            if burst == BURST {
+                timers::fire();
+            } else if self.fall_asleep() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Polls tasks until `go_on`, which is asked with the number of polls after each, says no, or nothing is ready. True
+    /// where more may be ready.
+    pub(super) fn poll_while(&self, mut go_on: impl FnMut(usize) -> bool) -> bool {
+        let mut polls = 0;
+        loop {
+            self.signal.run();
+            timers::fire();
+            while self.executor.try_tick() {
+                polls += 1;
+                if !go_on(polls) {
+                    return true;
+                }
+                if polls % BURST == 0 {
+                    timers::fire();
+                }
+            }
+            if self.fall_asleep() {
+                return false;
+            }
+        }
+    }
+
+    /// Sees to it that the host is told when there is something to do, which may be now.
+    pub(super) fn hand_over(&self) {
+        if self.signal.has_host() {
+            self.signal.run();
+            if !self.fall_asleep() {
+                self.signal.insist();
+            }
+        }
+    }
+
+    /// False where something has become ready meanwhile. Otherwise the next wake-up is passed on.
+    fn fall_asleep(&self) -> bool {
+        if self.signal.is_notified() || timers::fire() {
+            return false;
+        }
+        let cx = &mut Context::from_waker(&self.waker);
+        let _ = self.idle.borrow_mut().as_mut().poll(cx);
+        self.arm(cx);
+        self.signal.sleep()
+    }
+
+    /// Has async-io wake the loop when the earliest timer is due.
+    fn arm(&self, cx: &mut Context<'_>) {
+        let mut armed = self.armed.borrow_mut();
+        let Some(at) = timers::next() else {
+            *armed = None;
+            return;
+        };
+        // One that is due earlier, for a timer that was disarmed since, is left alone: most of them are, and to wake up
+        // once too often costs less than to tell the reactor of each.
+        if let Some((due, timer)) = &mut *armed {
+            if *due <= at && Pin::new(timer).poll(cx).is_pending() {
+                return;
+            }
+        }
+        let mut timer = Timer::at(at);
+        // One that has fired is never ready again.
+        *armed = match Pin::new(&mut timer).poll(cx) {
+            Poll::Ready(_) => {
+                self.signal.notify();
+                None
+            }
+            Poll::Pending => Some((at, timer)),
+        };
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("executor", &self.executor).field("watched", &self.watch.is_some()).finish()
+    }
+}
