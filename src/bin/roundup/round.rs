@@ -13,6 +13,7 @@ use roundup::{Fetcher, Summary};
 use crate::exit::Exit;
 use crate::manner::Manner;
 use crate::progress::Progress;
+use crate::signals::signals;
 use crate::tasks::Tasks;
 use crate::work::Work;
 use crate::writer::{Writer, complain};
@@ -124,14 +125,4 @@ impl Interrupts {
             stopper.stop();
         }
     }
-}
-
-/// The signals that end a run.
-pub(crate) fn signals() -> std::io::Result<async_signal::Signals> {
-    #[cfg(unix)]
-    let list = [async_signal::Signal::Int, async_signal::Signal::Term];
-    // On Windows, only Ctrl-C is one.
-    #[cfg(not(unix))]
-    let list = [async_signal::Signal::Int];
-    async_signal::Signals::new(list)
 }

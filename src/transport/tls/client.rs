@@ -8,8 +8,7 @@ use std::sync::Arc;
 use async_io::Async;
 use async_lock::OnceCell;
 use futures_rustls::TlsConnector;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
@@ -17,7 +16,7 @@ use rustls::{ClientConfig, KeyLogFile, RootCertStore};
 
 use super::asked::{Noting, noted};
 use super::verify::Verifier;
-use super::{Asked, Roots, TlsSettings, danger, failure, files};
+use super::{Asked, Roots, TlsSettings, failure, files};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::event_loop::unblock;
 use crate::origin::Origin;
@@ -74,19 +73,18 @@ impl Tls {
 fn client_config(settings: &TlsSettings) -> Result<ClientConfig> {
     let provider = provider();
     let unusable = |error| Error::new(Kind::Tls, "TLS cannot be set up").with_source(error);
-    let inner: Arc<dyn ServerCertVerifier> = if settings.danger_accept_invalid_certs {
-        Arc::new(danger::AcceptAll(provider.clone()))
-    } else {
-        let roots = Arc::new(files::root_store(settings)?);
-        WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
-            .build()
-            .map_err(|error| Error::new(Kind::Tls, "no authority is trusted").with_source(error))?
-    };
+    // Any certificate is accepted where no authorities are named.
+    let roots = (!settings.danger_accept_invalid_certs).then(|| files::root_store(settings)).transpose()?;
+    if roots.as_ref().is_some_and(RootCertStore::is_empty) {
+        return Err(Error::new(Kind::Tls, "no authority is trusted: the root store is empty"));
+    }
+    let algorithms = provider.signature_verification_algorithms;
+    let verifier = Verifier { roots, algorithms, pins: settings.pins.clone() };
     let builder = ClientConfig::builder_with_details(provider.clone(), settings.clock.provider())
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { inner, pins: settings.pins.clone() }));
+        .with_custom_certificate_verifier(Arc::new(verifier));
     let own = settings.identity.as_ref().map(|identity| files::certified_key(identity, &provider)).transpose()?;
     let own = own.map(|key| Arc::new(SingleCertAndKey::from(key)) as Arc<dyn ResolvesClientCert>);
     let mut config = builder.with_client_cert_resolver(Arc::new(Noting(own)));

@@ -11,8 +11,6 @@ mod asked;
 mod client;
 #[cfg(feature = "tls")]
 mod clock;
-#[cfg(feature = "tls")]
-mod danger;
 #[cfg(not(feature = "tls"))]
 mod disabled;
 #[cfg(feature = "tls")]

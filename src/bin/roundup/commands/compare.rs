@@ -11,13 +11,13 @@ use crate::args::Compare;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::manner::Manner;
+use crate::options::Options;
 use crate::print;
 use crate::round::{Finished, Interrupts, event_loop, round_up};
 use crate::work::Work;
 use crate::writer::complain;
 
-pub(crate) fn compare(mut compare: Compare) -> Result<Exit, Failed> {
-    let mut options = compare.options();
+pub(crate) fn compare(compare: Compare, mut options: Options) -> Result<Exit, Failed> {
     options.give("input", compare.input);
     options.give("globoff", compare.globoff);
     options.give("secrets", compare.secrets);
