@@ -4,3 +4,5 @@
 
 #[path = "event_loop/examples.rs"]
 mod examples;
+#[path = "event_loop/fairness.rs"]
+mod fairness;
