@@ -87,6 +87,7 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<F::Output> {
         self.signal.block(cx.waker());
+        self.pause();
         timers::fire();
         let mut polls = 0;
         while polls < ROUND {
@@ -108,7 +109,7 @@ impl Core {
             }
             polls += burst;
             if burst == BURST {
-                timers::fire();
+                self.fire();
             } else if self.fall_asleep() {
                 return Poll::Pending;
             }
@@ -121,16 +122,17 @@ impl Core {
     /// where more may be ready.
     pub(super) fn poll_while(&self, mut go_on: impl FnMut(usize) -> bool) -> bool {
         let mut polls = 0;
+        self.pause();
         loop {
             self.signal.run();
-            timers::fire();
+            self.fire();
             while self.executor.try_tick() {
                 polls += 1;
                 if !go_on(polls) {
                     return true;
                 }
                 if polls % BURST == 0 {
-                    timers::fire();
+                    self.fire();
                 }
             }
             if self.fall_asleep() {
@@ -151,13 +153,29 @@ impl Core {
 
     /// False where something has become ready meanwhile. Otherwise the next wake-up is passed on.
     fn fall_asleep(&self) -> bool {
-        if self.signal.is_notified() || timers::fire() {
+        if self.signal.is_notified() || self.fire() {
             return false;
         }
         let cx = &mut Context::from_waker(&self.waker);
         let _ = self.idle.borrow_mut().as_mut().poll(cx);
         self.arm(cx);
         self.signal.sleep()
+    }
+
+    /// Fires timers, and says whether there were any. To fire many takes its time.
+    fn fire(&self) -> bool {
+        let fired = timers::fire();
+        if fired {
+            self.pause();
+        }
+        fired
+    }
+
+    /// What the thread does now is no task's doing.
+    fn pause(&self) {
+        if let Some(watch) = &self.watch {
+            watch.pause();
+        }
     }
 
     /// Has async-io wake the loop when the earliest timer is due.
