@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_executor::LocalExecutor;
 use async_io::Timer;
@@ -24,8 +24,12 @@ use super::watch::{Tracked, Watch};
 /// How many tasks are polled before the main future and the timers have their turn.
 const BURST: usize = 61;
 
-/// How many tasks are polled before sockets are looked at, which takes a system call. As in async-executor.
-const ROUND: usize = 200;
+/// How many tasks are polled at most before sockets are looked at, which takes some system calls, or 2 us.
+const ROUND: usize = 1_000;
+
+/// How long they are polled at most, looked at after every burst: tasks that take their time must not keep the sockets
+/// waiting for a thousand of them.
+const SLICE: Duration = Duration::from_micros(100);
 
 /// What an [`EventLoop`](super::EventLoop) and its handles share.
 pub(super) struct Core {
@@ -89,7 +93,7 @@ impl Core {
         self.signal.block(cx.waker());
         self.pause();
         timers::fire();
-        let mut polls = 0;
+        let (mut polls, mut look, mut since) = (0, BURST, None);
         while polls < ROUND {
             self.signal.run();
             if self.signal.take_main() {
@@ -108,10 +112,17 @@ impl Core {
                 burst += 1;
             }
             polls += burst;
-            if burst == BURST {
-                self.fire();
-            } else if self.fall_asleep() {
+            if burst < BURST && self.fall_asleep() {
                 return Poll::Pending;
+            }
+            if polls >= look {
+                look = polls + BURST;
+                self.fire();
+                let now = Instant::now();
+                // Measured from the first burst on, so that a loop that has little to do reads no clock.
+                if now.saturating_duration_since(*since.get_or_insert(now)) >= SLICE {
+                    break;
+                }
             }
         }
         cx.waker().wake_by_ref();
