@@ -100,3 +100,66 @@ fn flood() {
         assert_eq!((count(after, 200), count(after, 429)), (40, 0), "{lines:?}");
     }
 }
+
+/// The number at the start of this text.
+fn first(text: &str) -> u64 {
+    text.split(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("no number in {text:?}"))
+}
+
+/// What follows this beginning, of the one line that has it.
+fn after<'a>(lines: &'a [String], beginning: &str) -> &'a str {
+    lines
+        .iter()
+        .find_map(|line| line.strip_prefix(beginning))
+        .unwrap_or_else(|| panic!("no {beginning:?} in {lines:?}"))
+}
+
+/// An idle loop in a loop of somebody else makes no wake-ups: measured for ten seconds.
+#[cfg(unix)]
+#[test]
+fn host_poll() {
+    let lines = run("host_poll", &["10"]);
+    println!("{lines:#?}");
+    for which in ["wake descriptor alone", "reactor's descriptor too"] {
+        assert!(
+            after(&lines, which).starts_with(": 100 bytes came back, 5 sleeps and a blocking call ended"),
+            "{lines:?}"
+        );
+    }
+    // More would be a host that goes in circles: there are a hundred echoes, five sleeps and a call.
+    for line in starting(&lines, "    ") {
+        assert!(first(line.trim()) < 1_000, "{lines:?}");
+    }
+    assert_eq!(after(&lines, "idle for "), "10 s: 0 calls of on_wake, 0 turns of the host");
+    if cfg!(target_os = "linux") {
+        // A thread that looks once a second would come to ten. One is the host's own.
+        let switches = first(after(&lines, "all threads together gave up the processor "));
+        assert!((1..5).contains(&switches), "{lines:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn host_calloop() {
+    let lines = run("host_calloop", &[]);
+    println!("{lines:#?}");
+    let pings = after(&lines, "10 sleeps and a blocking call in ");
+    // One for the spawn, ten for the sleeps, one for the call; fewer where two came at once.
+    assert!((3..20).contains(&number(pings, "pings")), "{lines:?}");
+    assert_eq!(after(&lines, "idle for "), "1 s: 0 calls of on_wake, 0 pings");
+}
+
+#[test]
+fn host_frames() {
+    let lines = run("host_frames", &[]);
+    println!("{lines:#?}");
+    assert!(lines[0].ends_with("level loaded: true"), "{lines:?}");
+    let median = |line: &str| {
+        let (_, rest) = line.split_once("the median ").unwrap();
+        rest.split(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    // 2 ms and one poll of 50 us. The longest is printed, and on a busy machine it is somebody else's.
+    assert!(first(lines[1].trim()) > 10 && median(&lines[1]) < 4.0, "{lines:?}");
+    assert_eq!(after(&lines, "60 frames with nothing to do: "), "0 calls of on_wake");
+    assert!(lines[4].trim().starts_with("0 turns of the event loop"), "{lines:?}");
+}
