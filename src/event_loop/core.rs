@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_executor::LocalExecutor;
 use async_io::Timer;
@@ -24,8 +24,12 @@ use super::watch::{Tracked, Watch};
 /// How many tasks are polled before the main future and the timers have their turn.
 const BURST: usize = 61;
 
-/// How many tasks are polled before sockets are looked at, which takes a system call. As in async-executor.
-const ROUND: usize = 200;
+/// How many tasks are polled at most before sockets are looked at, which takes some system calls, or 2 us.
+const ROUND: usize = 1_000;
+
+/// How long they are polled at most, looked at after every burst: tasks that take their time must not keep the sockets
+/// waiting for a thousand of them.
+const SLICE: Duration = Duration::from_micros(100);
 
 /// What an [`EventLoop`](super::EventLoop) and its handles share.
 pub(super) struct Core {
@@ -87,8 +91,9 @@ impl Core {
         cx: &mut Context<'_>,
     ) -> Poll<F::Output> {
         self.signal.block(cx.waker());
+        self.pause();
         timers::fire();
-        let mut polls = 0;
+        let (mut polls, mut look, mut since) = (0, BURST, None);
         while polls < ROUND {
             self.signal.run();
             if self.signal.take_main() {
@@ -107,10 +112,17 @@ impl Core {
                 burst += 1;
             }
             polls += burst;
-            if burst == BURST {
-                timers::fire();
-            } else if self.fall_asleep() {
+            if burst < BURST && self.fall_asleep() {
                 return Poll::Pending;
+            }
+            if polls >= look {
+                look = polls + BURST;
+                self.fire();
+                let now = Instant::now();
+                // Measured from the first burst on, so that a loop that has little to do reads no clock.
+                if now.saturating_duration_since(*since.get_or_insert(now)) >= SLICE {
+                    break;
+                }
             }
         }
         cx.waker().wake_by_ref();
@@ -121,16 +133,17 @@ impl Core {
     /// where more may be ready.
     pub(super) fn poll_while(&self, mut go_on: impl FnMut(usize) -> bool) -> bool {
         let mut polls = 0;
+        self.pause();
         loop {
             self.signal.run();
-            timers::fire();
+            self.fire();
             while self.executor.try_tick() {
                 polls += 1;
                 if !go_on(polls) {
                     return true;
                 }
                 if polls % BURST == 0 {
-                    timers::fire();
+                    self.fire();
                 }
             }
             if self.fall_asleep() {
@@ -151,13 +164,29 @@ impl Core {
 
     /// False where something has become ready meanwhile. Otherwise the next wake-up is passed on.
     fn fall_asleep(&self) -> bool {
-        if self.signal.is_notified() || timers::fire() {
+        if self.signal.is_notified() || self.fire() {
             return false;
         }
         let cx = &mut Context::from_waker(&self.waker);
         let _ = self.idle.borrow_mut().as_mut().poll(cx);
         self.arm(cx);
         self.signal.sleep()
+    }
+
+    /// Fires timers, and says whether there were any. To fire many takes its time.
+    fn fire(&self) -> bool {
+        let fired = timers::fire();
+        if fired {
+            self.pause();
+        }
+        fired
+    }
+
+    /// What the thread does now is no task's doing.
+    fn pause(&self) {
+        if let Some(watch) = &self.watch {
+            watch.pause();
+        }
     }
 
     /// Has async-io wake the loop when the earliest timer is due.

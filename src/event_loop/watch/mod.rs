@@ -45,6 +45,11 @@ impl Watch {
         self.board.tasks()
     }
 
+    /// What the loop does between two polls takes time, which is not that of the next.
+    pub(super) fn pause(&self) {
+        self.board.pause();
+    }
+
     /// The one that is polled now.
     pub(super) fn current(&self) -> Option<TaskInfo> {
         self.board.current()

@@ -91,6 +91,26 @@ fn short_polls_are_not_reported_and_an_idle_loop_not_either() {
 }
 
 #[test]
+fn what_the_host_does_between_two_ticks_is_no_poll() {
+    let (event_loop, reports) = reporting();
+    let task = event_loop.spawn(async {
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        pending::<()>().await
+    });
+    for _ in 0..4 {
+        event_loop.tick_for(Duration::ZERO);
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    let info = event_loop.tasks().expect("a list").remove(0);
+    assert_eq!(info.polls, 4);
+    assert!(info.busy < Duration::from_millis(60), "{info:?}");
+    drop((event_loop, task));
+    assert_eq!(reports.into_iter().count(), 0);
+}
+
+#[test]
 fn a_task_that_panics_leaves_the_list() {
     let event_loop = EventLoop::builder().build();
     let error = event_loop.run(event_loop.spawn(async { panic!("on purpose") }).join()).expect_err("it panicked");

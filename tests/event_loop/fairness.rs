@@ -1,0 +1,180 @@
+//! A task that is always ready starves neither sockets nor timers.
+//!
+//! Starved, these tests would not end: each has a thread that fails it after a minute.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_io::Async;
+use futures_lite::future::yield_now;
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use roundup::event_loop::{EventLoop, sleep};
+
+/// How often a byte goes to the echo and back.
+const TRIPS: u32 = 100;
+/// How many sleeps there are, one after the other.
+const NAPS: u32 = 20;
+const NAP: Duration = Duration::from_millis(2);
+/// More than a busy machine takes for a single step, and far less than never.
+const LATE: Duration = Duration::from_secs(5);
+
+/// What sockets and timers have done beside a busy task.
+#[derive(Default)]
+struct Progress {
+    trips: Cell<u32>,
+    naps: Cell<u32>,
+    longest_trip: Cell<Duration>,
+    longest_nap: Cell<Duration>,
+}
+
+impl Progress {
+    fn is_complete(&self) -> bool {
+        (self.trips.get(), self.naps.get()) == (TRIPS, NAPS)
+    }
+
+    fn check(&self, how: &str) {
+        assert!(self.is_complete());
+        let (trip, nap) = (self.longest_trip.get(), self.longest_nap.get());
+        println!("{how}: the longest trip took {trip:?}, the longest nap of {NAP:?} took {nap:?}");
+        assert!(trip < LATE && nap < LATE, "{how}: {trip:?}, {nap:?}");
+    }
+}
+
+/// Tasks that talk to each other over a real socket, and one that sleeps.
+fn start(event_loop: &EventLoop) -> Rc<Progress> {
+    let progress = Rc::new(Progress::default());
+    let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+    let address = listener.get_ref().local_addr().unwrap();
+    let echo = async move {
+        let (mut stream, _) = listener.accept().await?;
+        let mut byte = [0];
+        while stream.read(&mut byte).await? > 0 {
+            stream.write_all(&byte).await?;
+        }
+        io::Result::Ok(())
+    };
+    event_loop.spawn(async move { echo.await.unwrap() }).detach();
+    let seen = progress.clone();
+    let client = async move {
+        let mut stream = Async::<TcpStream>::connect(address).await?;
+        for n in 0..TRIPS {
+            let (start, mut byte) = (Instant::now(), [n as u8]);
+            stream.write_all(&byte).await?;
+            stream.read_exact(&mut byte).await?;
+            assert_eq!(byte, [n as u8]);
+            seen.longest_trip.set(seen.longest_trip.get().max(start.elapsed()));
+            seen.trips.set(n + 1);
+        }
+        io::Result::Ok(())
+    };
+    event_loop.spawn(async move { client.await.unwrap() }).detach();
+    let seen = progress.clone();
+    let naps = async move {
+        for n in 0..NAPS {
+            let start = Instant::now();
+            sleep(NAP).await;
+            seen.longest_nap.set(seen.longest_nap.get().max(start.elapsed()));
+            seen.naps.set(n + 1);
+        }
+    };
+    event_loop.spawn(naps).detach();
+    progress
+}
+
+/// A task that is ready whenever one looks; how often it was polled.
+fn always_ready(event_loop: &EventLoop) -> Rc<Cell<u64>> {
+    let polls = Rc::new(Cell::new(0));
+    let counted = polls.clone();
+    let busy = std::future::poll_fn::<(), _>(move |cx| {
+        counted.set(counted.get() + 1);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    });
+    event_loop.spawn_named("always ready", busy).detach();
+    polls
+}
+
+/// Fails where `body` has not ended after a minute.
+fn within_a_minute(body: impl FnOnce() + Send + 'static) {
+    let (ended, end) = mpsc::channel::<()>();
+    let body = thread::spawn(move || {
+        let _ended = ended;
+        body();
+    });
+    match end.recv_timeout(Duration::from_secs(60)) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("starved: it has not ended after a minute"),
+        _ => body.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)),
+    }
+}
+
+fn loops() -> [(&'static str, EventLoop); 2] {
+    [("", EventLoop::new()), (" of a watched loop", EventLoop::builder().build())]
+}
+
+#[test]
+fn in_run() {
+    within_a_minute(|| {
+        for (which, event_loop) in loops() {
+            let polls = always_ready(&event_loop);
+            let progress = start(&event_loop);
+            event_loop.run(async {
+                while !progress.is_complete() {
+                    // The main future does not hurry either.
+                    sleep(Duration::from_millis(1)).await;
+                }
+            });
+            progress.check(&format!("run{which}"));
+            assert!(polls.get() > 1_000, "it was not always ready: {} polls", polls.get());
+        }
+    });
+}
+
+#[test]
+fn in_run_where_the_main_future_is_always_ready() {
+    within_a_minute(|| {
+        for (which, event_loop) in loops() {
+            let progress = start(&event_loop);
+            event_loop.run(async {
+                while !progress.is_complete() {
+                    yield_now().await;
+                }
+            });
+            progress.check(&format!("run with a busy main future{which}"));
+        }
+    });
+}
+
+#[test]
+fn in_a_host_that_ticks() {
+    type Tick = fn(&EventLoop) -> bool;
+    let ticks: [(&str, Tick); 3] = [
+        ("tick", |event_loop| event_loop.tick()),
+        ("tick_for 2 ms", |event_loop| event_loop.tick_for(Duration::from_millis(2))),
+        ("tick_for nothing", |event_loop| event_loop.tick_for(Duration::ZERO)),
+    ];
+    within_a_minute(move || {
+        for (name, tick) in ticks {
+            for (which, event_loop) in loops() {
+                let (sender, host) = mpsc::channel();
+                event_loop.on_wake(move || {
+                    let _ = sender.send(());
+                });
+                let polls = always_ready(&event_loop);
+                let progress = start(&event_loop);
+                while !progress.is_complete() {
+                    // There is always more to do, and the host is told so by every tick.
+                    host.recv().unwrap();
+                    assert!(tick(&event_loop));
+                }
+                progress.check(&format!("{name}{which}"));
+                assert!(polls.get() > 100, "it was not always ready: {} polls", polls.get());
+            }
+        }
+    });
+}
