@@ -3,6 +3,7 @@
 mod clients;
 mod content;
 mod ends;
+mod intake;
 mod limits;
 mod retries;
 
