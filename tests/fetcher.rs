@@ -2,6 +2,7 @@
 
 mod clients;
 mod content;
+mod embedded;
 mod ends;
 mod intake;
 mod limits;
