@@ -120,6 +120,14 @@ macro_rules! fetching {
             #[argh(option, arg_name = "path")]
             unix_socket: Option<String>,
 
+            /// connect from this interface or address of this machine; if!name and host!name say which it is
+            #[argh(option, arg_name = "name")]
+            interface: Option<String>,
+
+            /// how long content waits to be asked for, with the header field 'Expect: 100-continue' (1s)
+            #[argh(option, arg_name = "time")]
+            expect100_timeout: Option<String>,
+
             /// a header field to send, 'Name: value'; may be given several times
             #[argh(option, short = 'H', arg_name = "field")]
             header: Vec<String>,
@@ -234,6 +242,8 @@ macro_rules! fetching {
                 options.give("ipv4", std::mem::take(&mut self.ipv4));
                 options.give("ipv6", std::mem::take(&mut self.ipv6));
                 options.give("unix-socket", std::mem::take(&mut self.unix_socket));
+                options.give("interface", std::mem::take(&mut self.interface));
+                options.give("expect100-timeout", std::mem::take(&mut self.expect100_timeout));
                 options.give("header", std::mem::take(&mut self.header));
                 options.give("method", std::mem::take(&mut self.method));
                 options.give("data", std::mem::take(&mut self.data));

@@ -28,6 +28,7 @@ mod progress;
 mod round;
 #[cfg(feature = "demo")]
 mod server;
+mod tasks;
 mod typed;
 mod work;
 mod writer;

@@ -21,7 +21,7 @@ const COMMANDS: &[&str] = ALL.split_at(if cfg!(feature = "demo") { 6 } else { 4 
 const LEFT_OUT: &[&str] = ALL.split_at(COMMANDS.len()).1;
 
 /// Options with a value, of any command.
-const VALUES: [&str; 32] = [
+const VALUES: [&str; 34] = [
     "accept",
     "bearer",
     "cacert",
@@ -32,9 +32,11 @@ const VALUES: [&str; 32] = [
     "connect-to",
     "data",
     "deadline",
+    "expect100-timeout",
     "follow",
     "header",
     "input",
+    "interface",
     "key",
     "max-body",
     "method",

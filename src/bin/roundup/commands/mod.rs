@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use roundup::EventLoop;
 use roundup::report::{Destination, Format, Target};
 
 use crate::args::{Check, Get, Run};
@@ -10,7 +9,7 @@ use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::manner::Manner;
 use crate::print;
-use crate::round::{Interrupts, round_up};
+use crate::round::{Interrupts, event_loop, round_up};
 use crate::work::Work;
 
 mod compare;
@@ -48,10 +47,10 @@ fn once(mut work: Work, manner: &Manner) -> Result<Exit, Failed> {
     }
     let fetcher = manner.fetcher(&work)?;
     let writer = manner.open(&work, Some(TABLE))?;
-    let event_loop = EventLoop::new();
+    let event_loop = event_loop(manner);
     let finished = event_loop.run(async {
         let interrupts = Interrupts::listen(&event_loop);
-        round_up(&event_loop, &fetcher, work, writer, &interrupts, manner.progress).await
+        round_up(&event_loop, &fetcher, work, writer, &interrupts, manner).await
     });
     Ok(finished.exit)
 }
