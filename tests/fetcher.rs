@@ -2,7 +2,9 @@
 
 mod clients;
 mod content;
+mod embedded;
 mod ends;
+mod intake;
 mod limits;
 mod retries;
 

@@ -12,7 +12,8 @@ use super::run::{Reason, State};
 use crate::event_loop::Task;
 use crate::outcome::Outcome;
 
-/// Outcomes in the order in which jobs end. Made by [`Fetcher::run`](super::Fetcher::run).
+/// Outcomes in the order in which jobs end. Made by [`Fetcher::run`](super::Fetcher::run) and
+/// [`Fetcher::open`](super::Fetcher::open).
 #[must_use = "dropping it cancels the run"]
 pub struct Outcomes {
     state: Rc<RefCell<State>>,
@@ -92,4 +93,13 @@ pub struct Status {
     pub failed: usize,
     /// How many attempts were made beyond the first of each job.
     pub retried: usize,
+    /// How many outcomes have been taken from the stream.
+    pub taken: usize,
+}
+
+impl Status {
+    /// How many jobs there are whose outcomes nobody has taken.
+    pub fn pending(&self) -> usize {
+        self.total - self.taken
+    }
 }

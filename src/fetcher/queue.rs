@@ -26,12 +26,18 @@ pub(super) struct Queue {
     waiting: usize,
     running: usize,
     limits: Limits,
+    /// Places in `hosts` that are free.
+    vacant: Vec<usize>,
+    /// How many hosts there may be before those that are idle are forgotten.
+    sweep_at: usize,
 }
 
 #[derive(Debug)]
 struct Host {
     jobs: BinaryHeap<Reverse<usize>>,
     running: u32,
+    /// Jobs of it in [`Queue::delayed`].
+    delayed: u32,
     per_host: Option<u32>,
     /// How many at once the host has shown to take: set when it refuses, raised slowly while it does not.
     learned: Option<Learned>,
@@ -48,6 +54,10 @@ struct Learned {
 
 /// Raise a learned cap by one after this many rounds without a refusal.
 const ROUNDS: u32 = 4;
+
+/// As many hosts are remembered though they are idle, with what was learned of them. A queue that jobs are added to for
+/// days must not keep them all.
+const MAX_IDLE_HOSTS: usize = 1_024;
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,26 +84,16 @@ impl Queue {
             waiting: 0,
             running: 0,
             limits,
+            vacant: Vec::new(),
+            sweep_at: MAX_IDLE_HOSTS,
         }
     }
 
-    /// Adds a job.
-    pub(super) fn push(&mut self, job: usize, origin: &Origin) {
+    /// Adds a job. Jobs are numbered in input order.
+    pub(super) fn push(&mut self, job: usize, origin: &Origin, now: Instant) {
         let host = match self.by_origin.get(origin) {
             Some(host) => *host,
-            None => {
-                let limits = self.limits.of(origin);
-                self.hosts.push(Host {
-                    jobs: BinaryHeap::new(),
-                    running: 0,
-                    per_host: limits.per_host.map(u32::from),
-                    learned: None,
-                    paused_until: None,
-                    pacer: limits.rate.map(Pacer::new),
-                });
-                self.by_origin.insert(origin.clone(), self.hosts.len() - 1);
-                self.hosts.len() - 1
-            }
+            None => self.add_host(origin, now),
         };
         self.waiting += 1;
         self.enqueue(job, host);
@@ -106,6 +106,7 @@ impl Queue {
                 break;
             }
             self.delayed.pop();
+            self.hosts[host].delayed -= 1;
             self.enqueue(job, host);
         }
         while let Some(Reverse((at, host))) = self.held.peek().copied() {
@@ -162,6 +163,7 @@ impl Queue {
     /// Puts a job back, to start no earlier than `at`.
     pub(super) fn retry(&mut self, job: usize, host: usize, at: Instant) {
         self.waiting += 1;
+        self.hosts[host].delayed += 1;
         self.delayed.push(Reverse((at, job, host)));
     }
 
@@ -191,6 +193,43 @@ impl Queue {
         self.reopen(host);
     }
 
+    fn add_host(&mut self, origin: &Origin, now: Instant) -> usize {
+        if self.by_origin.len() >= self.sweep_at {
+            self.forget_idle_hosts(now);
+        }
+        let limits = self.limits.of(origin);
+        let host = Host {
+            jobs: BinaryHeap::new(),
+            running: 0,
+            delayed: 0,
+            per_host: limits.per_host.map(u32::from),
+            learned: None,
+            paused_until: None,
+            pacer: limits.rate.map(Pacer::new),
+        };
+        let index = self.vacant.pop().unwrap_or(self.hosts.len());
+        match self.hosts.get_mut(index) {
+            Some(place) => *place = host,
+            None => self.hosts.push(host),
+        }
+        self.by_origin.insert(origin.clone(), index);
+        index
+    }
+
+    /// Forgets hosts that have no job and nothing to wait for. Looks at all, but at no more than twice as many as were
+    /// added since the last time.
+    fn forget_idle_hosts(&mut self, now: Instant) {
+        let (hosts, vacant) = (&self.hosts, &mut self.vacant);
+        self.by_origin.retain(|_, index| {
+            let idle = hosts[*index].is_idle(now);
+            if idle {
+                vacant.push(*index);
+            }
+            !idle
+        });
+        self.sweep_at = MAX_IDLE_HOSTS.max(self.by_origin.len() * 2);
+    }
+
     fn enqueue(&mut self, job: usize, host: usize) {
         // A job that comes before the host's first one changes where the host stands.
         if let Some(Reverse(first)) = self.hosts[host].jobs.peek().copied() {
@@ -216,6 +255,10 @@ impl Host {
         cap(self.per_host) || cap(self.learned.map(|learned| learned.cap))
     }
 
+    fn is_idle(&self, now: Instant) -> bool {
+        self.jobs.is_empty() && self.running == 0 && self.delayed == 0 && self.wait_until(now).is_none()
+    }
+
     fn wait_until(&self, now: Instant) -> Option<Instant> {
         let paused = self.paused_until.filter(|until| *until > now);
         let paced = self.pacer.as_ref().and_then(|pacer| pacer.wait_until(now));
@@ -239,7 +282,7 @@ mod tests {
     fn queue(limits: Limits, hosts: &[&str]) -> Queue {
         let mut queue = Queue::new(limits);
         for (job, host) in hosts.iter().enumerate() {
-            queue.push(job, &origin(host));
+            queue.push(job, &origin(host), Instant::now());
         }
         queue
     }
@@ -347,5 +390,37 @@ mod tests {
             starts(&mut queue, now);
         }
         assert_eq!(queue.hosts[0].learned.map(|learned| learned.cap), Some(11));
+    }
+
+    #[test]
+    fn hosts_that_are_idle_are_forgotten_and_no_others() {
+        let now = Instant::now();
+        let mut queue = queue(Limits::default(), &["paused", "running", "delayed", "waiting"]);
+        for job in 0..3 {
+            assert_eq!(queue.next(now), Next::Start { job, host: job });
+        }
+        queue.ended(0);
+        queue.pause(0, now + Duration::from_secs(9));
+        queue.ended(2);
+        queue.retry(2, 2, now + Duration::from_secs(9));
+        for job in 4..100_004 {
+            queue.push(job, &origin(&format!("h{job}")), now);
+            // The job that waits from the start goes first.
+            let Next::Start { job, host } = queue.next(now) else { panic!("nothing starts") };
+            if job == 3 {
+                queue.retry(3, host, now + Duration::from_secs(9));
+            } else {
+                assert!(host > 3, "{job} took the place of a host that is in use");
+            }
+            queue.ended(host);
+        }
+        assert!(queue.hosts.len() <= MAX_IDLE_HOSTS, "{} hosts are kept", queue.hosts.len());
+        for (index, name) in ["paused", "running", "delayed", "waiting"].iter().enumerate() {
+            assert_eq!(queue.by_origin.get(&origin(name)), Some(&index), "{name}");
+        }
+        queue.push(200_000, &origin("paused"), now);
+        queue.ended(1);
+        assert_eq!(starts(&mut queue, now).0, [100_003], "a pause holds though the host was idle");
+        assert_eq!(starts(&mut queue, now + Duration::from_secs(9)).0, [2, 3, 200_000]);
     }
 }

@@ -1,7 +1,7 @@
 //! One run: a driver that starts jobs, tasks that make attempts, and the state they share.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -14,6 +14,7 @@ use smol::channel::{Receiver, Sender};
 
 use super::Fetcher;
 use super::attempt::{Ended, Received, attempt};
+use super::intake::Refused;
 use super::outcomes::{Outcomes, Status};
 use super::queue::{Next, Queue};
 use super::retry::{Failed, Verdict, decide};
@@ -37,7 +38,8 @@ pub(super) enum Reason {
 /// All there is to know of a run; borrowed for moments, never across an await.
 pub(super) struct State {
     fetcher: Fetcher,
-    jobs: Vec<Slot>,
+    /// Those that have not ended, by their place in the input.
+    jobs: BTreeMap<usize, Slot>,
     queue: Queue,
     running: HashMap<usize, Running>,
     ended: VecDeque<(Outcome, Option<SemaphoreGuardArc>)>,
@@ -45,12 +47,15 @@ pub(super) struct State {
     changed: Sender<()>,
     started: Instant,
     status: Status,
+    /// Whether further jobs may come.
+    open: bool,
     stopped: bool,
 }
 
 /// A job that has not ended.
 struct Slot {
-    job: Option<Job>,
+    job: Job,
+    added: Instant,
     history: Option<Box<History>>,
 }
 
@@ -69,12 +74,18 @@ struct Running {
     since: Instant,
 }
 
-pub(super) fn start(fetcher: &Fetcher, event_loop: &EventLoop, jobs: impl IntoIterator<Item = Job>) -> Outcomes {
+/// Starts a run of these jobs; where it is `open`, others may be added.
+pub(super) fn start(
+    fetcher: &Fetcher,
+    event_loop: &EventLoop,
+    jobs: impl IntoIterator<Item = Job>,
+    open: bool,
+) -> (Rc<RefCell<State>>, Outcomes) {
     let (changed, changes) = smol::channel::bounded(1);
     let started = Instant::now();
     let mut state = State {
         fetcher: fetcher.clone(),
-        jobs: Vec::new(),
+        jobs: BTreeMap::new(),
         queue: Queue::new(fetcher.limits.clone()),
         running: HashMap::new(),
         ended: VecDeque::new(),
@@ -82,17 +93,11 @@ pub(super) fn start(fetcher: &Fetcher, event_loop: &EventLoop, jobs: impl IntoIt
         changed,
         started,
         status: Status::default(),
+        open,
         stopped: false,
     };
-    for (index, job) in jobs.into_iter().enumerate() {
-        // A job that exists has a URL with an origin.
-        let origin = Origin::of(job.url());
-        state.jobs.push(Slot { job: Some(job), history: None });
-        state.status.total += 1;
-        match origin {
-            Ok(origin) => state.queue.push(index, &origin),
-            Err(error) => state.end(index, Received::default(), Some(Failure::from(&error)), None),
-        }
+    for job in jobs {
+        state.push(job, started);
     }
     let state = Rc::new(RefCell::new(state));
     let mut tasks = vec![event_loop.spawn_named("fetcher", drive(state.clone(), event_loop.handle(), changes))];
@@ -106,7 +111,7 @@ pub(super) fn start(fetcher: &Fetcher, event_loop: &EventLoop, jobs: impl IntoIt
             drop(cancelled);
         }));
     }
-    Outcomes::new(state, tasks)
+    (state.clone(), Outcomes::new(state, tasks))
 }
 
 /// Takes a permit, finds the job it is for, starts it; until there is none.
@@ -137,6 +142,7 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
                     changed.or(due).await;
                 }
                 Next::Wait => changed.await,
+                Next::Done if state.borrow().open => changed.await,
                 Next::Done => return,
             }
         };
@@ -164,7 +170,7 @@ async fn make_attempt(
 ) {
     let (client, job, keep) = {
         let state = state.borrow();
-        let Some(job) = state.jobs[index].job.clone() else { return };
+        let Some(job) = state.jobs.get(&index).map(|slot| slot.job.clone()) else { return };
         (state.fetcher.client.clone(), job, state.fetcher.keep_bodies)
     };
     let ended = attempt(&client, &job, keep, &trace).await;
@@ -173,14 +179,55 @@ async fn make_attempt(
 }
 
 impl State {
+    /// Adds a job to a run that is open, and returns its place in the input.
+    pub(super) fn add(&mut self, job: Job) -> Result<usize, Refused> {
+        if self.stopped {
+            return Err(Refused::closed(job));
+        }
+        if self.status.pending() >= self.fetcher.backlog {
+            return Err(Refused::full(job));
+        }
+        let index = self.push(job, Instant::now());
+        self.wake_driver();
+        Ok(index)
+    }
+
+    /// No further jobs will come.
+    pub(super) fn end_input(&mut self) {
+        self.open = false;
+        self.wake_driver();
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn push(&mut self, job: Job, added: Instant) -> usize {
+        let index = self.status.total;
+        self.status.total += 1;
+        // A job that exists has a URL with an origin.
+        let origin = Origin::of(job.url());
+        let slot = Slot { job, added, history: None };
+        match origin {
+            Ok(origin) => {
+                self.jobs.insert(index, slot);
+                self.queue.push(index, &origin, added);
+            }
+            Err(error) => {
+                self.finish(index, slot, Received::default(), Some(Failure::from(&error)), None, added, None);
+            }
+        }
+        index
+    }
+
     /// The next outcome, if one is there.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outcome>> {
         match self.ended.pop_front() {
             Some((outcome, permit)) => {
                 drop(permit);
+                self.status.taken += 1;
                 Poll::Ready(Some(outcome))
             }
-            None if self.status.done == self.status.total => Poll::Ready(None),
+            None if self.status.done == self.status.total && (self.stopped || !self.open) => Poll::Ready(None),
             None => {
                 self.reader = Some(cx.waker().clone());
                 Poll::Pending
@@ -190,8 +237,8 @@ impl State {
 
     /// What the attempt that is about to start is called: the job, and which attempt it is.
     fn name(&self, index: usize) -> String {
-        let slot = &self.jobs[index];
-        let name = slot.job.as_ref().map_or("", Job::name);
+        let Some(slot) = self.jobs.get(&index) else { return String::new() };
+        let name = slot.job.name();
         match slot.history.as_ref().map_or(0, |history| history.attempts.len()) {
             0 => name.to_owned(),
             before => format!("{name} (attempt {})", before + 1),
@@ -216,10 +263,7 @@ impl State {
         self.stopped = true;
         let running = std::mem::take(&mut self.running);
         let now = Instant::now();
-        for index in 0..self.jobs.len() {
-            if self.jobs[index].job.is_none() {
-                continue;
-            }
+        for (index, mut slot) in std::mem::take(&mut self.jobs) {
             let cause = match reason {
                 Reason::Interrupted => "the run was interrupted".to_owned(),
                 Reason::Deadline(limit) => format!("the run's deadline of {} has passed", DisplayDuration(limit)),
@@ -231,10 +275,10 @@ impl State {
                     let error =
                         Error::new(Kind::Cancelled, format!("{cause} while it was {}", phase.doing())).in_phase(phase);
                     let failure = Failure::from(&error);
-                    self.note_attempt(index, None, &attempt.trace, attempt.since, now, Some(failure.clone()));
+                    slot.note_attempt(self.started, None, &attempt.trace, attempt.since, now, Some(failure.clone()));
                     failure
                 }
-                None if self.jobs[index].history.is_some() => {
+                None if slot.history.is_some() => {
                     let text = format!("{cause} before it was tried again");
                     Failure::from(&Error::new(Kind::Cancelled, text).in_phase(Phase::Queue))
                 }
@@ -243,14 +287,19 @@ impl State {
                 ),
             };
             let trace = running.get(&index).map(|attempt| attempt.trace.clone());
-            self.finish(index, Received::default(), Some(failure), trace.as_deref(), now, None);
+            self.finish(index, slot, Received::default(), Some(failure), trace.as_deref(), now, None);
+        }
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
         }
         self.wake_driver();
         running
     }
 
     fn permit(&mut self, index: usize, now: Instant) {
-        self.jobs[index].history.get_or_insert_default().first_permit.get_or_insert(now);
+        if let Some(slot) = self.jobs.get_mut(&index) {
+            slot.history.get_or_insert_default().first_permit.get_or_insert(now);
+        }
     }
 
     /// Decides what becomes of a job after an attempt; returns tasks to drop where that ends the run.
@@ -274,14 +323,16 @@ impl State {
         self.heed(host, job, &ended, now);
         let Ended { received, error } = ended;
         let mut failure = error.as_ref().map(Failure::from);
-        self.note_attempt(index, received.status, trace, since, now, failure.clone());
-        let verdict = error.as_ref().map(|error| self.judge(index, job, error, &received, trace, now));
+        let mut slot = self.jobs.remove(&index)?;
+        slot.note_attempt(self.started, received.status, trace, since, now, failure.clone());
+        let verdict = error.as_ref().map(|error| self.judge(&slot, job, error, &received, trace, now));
         match verdict {
             Some(Verdict::Again(wait)) => {
                 self.status.retried += 1;
-                if let Some(history) = &mut self.jobs[index].history {
+                if let Some(history) = &mut slot.history {
                     history.waited = Some(wait);
                 }
+                self.jobs.insert(index, slot);
                 self.queue.retry(index, host, now + wait);
                 drop(permit);
                 self.wake_driver();
@@ -295,7 +346,7 @@ impl State {
             Some(Verdict::GiveUp) | None => {}
         }
         let failed = failure.is_some();
-        self.finish(index, received, failure, Some(trace), now, Some(permit));
+        self.finish(index, slot, received, failure, Some(trace), now, Some(permit));
         self.wake_driver();
         (failed && self.fetcher.fail_fast).then(|| self.stop(Reason::FailFast))
     }
@@ -327,14 +378,14 @@ impl State {
 
     fn judge(
         &self,
-        index: usize,
+        slot: &Slot,
         job: &Job,
         error: &Error,
         received: &Received,
         trace: &Trace,
         now: Instant,
     ) -> Verdict {
-        let attempts = self.jobs[index].history.as_ref().map_or(1, |history| history.attempts.len());
+        let attempts = slot.history.as_ref().map_or(1, |history| history.attempts.len());
         let failed = Failed {
             kind: error.kind(),
             status: received.status,
@@ -346,53 +397,26 @@ impl State {
         decide(job.settings(), failed, retries, left, fastrand::f64())
     }
 
-    fn note_attempt(
-        &mut self,
-        index: usize,
-        status: Option<u16>,
-        trace: &Trace,
-        since: Instant,
-        now: Instant,
-        error: Option<Failure>,
-    ) {
-        let progress = trace.progress();
-        let started = since - self.started;
-        let history = self.jobs[index].history.get_or_insert_default();
-        let waited = history.waited.take();
-        history.attempts.push(Attempt {
-            started,
-            total: now - since,
-            status,
-            address: trace.peer().map(|peer| peer.to_string().into()),
-            reused: progress.reused,
-            waited,
-            error,
-        });
-    }
-
-    fn end(&mut self, index: usize, received: Received, failure: Option<Failure>, trace: Option<&Trace>) {
-        self.finish(index, received, failure, trace, Instant::now(), None);
-    }
-
     /// The job has ended: its outcome waits for the reader, and its permit with it.
+    #[expect(clippy::too_many_arguments, reason = "each is a different thing, used once, in one place")]
     fn finish(
         &mut self,
         index: usize,
+        slot: Slot,
         received: Received,
         failure: Option<Failure>,
         trace: Option<&Trace>,
         now: Instant,
         permit: Option<SemaphoreGuardArc>,
     ) {
-        let slot = &mut self.jobs[index];
-        let Some(job) = slot.job.take() else { return };
-        let history = slot.history.take().map_or_else(History::default, |history| *history);
+        let Slot { job, added, history } = slot;
+        let history = history.map_or_else(History::default, |history| *history);
         let progress = trace.map(Trace::progress).unwrap_or_default();
         let permit_at = history.first_permit.unwrap_or(now);
         let answered =
             failure.as_ref().is_none_or(|failure| failure.phase == Some(Phase::Body)) || received.body_bytes.is_some();
         let timings = Timings {
-            queue: permit_at - self.started,
+            queue: permit_at - added,
             dns: progress.dns,
             connect: progress.connect,
             tls: progress.tls,
@@ -427,5 +451,30 @@ impl State {
     fn wake_driver(&self) {
         // Full means that the driver is to look already.
         let _ = self.changed.try_send(());
+    }
+}
+
+impl Slot {
+    fn note_attempt(
+        &mut self,
+        run_started: Instant,
+        status: Option<u16>,
+        trace: &Trace,
+        since: Instant,
+        now: Instant,
+        error: Option<Failure>,
+    ) {
+        let progress = trace.progress();
+        let history = self.history.get_or_insert_default();
+        let waited = history.waited.take();
+        history.attempts.push(Attempt {
+            started: since - run_started,
+            total: now - since,
+            status,
+            address: trace.peer().map(|peer| peer.to_string().into()),
+            reused: progress.reused,
+            waited,
+            error,
+        });
     }
 }

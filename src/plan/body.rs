@@ -16,7 +16,7 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Reads a TOML value; dates become strings. TOML has no null, and JSON no inf and no nan.
+    /// Reads a TOML value; dates become strings. TOML has no null of its own, and JSON no inf and no nan.
     pub(super) fn read(reader: &mut Reader<'_>, place: &Place, value: &DeValue<'_>) -> Option<Json> {
         match value {
             DeValue::String(_) => reader.string(place, value, "a string").map(Json::Text),
@@ -40,6 +40,7 @@ impl Json {
                 Json::number(reader, place, value, &number.to_string(), "a whole number of 64 bits")
             }
             DeValue::Float(number) => Json::number(reader, place, value, &number.to_string(), "a number of JSON"),
+            null if reader.is_null(null) => Some(Json::Fixed(Value::Null)),
             DeValue::Boolean(_) | DeValue::Datetime(_) => scalar(value).map(Json::Fixed),
         }
     }

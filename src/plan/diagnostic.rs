@@ -116,6 +116,17 @@ impl Log {
         self.push(Some(line), None, "", message.into());
     }
 
+    /// Notes an error on a line, with its column.
+    pub(super) fn at_column(&mut self, line: usize, column: usize, message: impl Into<String>) {
+        self.push(Some(line), Some(column), "", message.into());
+    }
+
+    /// Takes the lines out, where they are not those of what the user wrote.
+    pub(super) fn without_lines(mut self) -> Log {
+        self.list.iter_mut().for_each(|diagnostic| diagnostic.line = None);
+        self
+    }
+
     /// Notes an error at a byte of the text, with its column.
     pub(super) fn syntax(&mut self, text: &str, at: usize, message: impl Into<String>) {
         let line = self.line(at);

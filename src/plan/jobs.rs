@@ -21,9 +21,15 @@ pub(super) struct Base {
     pub(super) defaults: Layer,
     /// By the normalized name of [`HostKey`](crate::HostKey).
     pub(super) hosts: BTreeMap<String, Layer>,
+    settings: Settings,
 }
 
 impl Base {
+    /// Nothing but these settings.
+    pub(super) fn over(settings: &Settings) -> Base {
+        Base { defaults: Layer::default(), hosts: BTreeMap::new(), settings: settings.clone() }
+    }
+
     /// The entry of this origin: the one that names the port goes before the one that does not.
     fn host(&self, origin: &Origin) -> Option<(&'_ str, &'_ Layer)> {
         let with_port = self.hosts.get_key_value(&format!("{}:{}", origin.host(), origin.port()));
@@ -190,7 +196,7 @@ impl<'b> Builder<'b> {
             (Some(shared), _) => shared.clone(),
             (None, Some(plain)) if job.layer.is_empty() && names.is_empty() => plain.clone(),
             _ => {
-                let settings = Arc::new(ready.layer.settings(reader, row)?);
+                let settings = Arc::new(ready.layer.settings(reader, &base.settings, row)?);
                 if !ready.layer.varies() {
                     ready.shared = Some(settings.clone());
                     // A template with braces in it is another text where these are bound.

@@ -173,10 +173,10 @@ impl Layer {
             || self.json.iter().flat_map(|(_, list)| list).any(|(_, json)| json.has_each())
     }
 
-    /// The settings for one row of `each` values; `None` where something was wrong, which is noted.
-    pub(super) fn settings(&self, reader: &mut Reader<'_>, row: &[&EachValue]) -> Option<Settings> {
-        let base = Settings::default();
-        let mut headers = Vec::with_capacity(self.headers.len());
+    /// The settings for one row of `each` values, over those of `base`; `None` where something was wrong, which is noted.
+    pub(super) fn settings(&self, reader: &mut Reader<'_>, base: &Settings, row: &[&EachValue]) -> Option<Settings> {
+        let replaced = |old: &Field| self.headers.iter().any(|new| new.name.eq_ignore_ascii_case(old.name()));
+        let mut headers: Vec<Field> = base.headers.iter().filter(|old| !replaced(old)).cloned().collect();
         for header in &self.headers {
             if !reader.charge(&header.place, header.value.max_len(row)) {
                 return None;
@@ -216,11 +216,12 @@ impl Layer {
             }
         }
         // Content without a method is sent the way curl sends it.
-        let method = self.method.unwrap_or(if data.is_some() { Method::POST } else { Method::GET });
+        let posts = data.is_some() && base.method == Method::GET;
+        let method = self.method.unwrap_or(if posts { Method::POST } else { base.method });
         Some(Settings {
             method,
             headers,
-            data,
+            data: data.or_else(|| base.data.clone()),
             timeout: self.timeout.unwrap_or(base.timeout),
             connect_timeout: self.connect_timeout.unwrap_or(base.connect_timeout),
             retries: self.retries.unwrap_or(base.retries),
@@ -228,10 +229,14 @@ impl Layer {
             retry_after_max: self.retry_after_max.unwrap_or(base.retry_after_max),
             follow: self.follow.unwrap_or(base.follow),
             max_body: self.max_body.or(base.max_body),
-            accept: self.accept.clone().unwrap_or(base.accept),
+            accept: self.accept.clone().unwrap_or_else(|| base.accept.clone()),
             raw: self.raw.unwrap_or(base.raw),
-            select: self.select.clone().unwrap_or_default(),
-            expect: Expect { status: self.status.clone(), json: expected, max_ms: self.max_ms },
+            select: self.select.clone().unwrap_or_else(|| base.select.clone()),
+            expect: Expect {
+                status: self.status.clone().or_else(|| base.expect.status.clone()),
+                json: if self.json.is_some() { expected } else { base.expect.json.clone() },
+                max_ms: self.max_ms.or(base.expect.max_ms),
+            },
         })
     }
 

@@ -33,6 +33,7 @@ mod explain;
 mod file_name;
 mod glob;
 mod jobs;
+mod json_job;
 mod layer;
 mod list;
 mod reader;
@@ -56,6 +57,7 @@ use crate::redact::Redactor;
 pub use self::diagnostic::{Diagnostic, Errors, MAX_DIAGNOSTICS};
 pub use self::file_name::{FileNames, MAX_FILE_NAME, file_name};
 pub use self::glob::{Globs, expand_url};
+pub use self::json_job::parse_json_job;
 pub use self::list::{Listed, parse_list, parse_secrets};
 
 /// The largest plan, list or secrets file in bytes. Callers stop reading there; [`parse`] refuses more.
@@ -146,7 +148,7 @@ pub fn parse(file_name: &str, text: &str, variables: &Variables<'_>) -> Result<P
 }
 
 fn read(reader: &mut Reader<'_>, root: &DeTable<'_>, limits: &mut Limits, deadline: &mut Option<Duration>) -> Vec<Job> {
-    let mut base = Base { defaults: Layer::default(), hosts: BTreeMap::new() };
+    let mut base = Base::over(&Settings::default());
     let top = entries(&Place { at: 0, path: String::new() }, root);
     let mut tables = None;
     for entry in &top {

@@ -66,11 +66,24 @@ pub(super) struct Reader<'v> {
     known: BTreeMap<String, Option<Rc<str>>>,
     /// How many bytes the jobs have taken so far.
     expanded: u64,
+    /// Whether the text was JSON before, with times in the place of null.
+    of_json: bool,
 }
 
 impl<'v> Reader<'v> {
     pub(super) fn new(log: Log, variables: &'v Variables<'v>) -> Reader<'v> {
-        Reader { log, variables, known: BTreeMap::new(), expanded: 0 }
+        Reader { log, variables, known: BTreeMap::new(), expanded: 0, of_json: false }
+    }
+
+    /// The same for what was JSON before: a time stands for null.
+    pub(super) fn of_json(mut self) -> Reader<'v> {
+        self.of_json = true;
+        self
+    }
+
+    /// Whether the value stands for null.
+    pub(super) fn is_null(&self, value: &DeValue<'_>) -> bool {
+        self.of_json && matches!(value, DeValue::Datetime(_))
     }
 
     pub(super) fn error(&mut self, place: &Place, message: impl Into<String>) {
@@ -117,7 +130,9 @@ impl<'v> Reader<'v> {
         });
         for name in missing {
             // Once for each name: forty jobs with one token are one mistake.
-            let text = format!("there is no variable {name}: set it in the environment or in a secrets file");
+            let hint =
+                if self.of_json { "give it a value first" } else { "set it in the environment or in a secrets file" };
+            let text = format!("there is no variable {name}: {hint}");
             self.error(place, text);
         }
         match template {
@@ -241,6 +256,7 @@ impl<'v> Reader<'v> {
 
     pub(super) fn wrong_type(&mut self, place: &Place, expected: &str, found: &DeValue<'_>) {
         let found = match found {
+            null if self.is_null(null) => "null",
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
             DeValue::Float(_) => "a float",

@@ -84,8 +84,10 @@ impl Connection {
         let read = match &mut self.stream {
             Stream::Plain(stream) => {
                 if self.answer_is_due {
-                    ready!(stream.poll_readable(cx))?;
+                    // Once: where the reactor is driven by another thread, as under a host's loop, async-io may take what
+                    // it has just seen for old, each time anew. A read that is tried is never wrong.
                     self.answer_is_due = false;
+                    ready!(stream.poll_readable(cx))?;
                 }
                 ready!(Pin::new(stream).poll_read(cx, free))?
             }

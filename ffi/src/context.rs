@@ -1,0 +1,167 @@
+//! One context: a loop, and a run on it that jobs are added to.
+
+use std::ffi::CString;
+use std::io;
+use std::pin::Pin;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant, SystemTime};
+
+use engine::fetcher::{Intake, Outcomes, Stopper};
+use engine::report::{self, jsonl};
+use engine::{EventLoop, Job, Redactor, Summary, plan};
+use futures_lite::Stream;
+
+use crate::failure::{Code, Failure};
+use crate::options::Options;
+
+/// What a `roundup_t *` stands for.
+pub(crate) struct Context {
+    options: Options,
+    /// Before the loop, which it is dropped before.
+    run: Option<Run>,
+    redactor: Redactor,
+    summary: Summary,
+    stopped: bool,
+    event_loop: EventLoop,
+}
+
+/// From the first job on.
+struct Run {
+    outcomes: Outcomes,
+    intake: Intake,
+    stopper: Stopper,
+    started: (SystemTime, Instant),
+}
+
+impl Context {
+    pub(crate) fn new() -> Context {
+        Context {
+            options: Options::default(),
+            run: None,
+            redactor: Redactor::default(),
+            summary: Summary::default(),
+            stopped: false,
+            event_loop: EventLoop::new(),
+        }
+    }
+
+    pub(crate) fn set(&mut self, option: &str, value: &str) -> Result<(), Failure> {
+        if self.run.is_some() {
+            let text = format!("{option}: options are to be set before the first job is added");
+            return Err(Failure::new(Code::State, text));
+        }
+        self.options.set(option, value)
+    }
+
+    pub(crate) fn on_wake(&mut self, wake: impl Fn() + Send + Sync + 'static) {
+        self.event_loop.on_wake(wake);
+    }
+
+    /// The number of the first job, and how many there are.
+    pub(crate) fn add(&mut self, text: &str) -> Result<(u64, i32), Failure> {
+        if self.stopped {
+            return Err(over());
+        }
+        let (jobs, redactor) = self.jobs(text)?;
+        let count = jobs.len();
+        let run = match &mut self.run {
+            Some(run) => run,
+            none => {
+                self.redactor = self.options.redactor();
+                none.insert(Run::start(&self.options, &self.event_loop)?)
+            }
+        };
+        if count > self.options.backlog().saturating_sub(run.intake.pending()) {
+            let text = format!("there are {} outcomes to be taken: take some first", run.intake.pending());
+            return Err(Failure::new(Code::Full, text));
+        }
+        let mut first = None;
+        for job in jobs {
+            // Where one is refused, all are: the run is over.
+            let index = run.intake.add(job).map_err(|_| over())?;
+            first.get_or_insert(index);
+        }
+        if let Some(redactor) = redactor {
+            self.redactor = self.redactor.and(&redactor);
+        }
+        Ok((first.unwrap_or_default() as u64, i32::try_from(count).unwrap_or(i32::MAX)))
+    }
+
+    pub(crate) fn tick(&mut self, budget: Duration) -> bool {
+        self.event_loop.tick_for(budget)
+    }
+
+    /// The next outcome, as a line of JSON.
+    pub(crate) fn take(&mut self) -> Result<Option<CString>, Failure> {
+        let Some(run) = &mut self.run else { return Ok(None) };
+        // Nobody is to be woken: the host takes outcomes when it has ticked.
+        let mut cx = std::task::Context::from_waker(Waker::noop());
+        match Pin::new(&mut run.outcomes).poll_next(&mut cx) {
+            Poll::Ready(Some(outcome)) => {
+                self.summary.add(&outcome);
+                line(|out| jsonl::result(out, &self.redactor, &outcome)).map(Some)
+            }
+            Poll::Ready(None) | Poll::Pending => Ok(None),
+        }
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        self.run.as_ref().map_or(0, |run| run.intake.pending())
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.stopped = true;
+        if let Some(run) = &self.run {
+            run.stopper.stop();
+        }
+    }
+
+    pub(crate) fn summary(&self) -> Result<CString, Failure> {
+        let (started, elapsed) = match &self.run {
+            Some(Run { started: (started, at), .. }) => (*started, at.elapsed()),
+            None => (SystemTime::now(), Duration::ZERO),
+        };
+        let run = report::Run { started, elapsed, interrupted: self.stopped, ..report::Run::default() };
+        let mut summary = self.summary.clone();
+        summary.finish(elapsed);
+        line(|out| jsonl::summary(out, &run, &summary))
+    }
+
+    /// The jobs that a text stands for, and what hides the secrets that are in them.
+    fn jobs(&self, text: &str) -> Result<(Vec<Job>, Option<Redactor>), Failure> {
+        if !text.trim_start().starts_with('{') {
+            // Settings are shared by all that say nothing of their own.
+            let job = Job::new(text, self.options.shared())?;
+            return Ok((vec![job], None));
+        }
+        let secret = |name: &str| self.options.secrets.get(name).cloned();
+        match plan::parse_json_job(text, &self.options.shared(), &secret) {
+            Ok(plan) => Ok((plan.jobs, Some(plan.redactor).filter(|redactor| !redactor.is_empty()))),
+            Err(errors) => Err(Failure::invalid(errors.to_string())),
+        }
+    }
+}
+
+impl Run {
+    fn start(options: &Options, event_loop: &EventLoop) -> Result<Run, Failure> {
+        let (intake, outcomes) = options.fetcher()?.open(event_loop);
+        let stopper = outcomes.stopper();
+        Ok(Run { outcomes, intake, stopper, started: (SystemTime::now(), Instant::now()) })
+    }
+}
+
+fn over() -> Failure {
+    Failure::new(Code::State, "everything has been stopped: no job can be added any more")
+}
+
+/// What `write` writes, without its line feed.
+fn line(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<CString, Failure> {
+    let mut text = Vec::new();
+    let written = write(&mut text);
+    text.truncate(text.trim_ascii_end().len());
+    // JSON has no NUL in it, and memory takes all that is written.
+    match (written, CString::new(text)) {
+        (Ok(()), Ok(text)) => Ok(text),
+        _ => Err(Failure::new(Code::Panic, "a bug of roundup: an outcome cannot be written as JSON")),
+    }
+}
