@@ -2,10 +2,13 @@
 
 usage: python3 .ci/targets.py [--windows] BINARY [RUNNER...]
 
-RUNNER comes before the binary's name: qemu-arm-static -cpu arm1176, or wine. Needs openssl for certificates.
+RUNNER comes before the binary's name: qemu-arm-static -cpu arm1176, or wine. With --windows, HELPER.exe after it sends
+Ctrl-Break to the command that it is given. Needs openssl for certificates.
 """
 
 import contextlib
+import csv
+import ctypes
 import functools
 import http.server
 import json
@@ -25,7 +28,7 @@ windows = "--windows" in sys.argv
 words = [word for word in sys.argv[1:] if word != "--windows"]
 if not words:
     sys.exit(__doc__)
-COMMAND = [*words[1:], os.path.abspath(words[0])]
+COMMAND = [*[word for word in words[1:] if not word.endswith(".exe")], os.path.abspath(words[0])]
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="roundup-targets-"))
 # An emulated processor is slow, and so is a machine that compiles beside this.
 PATIENCE = 180
@@ -104,10 +107,10 @@ def environment(**more):
     return {**kept, "WINEDEBUG": "-all", **more}
 
 
-def roundup(*arguments, code=0, folder=WORK, stdin=None, **more):
+def roundup(*arguments, code=0, folder=WORK, stdin=None, prefix=(), before=None, **more):
     """Runs it to its end; its output as bytes."""
-    done = subprocess.run([*COMMAND, *map(str, arguments)], cwd=folder, input=stdin, capture_output=True,
-                          timeout=PATIENCE, env=environment(**more))
+    done = subprocess.run([*prefix, *COMMAND, *map(str, arguments)], cwd=folder, input=stdin, capture_output=True,
+                          timeout=PATIENCE, env=environment(**more), preexec_fn=before)
     said = f"{arguments}: exit code {done.returncode}\n{done.stdout.decode(errors='replace')[-2000:]}\n" \
            f"{done.stderr.decode(errors='replace')[-2000:]}"
     assert done.returncode == code, said
@@ -156,13 +159,16 @@ def _():
     "50 sources over http and https, with all reports to files"
     urls = [f"{base}/json?n=[1-25]" for base in (HTTP, TLS)]
     roundup("get", *quiet, "--cacert", "ca.pem", "--concurrency", 50, "--report", "json=r.json",
-            "--report", "jsonl=r.jsonl", "--report", "table=r.txt", *urls)
+            "--report", "jsonl=r.jsonl", "--report", "csv=r.csv", "--report", "table=r.txt", *urls)
     report = document("r.json")
     expected = [{"path": f"/json?n={n}"} for n in range(1, 26)] * 2
     assert [result["body"] for result in report["results"]] == expected, report["results"]
     assert report["summary"]["ok"] == 50 and not report["interrupted"], report["summary"]
     lines = [json.loads(line) for line in (WORK / "r.jsonl").read_text().splitlines()]
     assert len(lines) == 51, len(lines)
+    with open(WORK / "r.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    assert [row["status"] for row in rows] == ["200"] * 50, rows
     assert "50 sources: 50 ok" in (WORK / "r.txt").read_text()
 
 
@@ -256,7 +262,7 @@ def interrupted(send):
     (WORK / "cut.json").unlink(missing_ok=True)
     running = subprocess.Popen([*COMMAND, "get", "--concurrency", "1", "--report", "json=cut.json",
                                 f"{HTTP}/json", f"{HTTP}/slow"], cwd=WORK, env=environment(),
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         assert started.wait(PATIENCE), "it asked for nothing"
         begun = time.monotonic()
@@ -283,6 +289,34 @@ for number in (signal.SIGINT,) if windows else (signal.SIGINT, signal.SIGTERM):
     check(cut)
 
 
+if windows and len(words) > 2 and words[2].endswith(".exe"):
+    @check
+    def _():
+        "Ctrl-Break ends the run with the report of what there is"
+        # Its group gets the event from a helper that started it, which goes on when it reads a line.
+        COMMAND.insert(1, words[2])
+        try:
+            return interrupted(lambda running: (running.stdin.write(b"\n"), running.stdin.flush()))
+        finally:
+            COMMAND.pop(1)
+
+
+def old_kernel():
+    """System calls that came after Linux 4.9 fail as they do there: by their numbers on x86_64, statx is the first."""
+    class Rule(ctypes.Structure):
+        _fields_ = [("code", ctypes.c_uint16), ("yes", ctypes.c_uint8), ("no", ctypes.c_uint8), ("k", ctypes.c_uint32)]
+
+    class Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_uint16), ("rules", ctypes.POINTER(Rule))]
+
+    rules = (Rule * 4)((0x20, 0, 0, 0), (0x35, 0, 1, 332), (0x06, 0, 0, 0x00050000 | 38), (0x06, 0, 0, 0x7FFF0000))
+    program = Program(4, rules)
+    libc = ctypes.CDLL(None, use_errno=True)
+    # PR_SET_NO_NEW_PRIVS, then PR_SET_SECCOMP with SECCOMP_MODE_FILTER.
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):
+        raise OSError(ctypes.get_errno(), "no filter for system calls")
+
+
 def most_memory(*arguments, limit=None):
     """Runs it and watches its memory; the highest in KiB. LIMIT is of its whole address space, in bytes."""
     prefix = ("prlimit", f"--as={limit}", "--") if limit else ()
@@ -301,6 +335,27 @@ def most_memory(*arguments, limit=None):
 
 
 if not windows and len(COMMAND) == 1:
+    @check
+    def _():
+        "a kernel of 2016: whatever system call came later is refused"
+        urls = [f"{HTTP}/json?n=[1-5]", f"{TLS}/json?n=[1-5]"]
+        said = roundup("get", *quiet, "--cacert", "ca.pem", "--output-dir", "old", *urls, before=old_kernel).stdout
+        assert b"10 ok" in said and len(list((WORK / "old").iterdir())) == 10, said
+
+    @check
+    def _():
+        "a root that is read-only, without /proc, a home or a folder to write to"
+        mount = 'mount --make-rprivate / && mount -o remount,bind,ro / && umount -l /proc && cd / && exec "$@"'
+        if os.geteuid() or subprocess.run(["unshare", "-m", "sh", "-c", mount, "sh", "true"], capture_output=True).returncode:
+            return "not tried: mounts cannot be changed here"
+        gone = {name: "" for name in ("HOME", "USER")}
+        said = roundup("get", *quiet, "--cacert", WORK / "ca.pem", f"{HTTP}/json", f"{TLS}/json",
+                       prefix=("unshare", "-m", "sh", "-c", mount, "sh"), **gone).stdout
+        assert b"2 ok" in said, said
+        said = roundup("get", *quiet, "--report", f"json={WORK}/no.json", f"{HTTP}/json", code=5,
+                       prefix=("unshare", "-m", "sh", "-c", mount, "sh")).stderr
+        assert b"Read-only" in said or b"read-only" in said, said
+
     @check
     def _():
         "50 https sources at once take at most 6 MiB of memory"

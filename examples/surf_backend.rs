@@ -26,9 +26,13 @@ impl Middleware for Timed {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).ok_or("usage: surf_backend URL")?;
+    println!("{} bytes", fetch(&url)?.len());
+    Ok(())
+}
+
+/// The content of this URL.
+pub fn fetch(url: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let transport = Transport::builder().connect_timeout(Duration::from_secs(5)).build()?;
     let client = Client::with_http_client(transport).with(Redirect::default()).with(Timed);
-    let content = EventLoop::new().run(client.recv_bytes(Request::new(Method::Get, url.parse()?)))?;
-    println!("{} bytes", content.len());
-    Ok(())
+    Ok(EventLoop::new().run(client.recv_bytes(Request::new(Method::Get, url.parse()?)))?)
 }

@@ -1,6 +1,6 @@
 """Prints the licences of every crate that a target's binary is made of, for scripts/release.
 
-usage: python3 scripts/licences.py TARGET
+usage: python3 scripts/licences.py TARGET FEATURES
 """
 
 import collections
@@ -9,10 +9,11 @@ import pathlib
 import subprocess
 import sys
 
-if len(sys.argv) != 2:
+if len(sys.argv) != 3:
     sys.exit(__doc__)
 metadata = json.loads(subprocess.run(
-    ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", sys.argv[1]],
+    ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", sys.argv[1],
+     "--no-default-features", "--features", sys.argv[2]],
     check=True, capture_output=True).stdout)
 packages = {package["id"]: package for package in metadata["packages"]}
 nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}

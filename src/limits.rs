@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use crate::error::{Error, Kind, Result};
-use crate::origin::Origin;
+use crate::origin::{Origin, encode_socket, percent_decode};
 use crate::units::Rate;
 
 /// How many jobs are under way at once unless said otherwise.
@@ -48,7 +48,8 @@ pub struct HostLimits {
     pub rate: Option<Rate>,
 }
 
-/// The name of a host in a plan: `api.example.com`, or `api.example.com:8443` for one port of it.
+/// The name of a host in a plan: `api.example.com`, or `api.example.com:8443` for one port of it; for a unix-domain socket
+/// its path, `/run/docker.sock`, or as it stands in a URL, `%2Frun%2Fdocker.sock`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostKey(Box<str>);
 
@@ -58,6 +59,14 @@ impl HostKey {
     /// # Errors
     /// [`Kind::Config`] where it is no host name, or has a scheme or a path.
     pub fn new(text: &str) -> Result<HostKey> {
+        let written = text.strip_prefix("http+unix://").or_else(|| text.starts_with('%').then_some(text));
+        let socket = match written {
+            Some(host) if !host.contains(['/', '@', ':', '?', '#']) => Some(percent_decode(host.as_bytes())),
+            _ => text.starts_with('/').then(|| text.as_bytes().to_vec()),
+        };
+        if let Some(path) = socket.filter(|path| !path.is_empty()) {
+            return Ok(HostKey(encode_socket(&path)));
+        }
         let invalid = || {
             Error::new(Kind::Config, format!("\"{text}\" is not a host: write api.example.com or api.example.com:8443"))
         };
@@ -111,7 +120,10 @@ mod tests {
     fn host_keys() {
         assert_eq!(HostKey::new("[::1]:80").map(|k| k.as_str().to_owned()).ok(), Some("[::1]:80".into()));
         assert_eq!(HostKey::new("a:80").map(|k| k.as_str().to_owned()).ok(), Some("a:80".into()));
-        for bad in ["", "http://a", "a/b", "a b", "a:x", "a:", "me@a"] {
+        for socket in ["/run/a b", "%2Frun%2Fa%20b", "%2frun%2F%61%20b", "http+unix://%2Frun%2Fa%20b"] {
+            assert_eq!(HostKey::new(socket).map(|k| k.as_str().to_owned()).ok(), Some("%2Frun%2Fa%20b".into()));
+        }
+        for bad in ["http+unix://", "http+unix://%2Fa/", "", "http://a", "a/b", "a b", "a:x", "a:", "me@a"] {
             assert!(HostKey::new(bad).is_err(), "{bad}");
         }
     }

@@ -1,18 +1,26 @@
 //! Where a request goes: scheme, host and port (RFC 9110, section 4.3.1). Key of the pool and of per-host limits.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use url::{Host, Url};
 
 use crate::error::{Error, Kind, Result};
 
-/// The two schemes that can be fetched.
+mod socket;
+
+pub(crate) use self::socket::{check_socket_path, encode as encode_socket, percent_decode};
+
+/// The schemes that can be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scheme {
     /// Plain HTTP over TCP; port 80 unless the URL names one.
     Http,
     /// HTTP over TLS; port 443 unless the URL names one.
     Https,
+    /// Plain HTTP over a unix-domain socket, whose path stands percent-encoded where a host does:
+    /// `http+unix://%2Frun%2Fdocker.sock/v1/info`. On Unix only.
+    HttpUnix,
 }
 
 impl Scheme {
@@ -21,13 +29,14 @@ impl Scheme {
         match self {
             Scheme::Http => "http",
             Scheme::Https => "https",
+            Scheme::HttpUnix => "http+unix",
         }
     }
 
-    /// The port where a URL names none.
+    /// The port where a URL names none; that of http for sockets, which have none.
     pub const fn default_port(self) -> u16 {
         match self {
-            Scheme::Http => 80,
+            Scheme::Http | Scheme::HttpUnix => 80,
             Scheme::Https => 443,
         }
     }
@@ -35,7 +44,8 @@ impl Scheme {
 
 /// Scheme, host and port of a URL.
 ///
-/// The host is in the form the URL standard normalizes to: lower-case, IDNA-encoded, IPv6 addresses in brackets.
+/// The host is in the form the URL standard normalizes to: lower-case, IDNA-encoded, IPv6 addresses in brackets. The path
+/// of a socket is percent-encoded, case kept, in one form whatever way it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin {
     scheme: Scheme,
@@ -47,11 +57,16 @@ impl Origin {
     /// The origin of a URL.
     ///
     /// # Errors
-    /// [`Kind::Url`] where the scheme is neither http nor https, or no host is named.
+    /// [`Kind::Url`] where the scheme is neither http, https nor http+unix, or no host is named; for http+unix where the
+    /// path cannot be that of a socket, or this is not Unix.
     pub fn of(url: &Url) -> Result<Origin> {
         let scheme = match url.scheme() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
+            "http+unix" => {
+                let host = socket::host(url).map_err(|why| Error::new(Kind::Url, format!("the URL {why}")))?;
+                return Ok(Origin { scheme: Scheme::HttpUnix, host, port: Scheme::HttpUnix.default_port() });
+            }
             other => {
                 return Err(Error::new(
                     Kind::Url,
@@ -84,9 +99,17 @@ impl Origin {
         self.port
     }
 
-    /// `host:port`, the port left out where it is the scheme's own: the value of a Host field (RFC 9110, section 7.2).
+    /// The path of the unix-domain socket, where the scheme is that of one.
+    pub fn socket(&self) -> Option<PathBuf> {
+        (self.scheme == Scheme::HttpUnix).then(|| socket::path(&self.host))
+    }
+
+    /// `host:port`, the port left out where it is the scheme's own: the value of a Host field (RFC 9110, section 7.2). For
+    /// sockets, `localhost`: servers behind them know no other name.
     pub fn authority(&self) -> String {
-        if self.port == self.scheme.default_port() {
+        if self.scheme == Scheme::HttpUnix {
+            "localhost".to_owned()
+        } else if self.port == self.scheme.default_port() {
             self.host.to_string()
         } else {
             format!("{}:{}", self.host, self.port)
@@ -96,7 +119,10 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme.as_str(), self.authority())
+        match self.scheme {
+            Scheme::HttpUnix => write!(f, "{}://{}", self.scheme.as_str(), self.host),
+            _ => write!(f, "{}://{}", self.scheme.as_str(), self.authority()),
+        }
     }
 }
 
@@ -120,6 +146,12 @@ pub fn parse_url(text: &str) -> Result<Url> {
         }
         Err(error) => return Err(Error::new(Kind::Url, format!("\"{shown}\" is not a URL")).with_source(error)),
     };
+    if url.scheme() == "http+unix" {
+        return match socket::host(&url) {
+            Ok(_) => Ok(url),
+            Err(why) => Err(Error::new(Kind::Url, format!("\"{shown}\" {why}"))),
+        };
+    }
     if !matches!(url.scheme(), "http" | "https") {
         // `localhost:8080/x` parses as scheme "localhost"; say what was meant.
         let looks_like_port =
@@ -174,6 +206,20 @@ mod tests {
         assert_eq!(origin("https://[::1]:8443/").authority(), "[::1]:8443");
         assert_eq!(origin("https://[::1]/").host_name(), "::1");
         assert_eq!(origin("https://example.com:443").to_string(), "https://example.com");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_socket_is_an_origin_by_its_path() {
+        let docker = origin("HTTP+unix://%2frun%2Fdocker.sock/v1/info");
+        assert_eq!(docker, origin("http+unix://me:pw@%2Frun%2Fdocker%2Esock"));
+        assert_ne!(docker, origin("http+unix://%2Frun%2FDocker.sock"));
+        assert_eq!(docker.to_string(), "http+unix://%2Frun%2Fdocker.sock");
+        assert_eq!((docker.authority(), docker.socket()), ("localhost".into(), Some("/run/docker.sock".into())));
+        assert_eq!(origin("http://run/").socket(), None);
+        let long = format!("http+unix://%2F{}/x", "y".repeat(500));
+        let line = parse_url(&long).expect_err("too long").one_line();
+        assert!(line.ends_with("…\" has a socket whose path is 501 bytes long: at most 107 are possible"), "{line}");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct Attempt {
     pub total: Duration,
     /// The status, if a response came.
     pub status: Option<u16>,
-    /// The address that answered or was tried last, if it came to that.
+    /// The address or the unix-domain socket that answered or was tried last, if it came to that.
     pub address: Option<Box<str>>,
     /// Whether the connection had served a request before.
     pub reused: bool,

@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// Follows redirects (RFC 9110, section 15.4).
 ///
 /// 301, 302 and 303 turn POST into GET, 307 and 308 keep the method. Authorization, Cookie and Proxy-Authorization do not
-/// cross origins. From https to http, to another scheme, in a loop, or too often: an error of [`Kind::Redirect`] that
-/// lists the way. A response whose status is a redirect but that names no Location is handed on as it is.
+/// cross origins. From https to http, to another scheme, to a unix-domain socket that it does not come from, in a loop, or
+/// too often: an error of [`Kind::Redirect`] that lists the way. A response whose status is a redirect but that names no Location is handed on as it is.
 ///
 /// Unlike surf's own `Redirect`, it does not probe: every request is sent once.
 #[derive(Clone, Copy, Debug)]
@@ -214,7 +214,16 @@ fn check(from: &Url, location: &str, chain: &[Url], same_method_from: usize, fol
         ))
         .with_source(error)
     })?;
-    if !matches!(target.scheme(), "http" | "https") || target.host_str().is_none_or(str::is_empty) {
+    if target.scheme() == "http+unix" {
+        // Whoever answers from elsewhere must not choose what is said to a service of this machine.
+        if !same_origin(from, &target) {
+            return Err(wrong(format!(
+                "the redirect {} -> {} leads to another socket of this machine",
+                way(),
+                shown()
+            )));
+        }
+    } else if !matches!(target.scheme(), "http" | "https") || target.host_str().is_none_or(str::is_empty) {
         return Err(wrong(format!("the redirect {} -> {} leads out of http and https", way(), shown())));
     }
     if from.scheme() == "https" && target.scheme() == "http" {
@@ -267,6 +276,30 @@ mod tests {
             let error = ok(&https, to).expect_err(to);
             assert!(error.one_line().contains(part), "{}", error.one_line());
             assert_eq!(error.kind(), Kind::Redirect);
+        }
+        #[cfg(unix)]
+        {
+            let socket = url("http+unix://%2Frun%2Fa.sock");
+            for (to, leads) in [
+                ("/y?z", "http+unix://%2Frun%2Fa.sock/y?z"),
+                ("y", "http+unix://%2Frun%2Fa.sock/y"),
+                ("http+unix://%2frun%2Fa%2Esock/y", "http+unix://%2frun%2Fa%2Esock/y"),
+                ("http://a/", "http://a/"),
+                ("https://a/", "https://a/"),
+            ] {
+                assert_eq!(ok(&socket, to).ok().as_deref(), Some(leads), "{to}");
+            }
+            for (from, to) in [
+                (&socket, "http+unix://%2Frun%2Fb.sock/"),
+                (&socket, "//%2Frun%2Fb.sock/"),
+                (&socket, "http+unix:///run/a.sock"),
+                (&https, "http+unix://%2Frun%2Fa.sock/"),
+                (&url("http://a/x"), "http+unix://%2Frun%2Fa.sock/"),
+            ] {
+                let error = ok(from, to).expect_err(to);
+                assert!(error.one_line().contains("leads to another socket"), "{}", error.one_line());
+                assert_eq!(error.kind(), Kind::Redirect);
+            }
         }
         let chain = [url("https://a/1"), url("https://u:secret@a/2")];
         let error = check(&chain[1], "/3", &chain, 0, 1).expect_err("too many");

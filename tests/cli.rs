@@ -13,6 +13,7 @@ mod plans;
 mod reports;
 mod secrets;
 mod sources;
+mod tasks;
 
 use std::ffi::OsStr;
 

@@ -191,7 +191,8 @@ fn what_a_proxy_answers_instead_of_a_tunnel() {
             stream.write_all(answer.as_bytes()).expect("the client reads");
         });
         let proxy = fake.proxy("http", "walter:hunter2@");
-        let name = format!("no tunnel through the proxy {proxy} to no-such-host.invalid:443: ");
+        let address = proxy.to_string().trim_start_matches("http://").to_owned();
+        let name = format!("no tunnel to no-such-host.invalid:443 through the proxy {proxy} ({address}): ");
         let error = get(through(proxy), &["https://no-such-host.invalid/"]).expect_err(answer);
         fake.finish();
         assert_eq!((error.kind(), error.phase()), (kind, Some(Phase::Proxy)), "{answer}: {}", error.one_line());

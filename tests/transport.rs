@@ -4,9 +4,18 @@ mod bodies;
 mod codings;
 mod connections;
 mod directions;
+mod expect;
 mod failures;
+#[cfg(target_os = "linux")]
+mod interface;
+mod misbehaving;
 mod requests;
+#[cfg(unix)]
+pub(crate) mod sockets;
 mod stock_faults;
+#[allow(dead_code, unreachable_pub, reason = "its main is for the command line")]
+#[path = "../examples/surf_backend.rs"]
+mod surf_backend;
 mod timeouts;
 mod tls;
 mod uploads;

@@ -3,11 +3,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use roundup::transport::h1::{BodyDecoder, BodyEvent, Framing};
+use roundup::transport::h1::{BodyDecoder, BodyEvent, Framing, HeadLimits};
+
+/// Limits for trailers that an input of the fuzzer's can exceed.
+const TIGHT: HeadLimits = HeadLimits { max_bytes: 100, max_fields: 3, max_interim: 2 };
 
 /// The content, whether it ended well, and how much was taken.
-fn decode(framing: Framing, input: &[u8], piece: usize, bite: usize) -> (Vec<u8>, bool, usize) {
-    let mut body = BodyDecoder::new(framing);
+fn decode(framing: Framing, limits: HeadLimits, input: &[u8], piece: usize, bite: usize) -> (Vec<u8>, bool, usize) {
+    let mut body = BodyDecoder::with_limits(framing, limits);
     let mut content = Vec::new();
     let (mut start, mut end) = (0, 0);
     loop {
@@ -38,8 +41,9 @@ fuzz_target!(|data: &[u8]| {
         1 => Framing::UntilClose,
         _ => Framing::Chunked,
     };
-    let whole = decode(framing, input, input.len().max(1), usize::MAX);
-    assert_eq!(whole, decode(framing, input, 1, 1));
-    assert_eq!(whole, decode(framing, input, usize::from(choice / 8) + 2, 3));
+    let limits = if choice & 4 == 0 { HeadLimits::default() } else { TIGHT };
+    let whole = decode(framing, limits, input, input.len().max(1), usize::MAX);
+    assert_eq!(whole, decode(framing, limits, input, 1, 1));
+    assert_eq!(whole, decode(framing, limits, input, usize::from(choice / 8) + 2, 3));
     assert!(whole.0.len() <= input.len());
 });

@@ -97,6 +97,11 @@ impl Handle {
         Some(self.0.upgrade()?.watch.as_ref()?.tasks())
     }
 
+    /// Whether the loop keeps a list of its tasks. Where not, there is no need to make up names.
+    pub fn is_watched(&self) -> bool {
+        self.0.upgrade().is_some_and(|core| core.watch.is_some())
+    }
+
     pub(super) fn start<T: 'static>(
         &self,
         name: Option<Cow<'static, str>>,

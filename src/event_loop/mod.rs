@@ -127,7 +127,9 @@ impl EventLoop {
     pub fn run<T>(&self, main: impl Future<Output = T>) -> T {
         let entered = Entered::new(&self.core, "EventLoop::run");
         let core = &*self.core;
-        let mut tracked = core.watch.as_ref().map(|watch| watch.add(Some(Cow::Borrowed("main")), Location::caller()));
+        // Not inside of the closure, which has no caller.
+        let place = Location::caller();
+        let mut tracked = core.watch.as_ref().map(|watch| watch.add(Some(Cow::Borrowed("main")), place));
         let mut main = pin!(main);
         let leave = Leave(self);
         // The host is not asked for what this thread does by itself.

@@ -95,12 +95,12 @@ pub(super) fn start(fetcher: &Fetcher, event_loop: &EventLoop, jobs: impl IntoIt
         }
     }
     let state = Rc::new(RefCell::new(state));
-    let mut tasks = vec![event_loop.spawn(drive(state.clone(), event_loop.handle(), changes))];
+    let mut tasks = vec![event_loop.spawn_named("fetcher", drive(state.clone(), event_loop.handle(), changes))];
     // Where the clock cannot say when that is, it is never.
     let end = fetcher.deadline.and_then(|limit| Some((started.checked_add(limit)?, limit)));
     if let Some((end, limit)) = end {
         let state = state.clone();
-        tasks.push(event_loop.spawn(async move {
+        tasks.push(event_loop.spawn_named("deadline", async move {
             Timer::at(end).await;
             let cancelled = state.borrow_mut().stop(Reason::Deadline(limit));
             drop(cancelled);
@@ -113,6 +113,7 @@ pub(super) fn start(fetcher: &Fetcher, event_loop: &EventLoop, jobs: impl IntoIt
 async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>) {
     let concurrency = state.borrow().fetcher.limits.concurrency.get();
     let semaphore = Arc::new(Semaphore::new(concurrency as usize));
+    let watched = handle.is_watched();
     loop {
         let permit = semaphore.acquire_arc().await;
         let (index, host) = loop {
@@ -143,7 +144,12 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
         let since = Instant::now();
         state.borrow_mut().permit(index, since);
         let attempt = make_attempt(state.clone(), index, host, permit, trace.clone(), since);
-        let Ok(task) = handle.spawn(attempt) else { return };
+        let name = watched.then(|| state.borrow().name(index));
+        let task = match name {
+            Some(name) => handle.spawn_named(name, attempt),
+            None => handle.spawn(attempt),
+        };
+        let Ok(task) = task else { return };
         state.borrow_mut().running.insert(index, Running { _task: task, trace, since });
     }
 }
@@ -179,6 +185,16 @@ impl State {
                 self.reader = Some(cx.waker().clone());
                 Poll::Pending
             }
+        }
+    }
+
+    /// What the attempt that is about to start is called: the job, and which attempt it is.
+    fn name(&self, index: usize) -> String {
+        let slot = &self.jobs[index];
+        let name = slot.job.as_ref().map_or("", Job::name);
+        match slot.history.as_ref().map_or(0, |history| history.attempts.len()) {
+            0 => name.to_owned(),
+            before => format!("{name} (attempt {})", before + 1),
         }
     }
 
@@ -347,7 +363,7 @@ impl State {
             started,
             total: now - since,
             status,
-            address: progress.address.map(|address| address.to_string().into()),
+            address: trace.peer().map(|peer| peer.to_string().into()),
             reused: progress.reused,
             waited,
             error,

@@ -11,10 +11,14 @@ pub const MAX_FILE_NAME: usize = 200;
 /// The result is one path component, valid on Windows too, at most [`MAX_FILE_NAME`] bytes, never empty, and does not
 /// begin with a dot. Two names may give the same file name; [`FileNames`] tells them apart.
 pub fn file_name(job_name: &str) -> String {
-    let without_scheme = ["https://", "http://"].iter().find_map(|scheme| {
+    let without_scheme = ["https://", "http://", "http+unix://"].iter().find_map(|scheme| {
         let has_it = job_name.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
         has_it.then(|| &job_name[scheme.len()..])
     });
+    // The path of a socket: its slashes are written as codes.
+    let of_socket = job_name.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("http+unix:"));
+    let decoded = of_socket.then(|| job_name.replace("%2F", "/").replace("%2f", "/"));
+    let without_scheme = decoded.as_deref().map_or(without_scheme, |decoded| decoded.get(12..));
     let mut name = String::new();
     for c in without_scheme.unwrap_or(job_name).chars() {
         let c = if c.is_alphanumeric() || "-.,=+@()[]".contains(c) { c } else { '_' };
@@ -144,6 +148,8 @@ mod tests {
         for (name, file) in [
             ("weather[oslo]", "weather[oslo]"),
             ("https://a.example/v1?x=1&y=2", "a.example_v1_x=1_y=2"),
+            ("http+unix://%2Frun%2fdocker.sock/v1/info", "run_docker.sock_v1_info"),
+            ("http+unix:", "http+unix"),
             ("HTTP://[::1]:80/", "[_1]_80"),
             ("../../etc/passwd", "etc_passwd"),
             ("..", "body"),

@@ -61,11 +61,13 @@ pub use self::list::{Listed, parse_list, parse_secrets};
 /// The largest plan, list or secrets file in bytes. Callers stop reading there; [`parse`] refuses more.
 pub const MAX_PLAN_BYTES: u64 = 16 << 20;
 
-/// The most jobs that a plan, a list or a URL pattern may give.
-pub const MAX_JOBS: usize = 100_000;
+/// The most jobs that a plan, a list or a URL pattern may give: 100,000. The fuzzer finds every way to give that many, and
+/// would do nothing else.
+pub const MAX_JOBS: usize = if cfg!(fuzzing) { 200 } else { 100_000 };
 
-/// The most bytes that the URLs, headers and contents of all jobs may take together with all values in place.
-pub const MAX_EXPANDED_BYTES: u64 = 64 << 20;
+/// The most bytes that the URLs, headers and contents of all jobs may take together with all values in place:
+/// 64 MiB, and less for the fuzzer.
+pub const MAX_EXPANDED_BYTES: u64 = if cfg!(fuzzing) { 256 << 10 } else { 64 << 20 };
 
 /// What gives the value of a `${NAME}`, from the environment or a secrets file; `None` where there is no such name.
 pub type Variables<'v> = dyn Fn(&str) -> Option<String> + 'v;

@@ -21,6 +21,7 @@ use super::connection::Connection;
 use super::deadline::Deadline;
 use super::h1::{BodyDecoder, BodyEvent};
 use super::trace::Trace;
+use super::turn::Turn;
 use super::{Route, Shared};
 use crate::error::{Error, Kind, Phase};
 
@@ -35,6 +36,7 @@ pub(super) struct WireBody {
     /// Where the connection goes afterwards; `None` where it must be closed.
     home: Option<(Arc<Shared>, Route)>,
     failed: bool,
+    turn: Turn,
 }
 
 impl WireBody {
@@ -45,7 +47,15 @@ impl WireBody {
         trace: Arc<Trace>,
         home: Option<(Arc<Shared>, Route)>,
     ) -> WireBody {
-        let mut body = WireBody { connection: Some(connection), decoder, deadline, trace, home, failed: false };
+        let mut body = WireBody {
+            connection: Some(connection),
+            decoder,
+            deadline,
+            trace,
+            home,
+            failed: false,
+            turn: Turn::default(),
+        };
         body.release_if_done();
         body
     }
@@ -72,6 +82,14 @@ impl WireBody {
         }
     }
 
+    /// The error with the peer named, which timeouts do themselves.
+    fn blamed(&self, error: Error) -> io::Error {
+        io::Error::other(match self.trace.peer() {
+            Some(peer) if error.kind() != Kind::Timeout => peer.blamed_for(error),
+            _ => error,
+        })
+    }
+
     fn release_if_done(&mut self) {
         if !self.decoder.is_done() {
             return;
@@ -85,6 +103,7 @@ impl WireBody {
 impl AsyncBufRead for WireBody {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
+        ready!(this.turn.poll(cx));
         match ready!(this.poll_content(cx)) {
             Ok(0) => {
                 this.release_if_done();
@@ -93,13 +112,14 @@ impl AsyncBufRead for WireBody {
             Ok(n) => Poll::Ready(Ok(this.connection.as_ref().map_or(&[], |connection| &connection.buffered()[..n]))),
             Err(error) => {
                 (this.connection, this.home, this.failed) = (None, None, true);
-                Poll::Ready(Err(io::Error::other(error)))
+                Poll::Ready(Err(this.blamed(error)))
             }
         }
     }
 
     fn consume(self: Pin<&mut Self>, n: usize) {
         let this = self.get_mut();
+        this.turn.took(n);
         if let Some(connection) = &mut this.connection {
             connection.consume(n);
             this.decoder.consume_content(n);
@@ -161,7 +181,7 @@ impl Coding {
 
     /// Undoes the coding.
     pub(super) fn decode(self, body: WireBody) -> DecodedBody {
-        DecodedBody { coding: self, stage: Stage::Start(Some(Box::new(body))) }
+        DecodedBody { coding: self, stage: Stage::Start(Some(Box::new(body))), turn: Turn::default() }
     }
 }
 
@@ -173,6 +193,7 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 pub(super) struct DecodedBody {
     coding: Coding,
     stage: Stage,
+    turn: Turn,
 }
 
 enum Stage {
@@ -271,12 +292,14 @@ impl DecodedBody {
                     };
                 }
                 Stage::Coded(decoder) => {
-                    if !ready!(Pin::new(&mut *decoder).poll_fill_buf(cx)).map_err(coding_error)?.is_empty() {
-                        return Poll::Ready(Ok(true));
+                    match ready!(Pin::new(&mut *decoder).poll_fill_buf(cx)) {
+                        Ok([]) => {}
+                        Ok(_) => return Poll::Ready(Ok(true)),
+                        Err(error) => return Poll::Ready(Err(coding_error(error, &decoder.wire()))),
                     }
                     if !ready!(decoder.wire().poll_fill_buf(cx))?.is_empty() {
                         let error = Error::new(Kind::Body, "the compressed content is followed by other bytes");
-                        return Poll::Ready(Err(io::Error::other(error.in_phase(Phase::Body))));
+                        return Poll::Ready(Err(decoder.wire().blamed(error.in_phase(Phase::Body))));
                     }
                     self.stage = Stage::Ended;
                 }
@@ -290,6 +313,7 @@ impl DecodedBody {
 impl AsyncBufRead for DecodedBody {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
+        ready!(this.turn.poll(cx));
         match ready!(this.poll_more(cx)) {
             Ok(true) => {}
             Ok(false) => return Poll::Ready(Ok(&[])),
@@ -306,7 +330,9 @@ impl AsyncBufRead for DecodedBody {
     }
 
     fn consume(self: Pin<&mut Self>, n: usize) {
-        if let Stage::Coded(decoder) = &mut self.get_mut().stage {
+        let this = self.get_mut();
+        this.turn.took(n);
+        if let Stage::Coded(decoder) = &mut this.stage {
             Pin::new(decoder).consume(n);
         }
     }
@@ -345,7 +371,7 @@ pub fn body_error(error: io::Error) -> Error {
 }
 
 /// What a decoder says is wrong, unless it only passes on what the wire said.
-fn coding_error(error: io::Error) -> io::Error {
+fn coding_error(error: io::Error, wire: &WireBody) -> io::Error {
     if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
         return error;
     }
@@ -353,7 +379,7 @@ fn coding_error(error: io::Error) -> io::Error {
         io::ErrorKind::UnexpectedEof => "the compressed content is cut short",
         _ => "the compressed content is corrupt",
     };
-    io::Error::other(Error::new(Kind::Body, text).in_phase(Phase::Body).with_source(error))
+    wire.blamed(Error::new(Kind::Body, text).in_phase(Phase::Body).with_source(error))
 }
 
 /// What a failed read inside a body means.

@@ -11,6 +11,8 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 
+use super::interface::Local;
+use super::peer::Peer;
 use super::resolve::interleave;
 use super::trace::Trace;
 use crate::error::{Error, Kind, Phase, RAISE_DESCRIPTORS, Result, out_of_descriptors};
@@ -18,23 +20,35 @@ use crate::error::{Error, Kind, Phase, RAISE_DESCRIPTORS, Result, out_of_descrip
 /// How long one address is given before the next is tried beside it (RFC 8305, section 5: 250 ms).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-type Attempt = Pin<Box<dyn Future<Output = (SocketAddr, io::Result<Async<TcpStream>>)> + Send>>;
+type Attempt<'a> = Pin<Box<dyn Future<Output = (SocketAddr, io::Result<Async<TcpStream>>)> + Send + 'a>>;
 
-/// Connects to the first of these addresses that answers. One that fails makes room for the next at once.
+/// Connects to the first of these addresses that answers, from `local` where that is given. One that fails makes room for
+/// the next at once.
 ///
 /// # Errors
 /// [`Kind::Connect`] with every address that was tried and why it failed; [`Kind::Io`] where descriptors ran out.
-pub(crate) async fn connect(addresses: &[IpAddr], port: u16, trace: &Trace) -> Result<(Async<TcpStream>, SocketAddr)> {
+pub(super) async fn connect(
+    addresses: &[IpAddr],
+    port: u16,
+    local: Option<&Local>,
+    trace: &Trace,
+) -> Result<(Async<TcpStream>, SocketAddr)> {
     let mut waiting = interleave(addresses).into_iter().map(|address| SocketAddr::new(address, port));
-    let mut running: Vec<Attempt> = Vec::new();
+    let mut running: Vec<Attempt<'_>> = Vec::new();
     let mut failures: Vec<(SocketAddr, io::Error)> = Vec::new();
     loop {
         if let Some(address) = waiting.next() {
-            trace.update(|progress| progress.address = Some(address));
-            running.push(Box::pin(async move { (address, Async::<TcpStream>::connect(address).await) }));
+            trace.tries(&Peer::Address(address));
+            running.push(Box::pin(async move {
+                let connected = match local {
+                    Some(local) => local.connect(address).await,
+                    None => Async::<TcpStream>::connect(address).await,
+                };
+                (address, connected)
+            }));
         }
         if running.is_empty() {
-            return Err(refused(failures));
+            return Err(refused(failures, local));
         }
         let more = waiting.len() > 0;
         let first_done = poll_fn(|cx| {
@@ -55,7 +69,7 @@ pub(crate) async fn connect(addresses: &[IpAddr], port: u16, trace: &Trace) -> R
         };
         match first_done.or(next_is_due).await {
             Some((address, Ok(stream))) => {
-                trace.update(|progress| progress.address = Some(address));
+                trace.tries(&Peer::Address(address));
                 // Requests are written whole: waiting for more to send would only delay them.
                 let _ = stream.get_ref().set_nodelay(true);
                 return Ok((stream, address));
@@ -98,13 +112,14 @@ pub(crate) async fn connect_unix(path: &Path) -> Result<Async<TcpStream>> {
     Err(Error::new(Kind::Connect, text).in_phase(Phase::Connect))
 }
 
-fn refused(failures: Vec<(SocketAddr, io::Error)>) -> Error {
+fn refused(failures: Vec<(SocketAddr, io::Error)>, local: Option<&Local>) -> Error {
     if let Some((address, error)) = failures.iter().find(|(_, error)| out_of_descriptors(error)) {
         let text = format!("no descriptor is left to connect to {address}: {RAISE_DESCRIPTORS}");
         return Error::new(Kind::Io, text).in_phase(Phase::Connect).with_source(copy(error));
     }
     let tried: Vec<String> = failures.iter().map(|(address, error)| format!("{address}: {}", plain(error))).collect();
-    Error::new(Kind::Connect, format!("cannot connect to {}", tried.join(", "))).in_phase(Phase::Connect)
+    let from = local.map(|local| format!("from {local} ")).unwrap_or_default();
+    Error::new(Kind::Connect, format!("cannot connect {from}to {}", tried.join(", "))).in_phase(Phase::Connect)
 }
 
 fn copy(error: &io::Error) -> io::Error {
@@ -132,7 +147,7 @@ mod tests {
         // Nothing listens on the first.
         let addresses = [IpAddr::from([127, 0, 0, 2]), IpAddr::from([127, 0, 0, 1])];
         let trace = Trace::default();
-        let (_, address) = EventLoop::new().run(connect(&addresses, port, &trace)).expect("one listens");
+        let (_, address) = EventLoop::new().run(connect(&addresses, port, None, &trace)).expect("one listens");
         assert_eq!(address.ip(), addresses[1]);
         assert_eq!(trace.progress().address, Some(address));
     }
@@ -141,7 +156,7 @@ mod tests {
     fn every_refusal_is_named() {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("loopback").port();
         let addresses = [IpAddr::from([127, 0, 0, 2]), IpAddr::from([127, 0, 0, 1])];
-        let error = EventLoop::new().run(connect(&addresses, port, &Trace::default())).expect_err("none listens");
+        let error = EventLoop::new().run(connect(&addresses, port, None, &Trace::default())).expect_err("none listens");
         let expected =
             format!("cannot connect to 127.0.0.2:{port}: connection refused, 127.0.0.1:{port}: connection refused");
         assert_eq!(error.one_line(), expected);

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -10,6 +10,9 @@ use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
 
 use super::tls::{self, TlsStream};
+
+use super::peer::Peer;
+use super::tls::Asked;
 
 /// What a connection reads into at first: a TLS record's worth.
 const BUFFER: usize = 16 * 1024;
@@ -31,15 +34,25 @@ pub(super) struct Connection {
     /// Whether the next read is the first after a request: the answer is not there yet, so trying to read it would only
     /// cost a system call that fails.
     answer_is_due: bool,
-    /// The address at the other end; none where that is a unix-domain socket.
-    pub(super) address: Option<SocketAddr>,
+    pub(super) peer: Peer,
+    /// Whether the server asked for a client certificate.
+    pub(super) asked: Asked,
     /// How many requests it has served.
     pub(super) served: u64,
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, address: Option<SocketAddr>) -> Connection {
-        Connection { stream, buffer: vec![0; BUFFER], start: 0, end: 0, answer_is_due: false, address, served: 0 }
+    pub(super) fn new(stream: Stream, peer: Peer) -> Connection {
+        Connection {
+            stream,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            end: 0,
+            answer_is_due: false,
+            peer,
+            asked: Asked::No,
+            served: 0,
+        }
     }
 
     /// What was read and not taken.

@@ -64,7 +64,7 @@ pub(super) fn response(
         h1::Version::Http10 => Version::Http1_0,
         h1::Version::Http11 => Version::Http1_1,
     }));
-    response.set_peer_addr(connection.address);
+    response.set_peer_addr(connection.peer.address());
 
     let length = match framing {
         Framing::Empty => Some(0),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 
 use super::trace::Trace;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Phase};
 use crate::units::DisplayDuration;
 
 /// One timer that goes with a request from its start to the last byte of the response.
@@ -61,7 +61,11 @@ impl Deadline {
 
 fn timed_out(limit: Duration, trace: &Trace) -> Error {
     let progress = trace.progress();
-    let peer = progress.address.map(|address| format!(" ({address})")).unwrap_or_default();
-    let text = format!("timed out after {} while {}{peer}", DisplayDuration(limit), progress.phase.doing());
-    Error::new(Kind::Timeout, text).in_phase(progress.phase)
+    let text = format!("timed out after {} while {}", DisplayDuration(limit), progress.phase.doing());
+    let error = Error::new(Kind::Timeout, text).in_phase(progress.phase);
+    match trace.peer() {
+        // Before that, a peer is that of another request of the same trace.
+        Some(peer) if progress.phase >= Phase::Connect => error.with_peer(peer),
+        _ => error,
+    }
 }

@@ -1,5 +1,5 @@
 //! Where connections lead other than their URLs say: addresses given by hand, other hosts, one family of addresses, a
-//! socket of this machine.
+//! socket of this machine; and what they are made from.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
+use super::interface::Local;
 use crate::error::{Error, Kind, Phase, Result};
 use crate::origin::Origin;
 
@@ -18,6 +19,7 @@ pub(super) struct Directions {
     pub(super) connect_to: Vec<ConnectTo>,
     pub(super) family: Family,
     pub(super) unix_socket: Option<Arc<Path>>,
+    pub(super) local: Option<Local>,
 }
 
 impl Directions {
@@ -47,6 +49,18 @@ impl Directions {
             let list: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
             let text =
                 format!("\"{host}\" has no {name} address, and no other may be used: it has {}", list.join(", "));
+            return Err(Error::new(Kind::Dns, text).in_phase(Phase::Dns));
+        }
+        Ok(kept)
+    }
+
+    /// The addresses that can be connected to from where connections are to be made from.
+    pub(super) fn within_reach(&self, host: &str, addresses: Arc<[IpAddr]>) -> Result<Arc<[IpAddr]>> {
+        let Some(local) = &self.local else { return Ok(addresses) };
+        let kept: Arc<[IpAddr]> = addresses.iter().copied().filter(|address| local.can_reach(*address)).collect();
+        if kept.is_empty() {
+            let list: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+            let text = format!("\"{host}\" has no address of the family of {local}: it has {}", list.join(", "));
             return Err(Error::new(Kind::Dns, text).in_phase(Phase::Dns));
         }
         Ok(kept)

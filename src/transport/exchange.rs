@@ -2,14 +2,16 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures_lite::AsyncReadExt;
+use async_io::Timer;
+use futures_lite::{AsyncReadExt, FutureExt};
 use http_client::http_types::Body;
 
 use super::connection::{Connection, Written};
 use super::h1::{BodyDecoder, Framing, Head, Progress, RequestBody, ResponseParser, encode_chunk, encode_last_chunk};
 use super::message::Message;
+use super::tls::{self, Asked};
 use super::trace::Trace;
 use super::{RequestOptions, Route, Shared};
 use crate::error::{Error, Kind, Phase, Result};
@@ -25,19 +27,36 @@ pub(super) struct Answer {
     pub(super) body: BodyDecoder,
     /// Whether the connection can serve another request once the content is read.
     pub(super) keep: bool,
+    sent: Sent,
 }
 
 /// Why there is no answer, and whether the peer can have acted on the request.
 struct Failed {
     error: Error,
     nothing_came: bool,
+    sent: Sent,
+}
+
+/// How much of a request was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// All of it.
+    Whole,
+    /// Less, or nobody knows.
+    Part,
+    /// The head, and nothing of the content that it announces.
+    Head,
 }
 
 impl Shared {
     /// Sends a message and reads the head of the response.
     ///
     /// A server may close an idle connection at the moment when a request is sent on it. Where not one byte of a response
-    /// came on a reused connection, the request is sent once more on a new one, if it may be repeated at all.
+    /// came on a reused connection, the request is sent once more on a new one, if it may be repeated at all. What only
+    /// had its head sent, its content waiting, may be: nobody acts on that.
+    ///
+    /// A server that refuses to be asked for the content (417) is sent the request once more without (RFC 9110,
+    /// section 10.1.1).
     pub(super) async fn exchange(
         self: &Arc<Shared>,
         message: &mut Message,
@@ -49,14 +68,26 @@ impl Shared {
         loop {
             let connection = self.connection(route, fresh, options, trace).await?;
             let reused = connection.served > 0;
-            let address = connection.address;
+            let peer = connection.peer.clone();
             match self.converse(connection, message, trace).await {
+                Ok(answer)
+                    if answer.head.status() == 417
+                        && (answer.sent == Sent::Head || message.stream.is_none())
+                        && message.drop_expectation() =>
+                {
+                    log::debug!("{}: 417, the request is sent again without Expect", route.origin);
+                }
                 Ok(answer) => return Ok(answer),
-                Err(failed) if reused && !fresh && failed.nothing_came && message.may_be_repeated() => {
+                Err(failed)
+                    if reused
+                        && !fresh
+                        && failed.nothing_came
+                        && (failed.sent == Sent::Head || message.may_be_repeated()) =>
+                {
                     log::debug!("{}: the idle connection was closed, a new one is made", route.origin);
                     fresh = true;
                 }
-                Err(failed) => return Err(self.with_peer(failed.error, address)),
+                Err(failed) => return Err(peer.blamed_for(failed.error)),
             }
         }
     }
@@ -70,30 +101,44 @@ impl Shared {
         trace.enter(Phase::Send);
         let sent_at = Instant::now();
         let parser = ResponseParser::new(message.method.as_ref(), self.settings.head_limits);
-        let mut exchange = Exchange { connection: &mut connection, parser, interim: false, head: None };
-        let complete = match exchange.send(message).await {
-            Ok(complete) => complete,
-            // Even after a failed write there may be an answer that says why.
-            Err(Unsent::Socket) => false,
-            Err(Unsent::Error(error)) => return Err(Failed { error, nothing_came: false }),
+        let mut exchange = Exchange {
+            connection: &mut connection,
+            parser,
+            interim: false,
+            asked_for: false,
+            head: None,
+            broken: None,
+        };
+        let sent = match exchange.send(message, self.settings.expect100_timeout, trace).await {
+            Ok(sent) => sent,
+            // Even after a failed write there may be an answer that says why. A broken pipe only says that there is an end,
+            // which the reader finds too, and not that it was a reset.
+            Err(Unsent::Socket(error)) => {
+                exchange.broken = Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+                Sent::Part
+            }
+            Err(Unsent::Unasked(error)) => return Err(exchange.failed(exchange.lost(error), Sent::Head)),
+            Err(Unsent::Error(error)) => return Err(Failed { error, nothing_came: false, sent: Sent::Part }),
         };
         trace.enter(Phase::Head);
-        let (head, framing) = exchange.receive().await?;
+        let (head, framing) = exchange.receive(sent).await?;
         let now = Instant::now();
         trace.update(|progress| {
             super::trace::add(&mut progress.first_byte, now - sent_at);
             progress.head_at = Some(now);
         });
-        let keep = complete && head.keep_alive() && !message.closes && framing != Framing::UntilClose;
+        let keep = sent == Sent::Whole && head.keep_alive() && !message.closes && framing != Framing::UntilClose;
         let body = BodyDecoder::with_limits(framing, self.settings.head_limits);
-        Ok(Answer { connection, head, framing, body, keep })
+        Ok(Answer { connection, head, framing, body, keep, sent })
     }
 }
 
 /// Why a request was not sent whole.
 enum Unsent {
     /// The socket failed; an answer may have come before.
-    Socket,
+    Socket(io::Error),
+    /// The socket failed while the content waited to be asked for.
+    Unasked(io::Error),
     /// The content that was to be sent cannot be had, or what came meanwhile is no HTTP.
     Error(Error),
 }
@@ -104,16 +149,60 @@ struct Exchange<'a> {
     parser: ResponseParser,
     /// Whether an interim response has come.
     interim: bool,
+    /// Whether one of them was 100 (Continue).
+    asked_for: bool,
     head: Option<(Head, Framing)>,
+    /// Why the request could not be sent whole. Said once, it is not said again where the answer is read.
+    broken: Option<io::Error>,
 }
 
 impl Exchange<'_> {
-    /// Sends the message; resolves to whether all of it was sent.
-    async fn send(&mut self, message: &mut Message) -> Result<bool, Unsent> {
-        let sent = self.write(&message.bytes).await?;
-        match &mut message.stream {
-            Some((body, framing)) if sent => self.send_content(body, *framing).await,
-            _ => Ok(sent),
+    /// Sends the message; resolves to how much of it was sent.
+    async fn send(&mut self, message: &mut Message, patience: Duration, trace: &Trace) -> Result<Sent, Unsent> {
+        let rest = match message.expecting() {
+            Some((head, content)) => {
+                match self.write(head).await {
+                    Ok(true) => {}
+                    Ok(false) | Err(Unsent::Socket(_)) => return Ok(Sent::Head),
+                    Err(error) => return Err(error),
+                }
+                trace.enter(Phase::Head);
+                let wanted = self.is_asked_for(patience).await?;
+                trace.enter(Phase::Send);
+                if !wanted {
+                    return Ok(Sent::Head);
+                }
+                content
+            }
+            None => &message.bytes,
+        };
+        let mut whole = self.write(rest).await?;
+        if let (true, Some((body, framing))) = (whole, &mut message.stream) {
+            whole = self.send_content(body, *framing).await?;
+        }
+        Ok(if whole { Sent::Whole } else { Sent::Part })
+    }
+
+    /// Whether the content is to follow the head: the server asks for it (100), or has said nothing final for so long that
+    /// it may know nothing of such questions. Where it has answered or closed, it does not want it.
+    async fn is_asked_for(&mut self, patience: Duration) -> Result<bool, Unsent> {
+        let mut patience = Timer::after(patience);
+        loop {
+            self.parse().map_err(Unsent::Error)?;
+            if self.asked_for || self.head.is_some() {
+                return Ok(self.head.is_none());
+            }
+            let told = async { Some(self.connection.fill().await) };
+            let not_told = async {
+                (&mut patience).await;
+                None
+            };
+            match told.or(not_told).await {
+                Some(Ok(0)) => return Ok(false),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(Unsent::Unasked(error)),
+                None => return Ok(true),
+            }
         }
     }
 
@@ -159,7 +248,7 @@ impl Exchange<'_> {
         let mut written = 0;
         loop {
             let listen = self.head.is_none();
-            match self.connection.write(bytes, &mut written, listen).await.map_err(|_| Unsent::Socket)? {
+            match self.connection.write(bytes, &mut written, listen).await.map_err(Unsent::Socket)? {
                 Written::All => return Ok(true),
                 Written::Closed => return Ok(false),
                 Written::Interrupted => self.parse().map_err(Unsent::Error)?,
@@ -171,20 +260,42 @@ impl Exchange<'_> {
     }
 
     /// Reads until the head of the final response is there.
-    async fn receive(mut self) -> Result<(Head, Framing), Failed> {
+    async fn receive(mut self, sent: Sent) -> Result<(Head, Framing), Failed> {
         loop {
-            self.parse().map_err(|error| Failed { error, nothing_came: false })?;
+            self.parse().map_err(|error| Failed { error, nothing_came: false, sent })?;
             if let Some(head) = self.head.take() {
                 return Ok(head);
             }
-            let nothing_came = !self.interim && self.parser.nothing_came(self.connection.buffered());
             let error = match self.connection.fill().await {
-                Ok(0) => self.parser.end_of_input(self.connection.buffered()),
+                Ok(0) => {
+                    let input = self.connection.buffered();
+                    match self.broken.take().filter(|_| self.parser.nothing_came(input)) {
+                        Some(error) => self.lost(error),
+                        None => self.parser.end_of_input(input),
+                    }
+                }
                 Ok(_) => continue,
-                Err(error) => lost(error),
+                Err(error) => self.lost(error),
             };
-            return Err(Failed { error: error.in_phase(Phase::Head), nothing_came });
+            return Err(self.failed(error, sent));
         }
+    }
+
+    /// What a socket error in place of an answer means. That nothing was asked for is said of the first answer alone.
+    fn lost(&self, error: io::Error) -> Error {
+        lost(error, if self.connection.served == 0 { self.connection.asked } else { Asked::No })
+    }
+
+    /// The connection is gone before there was an answer.
+    fn failed(&self, error: Error, sent: Sent) -> Failed {
+        let nothing_came = !self.interim && self.parser.nothing_came(self.connection.buffered());
+        let error = match sent {
+            Sent::Whole | Sent::Head => error.in_phase(Phase::Head),
+            Sent::Part => Error::new(error.kind(), "the connection ended before the request was sent whole")
+                .in_phase(Phase::Send)
+                .with_source(error),
+        };
+        Failed { error, nothing_came, sent }
     }
 
     /// Takes the heads that are complete out of what has come.
@@ -195,9 +306,10 @@ impl Exchange<'_> {
                     self.connection.consume(consumed);
                     self.head = Some((head, framing));
                 }
-                Progress::Interim { consumed, .. } => {
+                Progress::Interim { consumed, status } => {
                     self.connection.consume(consumed);
                     self.interim = true;
+                    self.asked_for |= status == 100;
                 }
                 Progress::Partial => break,
             }
@@ -206,8 +318,8 @@ impl Exchange<'_> {
     }
 }
 
-fn lost(error: io::Error) -> Error {
-    if let Some(text) = super::tls::late(&error) {
+fn lost(error: io::Error, asked: Asked) -> Error {
+    if let Some(text) = tls::late(&error, asked) {
         return Error::new(Kind::Tls, text).with_source(error);
     }
     let text = match error.kind() {
@@ -217,5 +329,5 @@ fn lost(error: io::Error) -> Error {
         }
         _ => "reading the response failed",
     };
-    Error::new(Kind::Io, text).with_source(error)
+    Error::new(Kind::Io, format!("{text}{}", tls::without_certificate(asked))).with_source(error)
 }

@@ -9,6 +9,7 @@ use super::body::ACCEPT_ENCODING;
 use super::h1::{RequestBody, encode_head};
 use super::{RequestOptions, Route, Settings};
 use crate::error::{Error, Kind, Phase, Result};
+use crate::origin::percent_decode;
 
 /// Content up to this size is put behind the head, sent with it in one write, and can be sent again.
 const SMALL: usize = 256 * 1024;
@@ -18,6 +19,10 @@ pub(super) struct Message {
     pub(super) method: http_types::Method,
     /// The head, and the content where that is small.
     pub(super) bytes: Vec<u8>,
+    /// How many of them are the head.
+    head: usize,
+    /// Where the content is to wait until the server asks for it: the same head without that expectation.
+    unexpecting: Option<Vec<u8>>,
     /// Content that is read and sent piece by piece.
     pub(super) stream: Option<(Body, RequestBody)>,
     /// Whether content codings of the response are to be undone.
@@ -56,9 +61,18 @@ impl Message {
         };
 
         let mut bytes = Vec::with_capacity(512 + small.as_ref().map_or(0, Vec::len));
-        let fields = Fields::new(&request, options, settings, route);
+        let fields = Fields::new(&request, options, settings, route, framing);
         let target = target(request.url(), route);
         encode_head(&mut bytes, method.as_ref(), &target, framing, fields.iter())?;
+        let head = bytes.len();
+        let unexpecting = if fields.given.iter().any(expects_continue) {
+            let mut bytes = Vec::with_capacity(head);
+            let rest = fields.iter().filter(|field| !expects_continue(field));
+            encode_head(&mut bytes, method.as_ref(), &target, framing, rest)?;
+            Some(bytes)
+        } else {
+            None
+        };
         let stream = match small {
             Some(content) => {
                 bytes.extend_from_slice(&content);
@@ -67,7 +81,22 @@ impl Message {
             None if framing == RequestBody::None => None,
             None => Some((body, framing)),
         };
-        Ok(Message { method, bytes, stream, decodes: fields.decodes, closes: fields.closes })
+        let (decodes, closes) = (fields.decodes, fields.closes);
+        Ok(Message { method, bytes, head, unexpecting, stream, decodes, closes })
+    }
+
+    /// Head and small content apart, where the content is to wait until the server asks for it (RFC 9110, section 10.1.1).
+    pub(super) fn expecting(&self) -> Option<(&[u8], &[u8])> {
+        self.unexpecting.as_ref().map(|_| self.bytes.split_at(self.head))
+    }
+
+    /// Lets the content wait no longer; false where it did not.
+    pub(super) fn drop_expectation(&mut self) -> bool {
+        let Some(head) = self.unexpecting.take() else { return false };
+        let length = head.len();
+        self.bytes.splice(..self.head, head);
+        self.head = length;
+        true
     }
 
     /// Whether it can be sent a second time, after a connection died under the first (RFC 9110, section 9.2.2).
@@ -85,7 +114,9 @@ fn content_error(text: &str) -> Error {
 /// What stands between method and version: the path, or the whole URL for a proxy (RFC 9112, section 3.2).
 fn target(url: &url::Url, route: &Route) -> String {
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    if route.is_forwarded() { format!("{}{path}", route.origin) } else { path.to_owned() }
+    // The path of http and https has at least a slash; that of other schemes need not.
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    if route.is_forwarded() { format!("{}{path}", route.origin) } else { format!("{slash}{path}") }
 }
 
 /// The fields of a request: those that the sender gave, and those that go without saying.
@@ -102,12 +133,17 @@ impl<'a> Fields<'a> {
         options: &'a RequestOptions,
         settings: &'a Settings,
         route: &Route,
+        framing: RequestBody,
     ) -> Fields<'a> {
         let mut given: Vec<(&str, &[u8])> = Vec::new();
         for (name, values) in request.iter() {
             given.extend(values.iter().map(|value| (name.as_str(), value.as_str().as_bytes())));
         }
         given.extend(options.fields.iter().map(|field| (field.name(), field.value())));
+        if framing == RequestBody::None {
+            // There is nothing that could wait (RFC 9110, section 10.1.1).
+            given.retain(|field| !expects_continue(field));
+        }
         // http-types keeps fields in a hash map: without an order of ours, every run would send another one.
         given.sort_by(|a, b| a.0.cmp(b.0));
         let has = |name: &str| given.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
@@ -134,9 +170,7 @@ impl<'a> Fields<'a> {
         {
             own.push(("Proxy-Authorization", credentials.into_bytes()));
         }
-        let closes = given.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection")).any(|(_, value)| {
-            value.split(|b| *b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
-        });
+        let closes = given.iter().any(|field| lists(field, "connection", b"close"));
         Fields { given, own, decodes, closes }
     }
 
@@ -147,6 +181,17 @@ impl<'a> Fields<'a> {
         let own = self.own.iter().map(|(name, value)| (*name, &value[..]));
         host.copied().chain(own).chain(rest.copied())
     }
+}
+
+/// Whether this field asks that the content be asked for (RFC 9110, section 10.1.1).
+fn expects_continue(field: &(&str, &[u8])) -> bool {
+    lists(field, "expect", b"100-continue")
+}
+
+/// Whether this is the field of that name, and the list in it has that element, in whatever case.
+fn lists((name, value): &(&str, &[u8]), wanted: &str, element: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(wanted)
+        && value.split(|b| *b == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(element))
 }
 
 /// `Basic` credentials from the URL's user and password (RFC 7617), if it has any.
@@ -161,26 +206,6 @@ fn basic_credentials(url: &url::Url) -> Option<String> {
     Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
 }
 
-/// Undoes percent-encoding; a `%` that is no code stays.
-pub(super) fn percent_decode(text: &[u8]) -> Vec<u8> {
-    let hex = |at: usize| text.get(at).and_then(|b| char::from(*b).to_digit(16));
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        match (byte, hex(at + 1), hex(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +216,5 @@ mod tests {
         assert_eq!(of("http://h/"), None);
         // The example of RFC 7617, section 2, its space percent-encoded.
         assert_eq!(of("http://Aladdin:open%20sesame@h/").as_deref(), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
-        assert_eq!(percent_decode(b"a%2fb%zz%4"), b"a/b%zz%4");
     }
 }

@@ -27,12 +27,13 @@ use self::connection::{Connection, Stream};
 use self::deadline::Deadline;
 use self::directions::Directions;
 use self::message::Message;
+use self::peer::Peer;
 use self::pool::Pool;
 use self::resolve::Resolver;
-use self::tls::{Tls, TlsSettings};
+use self::tls::{Asked, Tls, TlsSettings};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::job::Field;
-use crate::origin::{Origin, Scheme};
+use crate::origin::{Origin, Scheme, check_socket_path};
 
 mod body;
 mod connect;
@@ -42,19 +43,23 @@ mod deadline;
 mod directions;
 mod exchange;
 pub mod h1;
+mod interface;
 mod message;
+mod peer;
 mod pool;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod resolve;
 mod tls;
 mod trace;
+mod turn;
 #[cfg(not(feature = "proxy"))]
 mod without_proxy;
 
 pub use self::body::body_error;
 pub use self::convert::{WireHead, into_surf};
 pub use self::directions::{ConnectTo, Family, Resolve};
+pub use self::interface::Interface;
 pub use self::pool::PoolLimits;
 #[cfg(feature = "proxy")]
 pub use self::proxy::{Proxies, Proxy};
@@ -68,6 +73,9 @@ pub const DEFAULT_USER_AGENT: &str = concat!("roundup/", env!("CARGO_PKG_VERSION
 
 /// How long resolving, connecting, proxy and TLS handshake may take together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long content waits to be asked for: curl's default.
+const EXPECT100_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A backend for surf on async-io sockets. Cheap to clone; clones share connections, names and TLS sessions.
 ///
@@ -128,12 +136,25 @@ impl HttpClient for Transport {
 pub struct TransportBuilder {
     settings: Settings,
     tls: TlsSettings,
+    interface: Option<Interface>,
 }
 
 impl TransportBuilder {
     /// How long resolving, connecting, proxy and TLS handshake may take together; 10 s by default.
     pub fn connect_timeout(mut self, limit: Duration) -> TransportBuilder {
         self.settings.connect_timeout = limit;
+        self
+    }
+
+    /// How long the content of a request with the field `Expect: 100-continue` waits for the server to ask for it; 1 s by
+    /// default.
+    ///
+    /// The content follows a 100 (Continue) at once, and silence after this time, for not every server knows of such
+    /// questions. A final status takes its place: then the content is not sent, and the connection is closed once the
+    /// response is read. After a 417 (Expectation Failed) the request is sent once more without the field. Requests without
+    /// content are sent without it (RFC 9110, section 10.1.1).
+    pub fn expect100_timeout(mut self, limit: Duration) -> TransportBuilder {
+        self.settings.expect100_timeout = limit;
         self
     }
 
@@ -179,8 +200,16 @@ impl TransportBuilder {
         self
     }
 
+    /// What connections are made from, to origins and to proxies; whatever the system chooses by default. Not for
+    /// unix-domain sockets.
+    pub fn interface(mut self, interface: Interface) -> TransportBuilder {
+        self.interface = Some(interface);
+        self
+    }
+
     /// Makes every connection to this socket of the machine (unix-domain, stream), whatever the host of the URL: no name
-    /// is looked up and no proxy is used. On Unix only.
+    /// is looked up and no proxy is used. A URL of a socket (`http+unix://%2Frun%2Fdocker.sock/v1/info`) leads to its own
+    /// all the same. On Unix only.
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> TransportBuilder {
         self.directions_mut().unix_socket = Some(path.into().into());
         self
@@ -230,12 +259,19 @@ impl TransportBuilder {
     ///
     /// # Errors
     /// [`Kind::Config`] where a file with certificates or keys cannot be used, SSLKEYLOGFILE is asked for and names no file
-    /// that can be written, the User-Agent cannot be sent, or a unix-domain socket is asked for on another system.
-    pub fn build(self) -> Result<Transport> {
+    /// that can be written, the User-Agent cannot be sent, there is no such interface or address to connect from, or a unix-domain socket is asked for on another system or has
+    /// too long a path.
+    pub fn build(mut self) -> Result<Transport> {
         tls::check(&self.tls)?;
+        if let Some(interface) = &self.interface {
+            self.directions_mut().local = Some(interface.local()?);
+        }
         Field::new("User-Agent", self.settings.user_agent.as_bytes())?;
-        if cfg!(not(unix)) && self.settings.directions.unix_socket.is_some() {
-            return Err(Error::new(Kind::Config, "unix-domain sockets are for Unix only: write a host and port"));
+        if let Some(path) = &self.settings.directions.unix_socket {
+            check_socket_path(path).map_err(|why| {
+                let shown: String = path.display().to_string().chars().take(200).collect();
+                Error::new(Kind::Config, format!("{shown:?} {why}"))
+            })?;
         }
         Ok(self.assemble())
     }
@@ -277,6 +313,7 @@ struct Shared {
 #[derive(Clone, Debug)]
 struct Settings {
     connect_timeout: Duration,
+    expect100_timeout: Duration,
     pool: PoolLimits,
     head_limits: h1::HeadLimits,
     user_agent: Box<str>,
@@ -289,6 +326,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             connect_timeout: CONNECT_TIMEOUT,
+            expect100_timeout: EXPECT100_TIMEOUT,
             pool: PoolLimits::default(),
             head_limits: h1::HeadLimits::default(),
             user_agent: DEFAULT_USER_AGENT.into(),
@@ -312,7 +350,7 @@ impl Route {
     fn new(origin: Origin, settings: &Settings) -> Result<Route> {
         tls::can_reach(&origin)?;
         let directions = &settings.directions;
-        if directions.unix_socket.is_some() {
+        if directions.unix_socket.is_some() || origin.scheme() == Scheme::HttpUnix {
             return Ok(Route { origin, proxy: None, target: None });
         }
         Ok(Route { proxy: settings.proxies.of(&origin).cloned(), target: directions.target(&origin)?, origin })
@@ -377,9 +415,8 @@ impl Shared {
             (!stale).then_some(connection)
         });
         if let Some(connection) = if fresh { None } else { good.next() } {
-            trace.update(|progress| {
-                (progress.reused, progress.address) = (true, connection.address);
-            });
+            trace.update(|progress| progress.reused = true);
+            trace.tries(&connection.peer);
             return Ok(connection);
         }
         trace.update(|progress| progress.reused = false);
@@ -390,10 +427,14 @@ impl Shared {
 
     async fn open(&self, route: &Route, trace: &Trace) -> Result<Connection> {
         let started = Instant::now();
-        let (mut stream, address, resolved) = match &self.settings.directions.unix_socket {
+        // A URL of a socket means that one, whatever is set for the others.
+        let socket = route.origin.socket().map(Arc::from).or_else(|| self.settings.directions.unix_socket.clone());
+        let (mut stream, peer, resolved) = match socket {
             Some(path) => {
                 trace.enter(Phase::Connect);
-                (connect::connect_unix(path).await?, None, started)
+                let peer = Peer::Socket(path.clone());
+                trace.tries(&peer);
+                (connect::connect_unix(&path).await?, peer, started)
             }
             None => {
                 let opened = self.connect(route, started, trace).await.map_err(|error| match &route.proxy {
@@ -405,36 +446,28 @@ impl Shared {
                     None => error,
                 });
                 let (stream, address, resolved) = opened?;
-                (stream, Some(address), resolved)
+                (stream, Peer::Address(address), resolved)
             }
         };
         if let Some(proxy) = route.proxy.as_ref().filter(|_| !route.is_forwarded()) {
             trace.enter(Phase::Proxy);
-            stream = proxy.tunnel(route.target(), stream).await.map_err(|error| error.in_phase(Phase::Proxy))?;
+            stream = proxy.tunnel(route.target(), stream).await.map_err(|error| peer.blamed_for(error))?;
         }
         let connected = Instant::now();
         trace.update(|progress| trace::add(&mut progress.connect, connected - resolved));
-        let stream = match route.origin.scheme() {
-            Scheme::Http => Stream::Plain(stream),
+        let (stream, asked) = match route.origin.scheme() {
+            Scheme::Http | Scheme::HttpUnix => (Stream::Plain(stream), Asked::No),
             Scheme::Https => {
                 trace.enter(Phase::Tls);
                 let stream = self.settings.tls.connect(&route.origin, stream).await;
-                let stream = stream.map_err(|error| self.with_peer(error, address))?;
+                let (stream, asked) = stream.map_err(|error| peer.blamed_for(error))?;
                 trace.update(|progress| trace::add(&mut progress.tls, connected.elapsed()));
-                Stream::Tls(Box::new(stream))
+                (Stream::Tls(Box::new(stream)), asked)
             }
         };
-        Ok(Connection::new(stream, address))
-    }
-
-    /// The error with the address or the socket that was connected to, unless no peer is to blame.
-    fn with_peer(&self, error: Error, address: Option<SocketAddr>) -> Error {
-        match (address, &self.settings.directions.unix_socket) {
-            _ if error.kind() == Kind::Config => error,
-            (Some(address), _) => error.with_peer(address),
-            (None, Some(path)) => error.with_peer(path.display()),
-            (None, None) => error,
-        }
+        let mut connection = Connection::new(stream, peer);
+        connection.asked = asked;
+        Ok(connection)
     }
 
     /// A connection to the proxy or else the target, its address, and when that was known.
@@ -456,13 +489,13 @@ impl Shared {
             Some(addresses) => addresses,
             None => self.resolver.resolve(host, started).await?,
         };
-        let addresses = directions.of_family(host, addresses)?;
+        let addresses = directions.within_reach(host, directions.of_family(host, addresses)?)?;
         let resolved = Instant::now();
         if looked_up {
             trace.update(|progress| trace::add(&mut progress.dns, resolved - started));
         }
         trace.enter(Phase::Connect);
-        let (stream, address) = connect::connect(&addresses, port, trace).await?;
+        let (stream, address) = connect::connect(&addresses, port, directions.local.as_ref(), trace).await?;
         Ok((stream, address, resolved))
     }
 

@@ -1,9 +1,11 @@
 //! How far a request has come and where its time went, for whoever watches it from outside.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::peer::Peer;
 use crate::error::Phase;
 
 /// Written by the transport while it works on a request, read by whoever sent it: also after a failure or a cancellation,
@@ -11,7 +13,14 @@ use crate::error::Phase;
 ///
 /// Put one in a request through [`RequestOptions::trace`](super::RequestOptions::trace). Redirects add up.
 #[derive(Debug, Default)]
-pub struct Trace(Mutex<Progress>);
+pub struct Trace(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    progress: Progress,
+    /// The socket of this machine that was connected to, in place of an address.
+    socket: Option<Arc<Path>>,
+}
 
 /// What a [`Trace`] holds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,7 +38,7 @@ pub struct Progress {
     pub first_byte: Option<Duration>,
     /// When the head of the last response had come.
     pub head_at: Option<Instant>,
-    /// The address that was connected to, or tried last.
+    /// The address that was connected to, or tried last; `None` where that was a unix-domain socket.
     pub address: Option<SocketAddr>,
     /// Whether the connection had served a request before.
     pub reused: bool,
@@ -38,18 +47,34 @@ pub struct Progress {
 impl Trace {
     /// What is known now.
     pub fn progress(&self) -> Progress {
-        *self.lock()
+        self.lock().progress
+    }
+
+    /// Who was connected to, or tried last.
+    pub(crate) fn peer(&self) -> Option<Peer> {
+        let state = self.lock();
+        let socket = state.socket.clone().map(Peer::Socket);
+        socket.or_else(|| state.progress.address.map(Peer::Address))
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
-        self.lock().phase = phase;
+        self.lock().progress.phase = phase;
+    }
+
+    pub(crate) fn tries(&self, peer: &Peer) {
+        let mut state = self.lock();
+        state.progress.address = peer.address();
+        state.socket = match peer {
+            Peer::Address(_) => None,
+            Peer::Socket(path) => Some(path.clone()),
+        };
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut Progress)) {
-        change(&mut self.lock());
+        change(&mut self.lock().progress);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Progress> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -54,6 +54,7 @@ fn defaults_in_help_are_those_in_code() {
             ("deadline", "(no limit)".into()),
             ("retries", format!("({})", settings.retries)),
             ("retry-after-max", seconds(settings.retry_after_max)),
+            ("expect100-timeout", "(1s)".into()),
             ("method", format!("({};", settings.method)),
             ("accept", format!("({})", settings.accept)),
             ("follow", format!("({})", settings.follow)),
@@ -91,6 +92,7 @@ fn defaults_in_help_are_those_in_code() {
             "ipv4",
             "ipv6",
             "unix-socket",
+            "interface",
         ] {
             assert!(said(help, option).split_whitespace().count() > 2, "{command} --{option}");
         }

@@ -4,7 +4,7 @@ use super::{complaint, line, roundup};
 use crate::common::{Dir, Reply, Server, TestCommand};
 
 /// Every option that takes a value, with one that it cannot have.
-const BAD: [(&str, &str); 26] = [
+const BAD: [(&str, &str); 28] = [
     ("concurrency", "0"),
     ("per-host", "many"),
     ("rate", "fast"),
@@ -17,6 +17,8 @@ const BAD: [(&str, &str); 26] = [
     ("bearer", "two words"),
     ("resolve", "host:80"),
     ("connect-to", "host:80"),
+    ("interface", "if!"),
+    ("expect100-timeout", "1"),
     ("header", "no colon"),
     ("method", "GE T"),
     ("data", "@no/such/file"),

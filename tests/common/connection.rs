@@ -150,6 +150,16 @@ fn play(
                 response.bytes(head)
             }
             Step::Bytes(bytes) => bytes,
+            Step::Forever(bytes) => loop {
+                // Fails when somebody has gone.
+                wire.write_all(&bytes)?;
+                wire.flush()?;
+            },
+            Step::Naked(bytes) => {
+                wire.flush()?;
+                wire.naked(&bytes)?;
+                continue;
+            }
             Step::Pause(delay) => {
                 shared.pause(Some(delay)).map_err(|Stopped| Problem::Gone)?;
                 continue;

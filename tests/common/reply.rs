@@ -36,6 +36,10 @@ impl fmt::Debug for Reply {
 pub(super) enum Step {
     Response(Response),
     Bytes(Vec<u8>),
+    /// Write this again and again until the client or the test goes.
+    Forever(Vec<u8>),
+    /// Write this past TLS; the same as `Bytes` without TLS.
+    Naked(Vec<u8>),
     Pause(Duration),
     /// Close as one should: with close_notify over TLS.
     Close,
@@ -226,6 +230,18 @@ impl Reply {
     /// Sends bytes as they are.
     pub(crate) fn bytes(self, bytes: impl Into<Vec<u8>>) -> Reply {
         self.step(Step::Bytes(bytes.into()))
+    }
+
+    /// Goes on with these bytes again and again until the client or the test goes.
+    pub(crate) fn forever(self, bytes: impl AsRef<[u8]>) -> Reply {
+        // In large pieces: a flood of single bytes would be none.
+        let bytes = bytes.as_ref();
+        self.step(Step::Forever(bytes.repeat((16 * 1024 / bytes.len()).max(1))))
+    }
+
+    /// Sends bytes past TLS, in the middle of it.
+    pub(crate) fn naked(self, bytes: impl Into<Vec<u8>>) -> Reply {
+        self.step(Step::Naked(bytes.into()))
     }
 
     /// Sends pieces, each in a write of its own, with a pause between them.

@@ -69,6 +69,12 @@ impl Wire {
         Ok(rustix::net::sockopt::set_socket_linger(&**self.socket(), Some(Duration::ZERO))?)
     }
 
+    /// Writes past TLS.
+    pub(super) fn naked(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut socket: &TcpStream = self.socket();
+        socket.write_all(bytes)
+    }
+
     /// Reads until the peer or the server ends it, or the time is over.
     pub(super) fn discard(&mut self, limit: Option<Duration>) {
         let start = Instant::now();

@@ -1,6 +1,9 @@
 //! Content: where it ends, what undoes its coding, and that half of it is never taken for all.
 
+use std::cell::Cell;
+use std::future::{Future as _, poll_fn};
 use std::io::Write;
+use std::pin::pin;
 use std::time::Duration;
 
 use flate2::Compression;
@@ -278,4 +281,36 @@ fn malformed_chunks_are_a_breach_of_the_protocol() {
         assert_eq!((error.kind(), error.phase()), (Kind::Protocol, Some(Phase::Body)), "{path}: {}", error.one_line());
     }
     assert_eq!(server.stats().connections, 3);
+}
+
+#[test]
+fn content_that_is_there_at_once_leaves_others_their_turn() {
+    const MANY: usize = 64 << 20;
+    let server = Server::start(|request| {
+        let zeros = Reply::status(200).body(vec![0; MANY]);
+        // 64 KiB that hold as much: they come in one read or two.
+        if request.path() == "/gzip" { zeros.gzip() } else { zeros }
+    });
+    let client = client();
+    for path in ["/plain", "/gzip"] {
+        let (total, mut most) = (Cell::new(0), 0);
+        run(async {
+            let mut body = head(&client, get(&server.url(path))).await.expect(path).take_body();
+            let mut reading = pin!(async {
+                let mut piece = vec![0; 64 * 1024];
+                while let n @ 1.. = body.read(&mut piece).await.map_err(body_error).expect(path) {
+                    total.set(total.get() + n);
+                }
+            });
+            poll_fn(|cx| {
+                let before = total.get();
+                let polled = reading.as_mut().poll(cx);
+                most = most.max(total.get() - before);
+                polled
+            })
+            .await;
+        });
+        assert_eq!(total.get(), MANY, "{path}");
+        assert!(most <= (1 << 20) + 64 * 1024, "{path}: {most} bytes at a stretch");
+    }
 }

@@ -96,35 +96,9 @@ fn one_family_alone_is_used() {
 
 #[cfg(unix)]
 mod unix {
-    use std::net::TcpStream;
-    use std::os::unix::net::UnixListener;
-    use std::path::PathBuf;
-    use std::thread;
-
+    use super::super::sockets::socket_to;
     use super::*;
     use crate::common::Dir;
-
-    /// A socket whose connections are passed on to a server.
-    fn socket_to(server: &Server) -> PathBuf {
-        // Not in the folder of a test: a path of a socket may have about a hundred bytes.
-        let path = std::env::temp_dir().join(format!("roundup-{}-{}", std::process::id(), server.port()));
-        let _ = std::fs::remove_file(&path);
-        let listener = UnixListener::bind(&path).expect("a free name");
-        let addr = server.addr();
-        thread::spawn(move || {
-            while let Ok((near, _)) = listener.accept() {
-                let far = TcpStream::connect(addr).expect("the server listens");
-                let (mut from, mut to) = (near.try_clone().expect("a socket"), far.try_clone().expect("a socket"));
-                thread::spawn(move || std::io::copy(&mut from, &mut to));
-                let (mut from, mut to) = (far, near);
-                thread::spawn(move || {
-                    let _ = std::io::copy(&mut from, &mut to);
-                    let _ = to.shutdown(std::net::Shutdown::Both);
-                });
-            }
-        });
-        path
-    }
 
     #[test]
     fn all_goes_through_one_socket_plain_and_encrypted() {
@@ -141,7 +115,7 @@ mod unix {
             let transport = Transport::builder()
                 .roots(roundup::transport::Roots::File(authority.ca_file().into()))
                 .proxies(proxies)
-                .unix_socket(&path)
+                .unix_socket(path.path())
                 .build();
             let client = Client::with_http_client(transport.expect("good settings"));
             run(async {
@@ -153,8 +127,11 @@ mod unix {
             });
             // Every origin has a connection of its own, and keeps it.
             assert_eq!((server.stats().requests, server.stats().connections), (4, 2));
-            std::fs::remove_file(&path).expect("it is still there");
+            drop(path);
         }
+        let long = Transport::builder().unix_socket("x".repeat(200)).build().expect_err("it cannot be");
+        assert_eq!(long.kind(), Kind::Config);
+        assert!(long.one_line().contains("has a socket whose path is 200 bytes long: at most"), "{}", long.one_line());
         let gone = dir.join("gone");
         let client = Client::with_http_client(Transport::builder().unix_socket(&gone).build().expect("good settings"));
         let error = run(fetch(&client, get("http://h/"))).expect_err("there is no such socket");

@@ -1,5 +1,6 @@
 //! Every way in which a request fails: class, phase, the address that was tried, and the hint.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use roundup::transport::{Family, Proxies, TransportBuilder};
@@ -7,7 +8,7 @@ use roundup::{Kind, Phase, Transport};
 use surf::Client;
 
 use super::{fetch, get, run, with_options};
-use crate::common::{Reply, Server, refusing_port};
+use crate::common::{Reply, Server, gzip, refusing_port};
 
 fn server() -> Server {
     Server::builder().malformed_ok().start(|request| match request.path() {
@@ -21,9 +22,26 @@ fn server() -> Server {
         "/short" => Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").close(),
         "/chunk" => Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n").close(),
         "/reset-body" => Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").reset(),
+        "/cut-chunk" => Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab").close(),
+        "/corrupt" => coded("gzip", b"this is no gzip at all"),
+        "/cut-gzip" => coded("gzip", &gzip(b"hello, hello")[..20]),
+        "/short-gzip" => {
+            Reply::raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n\x1f").close()
+        }
+        "/more-gzip" => coded("gzip", &[&gzip(b"hello")[..], b"more"].concat()),
+        "/more-deflate" => coded("deflate", &[&zlib(b"hello")[..], b"more"].concat()),
         "/hang-body" => Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").and_hang(),
         _ => Reply::status(403),
     })
+}
+
+fn coded(coding: &str, content: &[u8]) -> Reply {
+    Reply::status(200).header("Content-Encoding", coding).body(content)
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a Vec takes everything")
 }
 
 #[test]
@@ -53,9 +71,15 @@ fn each_failure_says_class_phase_peer_and_cause() {
         (plain(), at("/long-head"), Kind::TooLarge, Phase::Head, &address, "131072"),
         (plain(), at("/hang"), Kind::Timeout, Phase::Head, &address, "timed out after 1s"),
         (plain(), at("/hang-body"), Kind::Timeout, Phase::Body, &address, "timed out after 1s"),
-        (plain(), at("/short"), Kind::Body, Phase::Body, "", "4"),
-        (plain(), at("/chunk"), Kind::Protocol, Phase::Body, "", "chunk"),
-        (plain(), at("/reset-body"), Kind::Body, Phase::Body, "", "reset"),
+        (plain(), at("/short"), Kind::Body, Phase::Body, &address, "4 of 10 bytes"),
+        (plain(), at("/chunk"), Kind::Protocol, Phase::Body, &address, "chunk"),
+        (plain(), at("/cut-chunk"), Kind::Body, Phase::Body, &address, "chunk"),
+        (plain(), at("/reset-body"), Kind::Body, Phase::Body, &address, "reset"),
+        (plain(), at("/corrupt"), Kind::Body, Phase::Body, &address, "the compressed content is corrupt"),
+        (plain(), at("/cut-gzip"), Kind::Body, Phase::Body, &address, "the compressed content is cut short"),
+        (plain(), at("/short-gzip"), Kind::Body, Phase::Body, &address, "before the end of the content"),
+        (plain(), at("/more-gzip"), Kind::Body, Phase::Body, &address, "corrupt"),
+        (plain(), at("/more-deflate"), Kind::Body, Phase::Body, &address, "followed by other bytes"),
     ];
     let mut wrong = Vec::new();
     for (transport, url, kind, phase, peer, cause) in table {

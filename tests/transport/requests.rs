@@ -121,6 +121,44 @@ fn statuses_that_nobody_has_registered_come_through() {
 }
 
 #[test]
+fn every_status_from_100_to_999_is_read() {
+    let server = Server::start(|request| {
+        let status: u16 = request.path()[1..].parse().expect("the test asks for numbers");
+        let interim = if status < 200 { format!("HTTP/1.1 {status} X\r\n\r\n") } else { String::new() };
+        let last = status.max(200);
+        match last {
+            204 | 304 => Reply::raw(format!("HTTP/1.1 {last} X\r\n\r\n")),
+            _ => Reply::raw(format!("{interim}HTTP/1.1 {last} X\r\nContent-Length: 1\r\n\r\nx")),
+        }
+    });
+    let client = client();
+    run(async {
+        for status in 100..=999 {
+            let got = fetch(&client, get(&server.url(&format!("/{status}")))).await;
+            match status {
+                // Nobody asked for another protocol.
+                101 => assert_eq!(got.expect_err("not asked for").kind(), Kind::Protocol),
+                204 | 304 => assert_eq!(got.expect("it answers"), (status, Vec::new())),
+                _ => assert_eq!(got.expect("it answers"), (status.max(200), b"x".to_vec())),
+            }
+        }
+    });
+    assert_eq!(server.stats().connections, 2, "101 alone ends its connection");
+}
+
+#[test]
+fn the_example_for_surf_users_runs() {
+    let server = Server::start(|request| match request.path() {
+        "/" => Reply::redirect(302, "/there").gzip(),
+        _ => Reply::text("content").gzip(),
+    });
+    assert_eq!(super::surf_backend::fetch(&server.url("/")).expect("it answers"), b"content");
+    assert_eq!(server.stats().requests, 2);
+    let error = super::surf_backend::fetch("http://no-such-host.invalid/").expect_err("RFC 6761 says so");
+    assert!(error.to_string().contains("no-such-host.invalid"), "{error}");
+}
+
+#[test]
 fn several_fields_of_one_name_stay_several() {
     let server = Server::start(|_| Reply::text("x").header("Set-Cookie", "a=1").header("Set-Cookie", "b=2"));
     let response = run(head(&client(), get(&server.url("/")))).expect("it answers");

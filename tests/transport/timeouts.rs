@@ -99,7 +99,7 @@ fn the_connect_limit_ends_with_the_connection() {
 
 /// A port whose queue of connections is full: the next one is neither accepted nor refused.
 #[cfg(target_os = "linux")]
-fn full_port() -> (TcpListener, Vec<std::net::TcpStream>) {
+pub(super) fn full_port() -> (TcpListener, Vec<std::net::TcpStream>) {
     use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
     let raw = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     let any: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();

@@ -144,9 +144,86 @@ fn a_client_shows_its_certificate_to_who_asks() {
             assert_eq!(error.kind(), Kind::Tls, "{}", error.one_line());
             assert!(error.one_line().contains(text), "{}", error.one_line());
         }
-        let stats = server.stats();
-        assert_eq!((stats.requests, stats.failed_handshakes.len()), (2, 2));
+        // The client may hear of a refusal before the server has counted it.
+        let stats = server.wait_for(|stats| stats.failed_handshakes.len() == 2);
+        assert_eq!(stats.requests, 2);
     }
+}
+
+/// A server of TLS 1.2 that asks for a certificate, reads what it gets, and ends with these bytes in plain: before its own
+/// Finished nothing of it is encrypted.
+fn asking_server(authority: &Authority, last: &'static [u8]) -> (String, std::thread::JoinHandle<()>) {
+    use std::io::{Read, Write};
+
+    let config = authority.server_for_clients(&[&rustls::version::TLS12]);
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let url = format!("https://{}/", listener.local_addr().expect("bound"));
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("a client");
+        let mut connection = rustls::ServerConnection::new(config).expect("good settings");
+        while connection.wants_read() && !connection.wants_write() {
+            connection.read_tls(&mut socket).expect("a ClientHello");
+            connection.process_new_packets().expect("a ClientHello");
+        }
+        while connection.wants_write() {
+            connection.write_tls(&mut socket).expect("the client reads");
+        }
+        let mut flight = [0; 4096];
+        assert!(socket.read(&mut flight).expect("the client goes on") > 0);
+        socket.write_all(last).expect("the client reads");
+        socket.shutdown(std::net::Shutdown::Write).expect("it is open");
+        while !matches!(socket.read(&mut flight), Ok(0) | Err(_)) {}
+    });
+    (url, server)
+}
+
+#[test]
+fn a_server_that_asked_for_a_certificate_and_refuses_is_understood() {
+    let authority = Authority::new();
+    let own = authority.client();
+    let got_none = "127.0.0.1: the server asked for a client certificate, got none and refused: give one with --cert (";
+    let not_that = "127.0.0.1: the server does not accept the client certificate: is it the one it asks for? (";
+    let closed = "127.0.0.1 closed the connection in the TLS handshake";
+    for (last, without, with) in [
+        // handshake_failure as OpenSSL, bad_certificate as Go and Java, and no word at all.
+        (&[21, 3, 3, 0, 2, 2, 40][..], got_none.to_owned(), not_that.to_owned()),
+        (&[21, 3, 3, 0, 2, 2, 42], got_none.to_owned(), not_that.to_owned()),
+        (
+            &[],
+            format!("{closed}, after it asked for a client certificate and got none: perhaps"),
+            format!("{closed} ("),
+        ),
+    ] {
+        for (shown, text) in [(false, without), (true, with)] {
+            let (url, server) = asking_server(&authority, last);
+            let mut builder = Transport::builder().roots(Roots::File(authority.ca_file().to_owned()));
+            if shown {
+                builder = builder.client_certificate(&own.both, None);
+            }
+            let client = Client::with_http_client(builder.build().expect("good files"));
+            let error = run(fetch(&client, get(&url))).expect_err("it refuses");
+            assert_eq!((error.kind(), error.phase()), (Kind::Tls, Some(Phase::Tls)), "{}", error.one_line());
+            assert!(error.one_line().starts_with(&text), "{}", error.one_line());
+            server.join().expect("all went as written");
+        }
+    }
+}
+
+#[test]
+fn handshakes_at_once_do_not_answer_for_each_other() {
+    let authority = Authority::new();
+    let asking = Server::builder().tls(authority.server_for_clients(rustls::ALL_VERSIONS)).start(|_| Reply::text("x"));
+    // It does not ask, and refuses all the same.
+    let refuse = |_| Some(Reply::raw([21, 3, 3, 0, 2, 2, 40]).and_hang());
+    let other = Server::builder().on_connect(refuse).start(|_| Reply::status(500));
+    let client = trusting(&authority);
+    let url = other.url("/").replace("http:", "https:");
+    run(async {
+        let both = futures_lite::future::zip(fetch(&client, get(&asking.url("/"))), fetch(&client, get(&url))).await;
+        let (asked, not_asked) = (both.0.expect_err("it wants one"), both.1.expect_err("it refuses"));
+        assert!(asked.one_line().contains("give one with --cert"), "{}", asked.one_line());
+        assert!(not_asked.one_line().contains("shares no cipher"), "{}", not_asked.one_line());
+    });
 }
 
 #[test]
@@ -284,17 +361,19 @@ fn content_that_ends_with_the_connection_needs_close_notify() {
 #[test]
 fn sessions_are_resumed() {
     let authority = Authority::new();
-    let server = Server::builder().tls(authority.server(Leaf::Good)).start(|_| Reply::text("x"));
-    let roots = Roots::File(authority.ca_file().to_owned());
-    let transport = Transport::builder().roots(roots).pool(no_pool()).build().expect("good settings");
-    let client = Client::with_http_client(transport);
-    run(async {
-        for _ in 0..5 {
-            fetch(&client, get(&server.url("/"))).await.expect("it answers");
-        }
-    });
-    let stats = server.stats();
-    assert_eq!((stats.connections, stats.full_handshakes, stats.resumed_handshakes), (5, 1, 4));
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let server = Server::builder().tls(authority.server_with(Leaf::Good, &[version])).start(|_| Reply::text("x"));
+        let roots = Roots::File(authority.ca_file().to_owned());
+        let transport = Transport::builder().roots(roots).pool(no_pool()).build().expect("good settings");
+        let client = Client::with_http_client(transport);
+        run(async {
+            for _ in 0..5 {
+                fetch(&client, get(&server.url("/"))).await.expect("it answers");
+            }
+        });
+        let stats = server.stats();
+        assert_eq!((stats.connections, stats.full_handshakes, stats.resumed_handshakes), (5, 1, 4), "{version:?}");
+    }
 }
 
 #[test]

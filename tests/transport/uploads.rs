@@ -172,5 +172,30 @@ fn content_that_cannot_be_read_is_an_error_of_ours() {
 fn a_server_that_resets_in_the_upload_is_an_error_and_not_a_hang() {
     let server = Server::builder().on_head(|_| Some(Reply::empty().reset())).start(|_| unreachable!("on_head answers"));
     let error = run(fetch(&client(), post(&server.url("/"), Body::from(bytes(LARGE))))).expect_err("no answer");
-    assert!(matches!(error.kind(), Kind::Io | Kind::Protocol), "{}", error.one_line());
+    assert_eq!((error.kind(), error.phase()), (Kind::Io, Some(Phase::Send)), "{}", error.one_line());
+    let said = format!("the connection ended before the request was sent whole ({})", server.addr());
+    assert!(error.one_line().starts_with(&said), "{}", error.one_line());
+}
+
+#[test]
+fn a_server_that_closes_its_side_in_the_upload_is_an_error_and_not_a_hang() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let (done, until_done) = std::sync::mpsc::channel::<()>();
+    let closing = std::thread::spawn(move || {
+        let (socket, _) = listener.accept().expect("a client");
+        socket.shutdown(std::net::Shutdown::Write).expect("it is open");
+        // It goes on not to read.
+        let _ = until_done.recv();
+    });
+    let url = format!("http://{address}/");
+    let error = run(fetch(&client(), post(&url, Body::from(bytes(LARGE))))).expect_err("no answer");
+    assert_eq!((error.kind(), error.phase()), (Kind::Protocol, Some(Phase::Send)), "{}", error.one_line());
+    assert!(
+        error.one_line().contains(&format!("sent whole ({address}): the connection was closed")),
+        "{}",
+        error.one_line()
+    );
+    drop(done);
+    closing.join().expect("no panic");
 }

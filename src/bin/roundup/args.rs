@@ -42,299 +42,303 @@ pub(crate) enum Command {
     Serve(Serve),
 }
 
-/// Declares commands that fetch. argh cannot share options between commands, so each gets them all from this one list.
-/// Types stand in brackets: argh looks at their tokens, which a `ty` fragment would hide.
-macro_rules! fetching {
-    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: [$($type:tt)+],)* })*) => {$(
-        #[derive(Debug, FromArgs)]
-        $(#[$meta])*
-        pub(crate) struct $name {
-            $($(#[$field_meta])* pub(crate) $field: $($type)+,)*
+/// The options that all commands share which fetch. argh cannot put one struct into another, so these are parsed by
+/// themselves: `typed` tells them from the commands' own, and joins the help of both.
+#[derive(Debug, FromArgs)]
+#[argh(help_triggers("-h", "--help"))]
+pub(crate) struct Fetching {
+    /// sources under way at once (10; all 50 in the demo)
+    #[argh(option, arg_name = "n")]
+    concurrency: Option<String>,
 
-            /// sources under way at once (10; all 50 in the demo)
-            #[argh(option, arg_name = "n")]
-            concurrency: Option<String>,
+    /// the same for one host (no limit)
+    #[argh(option, arg_name = "n")]
+    per_host: Option<String>,
 
-            /// the same for one host (no limit)
-            #[argh(option, arg_name = "n")]
-            per_host: Option<String>,
+    /// requests started in a time, over all hosts: 20/s, 100/m (no limit)
+    #[argh(option, arg_name = "rate")]
+    rate: Option<String>,
 
-            /// requests started in a time, over all hosts: 20/s, 100/m (no limit)
-            #[argh(option, arg_name = "rate")]
-            rate: Option<String>,
+    /// one attempt, from its permit to the last byte; time in the queue is not counted (30s)
+    #[argh(option, arg_name = "time")]
+    timeout: Option<String>,
 
-            /// one attempt, from its permit to the last byte; time in the queue is not counted (30s)
-            #[argh(option, arg_name = "time")]
-            timeout: Option<String>,
+    /// resolving, connecting and TLS handshake (10s)
+    #[argh(option, arg_name = "time")]
+    connect_timeout: Option<String>,
 
-            /// resolving, connecting and TLS handshake (10s)
-            #[argh(option, arg_name = "time")]
-            connect_timeout: Option<String>,
+    /// the whole run; then the report of what there is (no limit)
+    #[argh(option, arg_name = "time")]
+    deadline: Option<String>,
 
-            /// the whole run; then the report of what there is (no limit)
-            #[argh(option, arg_name = "time")]
-            deadline: Option<String>,
+    /// further attempts where they may help (2)
+    #[argh(option, arg_name = "n")]
+    retries: Option<String>,
 
-            /// further attempts where they may help (2)
-            #[argh(option, arg_name = "n")]
-            retries: Option<String>,
+    /// repeat POST and PATCH too
+    #[argh(switch)]
+    retry_unsafe: bool,
 
-            /// repeat POST and PATCH too
-            #[argh(switch)]
-            retry_unsafe: bool,
+    /// the longest Retry-After that is waited for (60s)
+    #[argh(option, arg_name = "time")]
+    retry_after_max: Option<String>,
 
-            /// the longest Retry-After that is waited for (60s)
-            #[argh(option, arg_name = "time")]
-            retry_after_max: Option<String>,
+    /// user and password to send, unless a header or the plan says otherwise: name:password
+    #[argh(option, short = 'u', arg_name = "user")]
+    user: Option<String>,
 
-            /// user and password to send, unless a header or the plan says otherwise: name:password
-            #[argh(option, short = 'u', arg_name = "user")]
-            user: Option<String>,
+    /// the same with a token
+    #[argh(option, arg_name = "token")]
+    bearer: Option<String>,
 
-            /// the same with a token
-            #[argh(option, arg_name = "token")]
-            bearer: Option<String>,
+    /// take users and passwords from $NETRC or ~/.netrc
+    #[argh(switch)]
+    netrc: bool,
 
-            /// take users and passwords from $NETRC or ~/.netrc
-            #[argh(switch)]
-            netrc: bool,
+    /// addresses of a host, * for all, in place of a look-up: host:port:address[,address]; may be given several
+    /// times
+    #[argh(option, arg_name = "entry")]
+    resolve: Vec<String>,
 
-            /// addresses of a host, * for all, in place of a look-up: host:port:address[,address]; may be given several
-            /// times
-            #[argh(option, arg_name = "entry")]
-            resolve: Vec<String>,
+    /// connect elsewhere than the URL says: host1:port1:host2:port2, each may be empty; may be given several times
+    #[argh(option, arg_name = "entry")]
+    connect_to: Vec<String>,
 
-            /// connect elsewhere than the URL says: host1:port1:host2:port2, each may be empty; may be given several times
-            #[argh(option, arg_name = "entry")]
-            connect_to: Vec<String>,
+    /// connect to IPv4 addresses alone
+    #[argh(switch, short = '4')]
+    ipv4: bool,
 
-            /// connect to IPv4 addresses alone
-            #[argh(switch, short = '4')]
-            ipv4: bool,
+    /// connect to IPv6 addresses alone
+    #[argh(switch, short = '6')]
+    ipv6: bool,
 
-            /// connect to IPv6 addresses alone
-            #[argh(switch, short = '6')]
-            ipv6: bool,
+    /// make every connection to this unix-domain socket
+    #[argh(option, arg_name = "path")]
+    unix_socket: Option<String>,
 
-            /// make every connection to this unix-domain socket
-            #[argh(option, arg_name = "path")]
-            unix_socket: Option<String>,
+    /// connect from this interface or address of this machine; if!name and host!name say which it is
+    #[argh(option, arg_name = "name")]
+    interface: Option<String>,
 
-            /// a header field to send, 'Name: value'; may be given several times
-            #[argh(option, short = 'H', arg_name = "field")]
-            header: Vec<String>,
+    /// how long content waits to be asked for, with the header field 'Expect: 100-continue' (1s)
+    #[argh(option, arg_name = "time")]
+    expect100_timeout: Option<String>,
 
-            /// the request method (GET; POST with --data)
-            #[argh(option, short = 'X', arg_name = "name")]
-            method: Option<String>,
+    /// a header field to send, 'Name: value'; may be given several times
+    #[argh(option, short = 'H', arg_name = "field")]
+    header: Vec<String>,
 
-            /// content to send; @FILE reads it from a file, @- from stdin
-            #[argh(option, short = 'd', arg_name = "text")]
-            data: Option<String>,
+    /// the request method (GET; POST with --data)
+    #[argh(option, short = 'X', arg_name = "name")]
+    method: Option<String>,
 
-            /// statuses that count as success: 200-399,404 (200-399)
-            #[argh(option, arg_name = "set")]
-            accept: Option<String>,
+    /// content to send; @FILE reads it from a file, @- from stdin
+    #[argh(option, short = 'd', arg_name = "text")]
+    data: Option<String>,
 
-            /// redirects to follow, 0 for none (10)
-            #[argh(option, arg_name = "n")]
-            follow: Option<String>,
+    /// statuses that count as success: 200-399,404 (200-399)
+    #[argh(option, arg_name = "set")]
+    accept: Option<String>,
 
-            /// the largest content, decoded (16MiB; 1GiB where it only goes to a file)
-            #[argh(option, arg_name = "size")]
-            max_body: Option<String>,
+    /// redirects to follow, 0 for none (10)
+    #[argh(option, arg_name = "n")]
+    follow: Option<String>,
 
-            /// a report: json, jsonl, csv or table, with =FILE to a file; may be given several times (table)
-            #[argh(option, arg_name = "format")]
-            report: Vec<String>,
+    /// the largest content, decoded (16MiB; 1GiB where it only goes to a file)
+    #[argh(option, arg_name = "size")]
+    max_body: Option<String>,
 
-            /// save contents to files in this folder
-            #[argh(option, arg_name = "dir")]
-            output_dir: Option<String>,
+    /// a report: json, jsonl, csv or table, with =FILE to a file; may be given several times (table)
+    #[argh(option, arg_name = "format")]
+    report: Vec<String>,
 
-            /// contents to stdout, in input order, one whole after the other
-            #[argh(switch)]
-            body: bool,
+    /// save contents to files in this folder
+    #[argh(option, arg_name = "dir")]
+    output_dir: Option<String>,
 
-            /// neither ask for nor undo content codings
-            #[argh(switch)]
-            raw: bool,
+    /// contents to stdout, in input order, one whole after the other
+    #[argh(switch)]
+    body: bool,
 
-            /// end the run at the first source that fails
-            #[argh(switch)]
-            fail_fast: bool,
+    /// neither ask for nor undo content codings
+    #[argh(switch)]
+    raw: bool,
 
-            /// trust the certificates in this PEM file alone
-            #[argh(option, arg_name = "file")]
-            cacert: Option<String>,
+    /// end the run at the first source that fails
+    #[argh(switch)]
+    fail_fast: bool,
 
-            /// whose certificates are trusted: auto, os or bundled (auto)
-            #[argh(option, arg_name = "store")]
-            roots: Option<String>,
+    /// trust the certificates in this PEM file alone
+    #[argh(option, arg_name = "file")]
+    cacert: Option<String>,
 
-            /// accept any certificate: anybody may read and change what is sent
-            #[argh(switch)]
-            insecure: bool,
+    /// whose certificates are trusted: auto, os or bundled (auto)
+    #[argh(option, arg_name = "store")]
+    roots: Option<String>,
 
-            /// the certificate to show to servers that ask for one, a PEM file
-            #[argh(option, arg_name = "file")]
-            cert: Option<String>,
+    /// accept any certificate: anybody may read and change what is sent
+    #[argh(switch)]
+    insecure: bool,
 
-            /// the key of that certificate, a PEM file (the same)
-            #[argh(option, arg_name = "file")]
-            key: Option<String>,
+    /// the certificate to show to servers that ask for one, a PEM file
+    #[argh(option, arg_name = "file")]
+    cert: Option<String>,
 
-            /// the public keys that servers may have: sha256//BASE64, several with ; between (any)
-            #[argh(option, arg_name = "pins")]
-            pinnedpubkey: Option<String>,
+    /// the key of that certificate, a PEM file (the same)
+    #[argh(option, arg_name = "file")]
+    key: Option<String>,
 
-            /// append the secrets of TLS sessions to the file that SSLKEYLOGFILE names: who has them can read all
-            #[argh(switch)]
-            keylog: bool,
+    /// the public keys that servers may have: sha256//BASE64, several with ; between (any)
+    #[argh(option, arg_name = "pins")]
+    pinnedpubkey: Option<String>,
 
-            /// go through this proxy: http://host:port or socks5://host:port
-            #[argh(option, arg_name = "url")]
-            proxy: Option<String>,
+    /// append the secrets of TLS sessions to the file that SSLKEYLOGFILE names: who has them can read all
+    #[argh(switch)]
+    keylog: bool,
 
-            /// what to send as User-Agent
-            #[argh(option, arg_name = "text")]
-            user_agent: Option<String>,
+    /// go through this proxy: http://host:port or socks5://host:port
+    #[argh(option, arg_name = "url")]
+    proxy: Option<String>,
 
-            /// print no progress and no notes, only reports and errors
-            #[argh(switch, short = 'q')]
-            quiet: bool,
+    /// what to send as User-Agent
+    #[argh(option, arg_name = "text")]
+    user_agent: Option<String>,
 
-            /// print every attempt as it ends
-            #[argh(switch, short = 'v')]
-            verbose: bool,
+    /// print no progress and no notes, only reports and errors
+    #[argh(switch, short = 'q')]
+    quiet: bool,
 
-            /// colours: auto, always or never (auto)
-            #[argh(option, arg_name = "when")]
-            color: Option<String>,
-        }
+    /// print every attempt as it ends
+    #[argh(switch, short = 'v')]
+    verbose: bool,
 
-        impl $name {
-            /// Takes out the options that all fetching commands share.
-            pub(crate) fn options(&mut self) -> Options {
-                let mut options = Options::default();
-                options.give("concurrency", std::mem::take(&mut self.concurrency));
-                options.give("per-host", std::mem::take(&mut self.per_host));
-                options.give("rate", std::mem::take(&mut self.rate));
-                options.give("timeout", std::mem::take(&mut self.timeout));
-                options.give("connect-timeout", std::mem::take(&mut self.connect_timeout));
-                options.give("deadline", std::mem::take(&mut self.deadline));
-                options.give("retries", std::mem::take(&mut self.retries));
-                options.give("retry-unsafe", std::mem::take(&mut self.retry_unsafe));
-                options.give("retry-after-max", std::mem::take(&mut self.retry_after_max));
-                options.give("user", std::mem::take(&mut self.user));
-                options.give("bearer", std::mem::take(&mut self.bearer));
-                options.give("netrc", std::mem::take(&mut self.netrc));
-                options.give("resolve", std::mem::take(&mut self.resolve));
-                options.give("connect-to", std::mem::take(&mut self.connect_to));
-                options.give("ipv4", std::mem::take(&mut self.ipv4));
-                options.give("ipv6", std::mem::take(&mut self.ipv6));
-                options.give("unix-socket", std::mem::take(&mut self.unix_socket));
-                options.give("header", std::mem::take(&mut self.header));
-                options.give("method", std::mem::take(&mut self.method));
-                options.give("data", std::mem::take(&mut self.data));
-                options.give("accept", std::mem::take(&mut self.accept));
-                options.give("follow", std::mem::take(&mut self.follow));
-                options.give("max-body", std::mem::take(&mut self.max_body));
-                options.give("report", std::mem::take(&mut self.report));
-                options.give("output-dir", std::mem::take(&mut self.output_dir));
-                options.give("body", std::mem::take(&mut self.body));
-                options.give("raw", std::mem::take(&mut self.raw));
-                options.give("fail-fast", std::mem::take(&mut self.fail_fast));
-                options.give("cacert", std::mem::take(&mut self.cacert));
-                options.give("roots", std::mem::take(&mut self.roots));
-                options.give("insecure", std::mem::take(&mut self.insecure));
-                options.give("cert", std::mem::take(&mut self.cert));
-                options.give("key", std::mem::take(&mut self.key));
-                options.give("pinnedpubkey", std::mem::take(&mut self.pinnedpubkey));
-                options.give("keylog", std::mem::take(&mut self.keylog));
-                options.give("proxy", std::mem::take(&mut self.proxy));
-                options.give("user-agent", std::mem::take(&mut self.user_agent));
-                options.give("quiet", std::mem::take(&mut self.quiet));
-                options.give("verbose", std::mem::take(&mut self.verbose));
-                options.give("color", std::mem::take(&mut self.color));
-                options
-            }
-        }
-    )*};
+    /// colours: auto, always or never (auto)
+    #[argh(option, arg_name = "when")]
+    color: Option<String>,
 }
 
-fetching! {
-    /// Fetch URLs.
-    ///
-    /// [1-50], [a-z] and {a,b} in a URL stand for several, as in curl.
-    #[argh(subcommand, name = "get", help_triggers("-h", "--help"))]
-    Get {
-        /// URLs; - reads a list from stdin
-        #[argh(positional, arg_name = "url")]
-        urls: [Vec<String>],
-
-        /// read URLs from this file, one a line, with a name before it if you like; - for stdin
-        #[argh(option, short = 'i', arg_name = "file")]
-        input: [Option<String>],
-
-        /// take brackets and braces in URLs as they are
-        #[argh(switch)]
-        globoff: [bool],
-    }
-
-    /// Run a plan.
-    #[argh(subcommand, name = "run", help_triggers("-h", "--help"))]
-    Run {
-        /// the plan, a TOML file; - for stdin
-        #[argh(positional, arg_name = "plan.toml")]
-        plan: [String],
-
-        /// read values of ${{NAME}} from this file of NAME=value lines before the environment
-        #[argh(option, arg_name = "file")]
-        secrets: [Option<String>],
-    }
-
-    /// Read a plan and print what it would do, a line a job; nothing is fetched. Takes the options of run, to check
-    /// them too.
-    #[argh(subcommand, name = "check", help_triggers("-h", "--help"))]
-    Check {
-        /// the plan, a TOML file; - for stdin
-        #[argh(positional, arg_name = "plan.toml")]
-        plan: [String],
-
-        /// read values of ${{NAME}} from this file of NAME=value lines before the environment
-        #[argh(option, arg_name = "file")]
-        secrets: [Option<String>],
-    }
-
-    /// Do the same work one at a time, then concurrently, and print both times.
-    #[argh(subcommand, name = "compare", help_triggers("-h", "--help"))]
-    Compare {
-        /// URLs, or one plan
-        #[argh(positional, arg_name = "url or plan.toml")]
-        work: [Vec<String>],
-
-        /// read URLs from this file, one a line, with a name before it if you like; - for stdin
-        #[argh(option, short = 'i', arg_name = "file")]
-        input: [Option<String>],
-
-        /// take brackets and braces in URLs as they are
-        #[argh(switch)]
-        globoff: [bool],
-
-        /// read values of ${{NAME}} from this file of NAME=value lines before the environment
-        #[argh(option, arg_name = "file")]
-        secrets: [Option<String>],
+impl Fetching {
+    pub(crate) fn options(self) -> Options {
+        let mut options = Options::default();
+        options.give("concurrency", self.concurrency);
+        options.give("per-host", self.per_host);
+        options.give("rate", self.rate);
+        options.give("timeout", self.timeout);
+        options.give("connect-timeout", self.connect_timeout);
+        options.give("deadline", self.deadline);
+        options.give("retries", self.retries);
+        options.give("retry-unsafe", self.retry_unsafe);
+        options.give("retry-after-max", self.retry_after_max);
+        options.give("user", self.user);
+        options.give("bearer", self.bearer);
+        options.give("netrc", self.netrc);
+        options.give("resolve", self.resolve);
+        options.give("connect-to", self.connect_to);
+        options.give("ipv4", self.ipv4);
+        options.give("ipv6", self.ipv6);
+        options.give("unix-socket", self.unix_socket);
+        options.give("interface", self.interface);
+        options.give("expect100-timeout", self.expect100_timeout);
+        options.give("header", self.header);
+        options.give("method", self.method);
+        options.give("data", self.data);
+        options.give("accept", self.accept);
+        options.give("follow", self.follow);
+        options.give("max-body", self.max_body);
+        options.give("report", self.report);
+        options.give("output-dir", self.output_dir);
+        options.give("body", self.body);
+        options.give("raw", self.raw);
+        options.give("fail-fast", self.fail_fast);
+        options.give("cacert", self.cacert);
+        options.give("roots", self.roots);
+        options.give("insecure", self.insecure);
+        options.give("cert", self.cert);
+        options.give("key", self.key);
+        options.give("pinnedpubkey", self.pinnedpubkey);
+        options.give("keylog", self.keylog);
+        options.give("proxy", self.proxy);
+        options.give("user-agent", self.user_agent);
+        options.give("quiet", self.quiet);
+        options.give("verbose", self.verbose);
+        options.give("color", self.color);
+        options
     }
 }
 
+/// Fetch URLs.
+///
+/// [1-50], [a-z] and {a,b} in a URL stand for several, as in curl.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "get", help_triggers("-h", "--help"))]
+pub(crate) struct Get {
+    /// URLs; - reads a list from stdin
+    #[argh(positional, arg_name = "url")]
+    pub(crate) urls: Vec<String>,
+
+    /// read URLs from this file, one a line, with a name before it if you like; - for stdin
+    #[argh(option, short = 'i', arg_name = "file")]
+    pub(crate) input: Option<String>,
+
+    /// take brackets and braces in URLs as they are
+    #[argh(switch)]
+    pub(crate) globoff: bool,
+}
+
+/// Run a plan.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "run", help_triggers("-h", "--help"))]
+pub(crate) struct Run {
+    /// the plan, a TOML file; - for stdin
+    #[argh(positional, arg_name = "plan.toml")]
+    pub(crate) plan: String,
+
+    /// read values of ${{NAME}} from this file of NAME=value lines before the environment
+    #[argh(option, arg_name = "file")]
+    pub(crate) secrets: Option<String>,
+}
+
+/// Read a plan and print what it would do, a line a job; nothing is fetched. Takes the options of run, to check
+/// them too.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "check", help_triggers("-h", "--help"))]
+pub(crate) struct Check {
+    /// the plan, a TOML file; - for stdin
+    #[argh(positional, arg_name = "plan.toml")]
+    pub(crate) plan: String,
+
+    /// read values of ${{NAME}} from this file of NAME=value lines before the environment
+    #[argh(option, arg_name = "file")]
+    pub(crate) secrets: Option<String>,
+}
+
+/// Do the same work one at a time, then concurrently, and print both times.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "compare", help_triggers("-h", "--help"))]
+pub(crate) struct Compare {
+    /// URLs, or one plan
+    #[argh(positional, arg_name = "url or plan.toml")]
+    pub(crate) work: Vec<String>,
+
+    /// read URLs from this file, one a line, with a name before it if you like; - for stdin
+    #[argh(option, short = 'i', arg_name = "file")]
+    pub(crate) input: Option<String>,
+
+    /// take brackets and braces in URLs as they are
+    #[argh(switch)]
+    pub(crate) globoff: bool,
+
+    /// read values of ${{NAME}} from this file of NAME=value lines before the environment
+    #[argh(option, arg_name = "file")]
+    pub(crate) secrets: Option<String>,
+}
+
+/// Start a server with 50 slow, flaky and rate-limited APIs on this machine, round it up one at a time and
+/// concurrently, and write the report. Needs no network.
 #[cfg(feature = "demo")]
-fetching! {
-    /// Start a server with 50 slow, flaky and rate-limited APIs on this machine, round it up one at a time and
-    /// concurrently, and write the report. Needs no network.
-    #[argh(subcommand, name = "demo", help_triggers("-h", "--help"))]
-    Demo {}
-}
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "demo", help_triggers("-h", "--help"))]
+pub(crate) struct Demo {}
 
 /// Start the demo's server alone, for other clients to try.
 #[cfg(feature = "demo")]

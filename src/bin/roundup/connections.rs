@@ -1,7 +1,9 @@
-//! Where connections are made to, other than URLs say: from options to the transport.
+//! Where connections are made to, other than URLs say: from options to the transport; and how long they wait to be asked for content.
 
 use roundup::Result;
-use roundup::transport::{Family, Proxies, TransportBuilder};
+use roundup::Transport;
+use roundup::transport::{Family, Interface, Proxies, TransportBuilder};
+use roundup::units::parse_duration;
 
 use crate::manner::exclusive;
 use crate::options::Options;
@@ -20,7 +22,28 @@ pub(crate) fn directed(
         transport = transport.connect_to(given.parse(str::parse)?);
     }
     transport = transport.family(family(options)?);
+    if let Some(limit) = options.parsed("expect100-timeout", parse_duration)? {
+        transport = transport.expect100_timeout(limit);
+    }
     // What is typed counts more than what the environment says to the contrary.
+    match (options.one("unix-socket"), options.one("interface")) {
+        (Some(socket), Some(interface)) if socket.typed == interface.typed => {
+            return Err(exclusive("--unix-socket and --interface", "a socket is on this machine and has no interface"));
+        }
+        (Some(socket), Some(_)) if socket.typed => {}
+        (_, Some(given)) => {
+            // Built here once, so that the error names the option.
+            let interface = given.parse(|text| {
+                let interface: Interface = text.parse()?;
+                Transport::builder().interface(interface.clone()).build().map(|_| interface)
+            })?;
+            transport = transport.interface(interface);
+            if options.one("unix-socket").is_some() {
+                return Ok(transport);
+            }
+        }
+        (_, None) => {}
+    }
     match (options.one("unix-socket"), options.one("proxy")) {
         (Some(socket), Some(proxy)) if socket.typed == proxy.typed => {
             Err(exclusive("--unix-socket and --proxy", "connections go through one or the other"))

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use crate::args::{Arguments, Command};
 use crate::exit::Exit;
 use crate::failed::Failed;
+use crate::options::Options;
 use crate::typed::Typed;
 use crate::writer::complain;
 
@@ -28,6 +29,8 @@ mod progress;
 mod round;
 #[cfg(feature = "demo")]
 mod server;
+mod signals;
+mod tasks;
 mod typed;
 mod work;
 mod writer;
@@ -39,7 +42,7 @@ fn main() -> ExitCode {
         return Exit::Usage.into();
     };
     let result = match typed::parse(&words) {
-        Typed::Arguments(arguments) => follow(*arguments),
+        Typed::Arguments(arguments, options) => follow(*arguments, options),
         Typed::Help(text) => print(&text),
         Typed::Wrong(line) => Err(Failed::usage(line)),
     };
@@ -50,7 +53,7 @@ fn main() -> ExitCode {
     exit.into()
 }
 
-fn follow(arguments: Arguments) -> Result<Exit, Failed> {
+fn follow(arguments: Arguments, options: Options) -> Result<Exit, Failed> {
     if arguments.version {
         return print(concat!("roundup ", env!("CARGO_PKG_VERSION"), "\n"));
     }
@@ -61,12 +64,12 @@ fn follow(arguments: Arguments) -> Result<Exit, Failed> {
     options::check_environment()?;
     descriptors::raise();
     match command {
-        Command::Get(get) => commands::get(get),
-        Command::Run(run) => commands::run(run),
-        Command::Check(check) => commands::check(check),
-        Command::Compare(compare) => commands::compare(compare),
+        Command::Get(get) => commands::get(get, options),
+        Command::Run(run) => commands::run(run, options),
+        Command::Check(check) => commands::check(check, options),
+        Command::Compare(compare) => commands::compare(compare, options),
         #[cfg(feature = "demo")]
-        Command::Demo(demo) => commands::demo(demo),
+        Command::Demo(_) => commands::demo(options),
         #[cfg(feature = "demo")]
         Command::Serve(serve) => commands::serve(serve),
     }

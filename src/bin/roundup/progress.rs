@@ -18,7 +18,7 @@ pub(crate) struct Progress(Task<()>);
 impl Progress {
     pub(crate) fn start(event_loop: &EventLoop, stopper: Stopper) -> Progress {
         let started = Instant::now();
-        Progress(event_loop.spawn(async move {
+        Progress(event_loop.spawn_named("progress", async move {
             loop {
                 sleep(EVERY).await;
                 let Some(status) = stopper.status() else { return };

@@ -11,7 +11,10 @@ use roundup::report::Run;
 use roundup::{Fetcher, Summary};
 
 use crate::exit::Exit;
+use crate::manner::Manner;
 use crate::progress::Progress;
+use crate::signals::signals;
+use crate::tasks::Tasks;
 use crate::work::Work;
 use crate::writer::{Writer, complain};
 
@@ -23,6 +26,12 @@ pub(crate) struct Finished {
     pub(crate) elapsed: Duration,
 }
 
+/// The loop of a run. It knows its tasks by name, and with `--verbose` reports those that hold it.
+pub(crate) fn event_loop(manner: &Manner) -> EventLoop {
+    let builder = EventLoop::builder();
+    if manner.verbose { builder.build() } else { builder.slow_poll(Duration::MAX).build() }
+}
+
 /// Fetches all sources and writes what was asked for.
 pub(crate) async fn round_up(
     event_loop: &EventLoop,
@@ -30,7 +39,7 @@ pub(crate) async fn round_up(
     work: Work,
     writer: Writer,
     interrupts: &Interrupts,
-    progress: bool,
+    manner: &Manner,
 ) -> Finished {
     let started = SystemTime::now();
     let clock = Instant::now();
@@ -38,7 +47,11 @@ pub(crate) async fn round_up(
     let mut outcomes = fetcher.run(event_loop, jobs);
     let stopper = outcomes.stopper();
     interrupts.watch(&stopper);
-    let progress = progress.then(|| Progress::start(event_loop, stopper.clone()));
+    let tasks = Tasks { redactor: redactor.clone(), progress: manner.progress };
+    let half = deadline.filter(|_| !manner.quiet);
+    let _half = half.map(|deadline| tasks.clone().watch_deadline(event_loop, deadline));
+    let _asked = tasks.listen(event_loop);
+    let progress = manner.progress.then(|| Progress::start(event_loop, stopper.clone()));
     let mut writer = writer.begin().await;
     while let Some(mut outcome) = outcomes.next().await {
         outcome.index = places.get(outcome.index).copied().unwrap_or(outcome.index);
@@ -80,7 +93,7 @@ impl Interrupts {
         let task = match signals {
             Ok(mut signals) => {
                 let (came, current) = (came.clone(), current.clone());
-                Some(event_loop.spawn(async move {
+                Some(event_loop.spawn_named("signals", async move {
                     while signals.next().await.is_some() {
                         if came.replace(true) {
                             std::process::exit(i32::from(Exit::Interrupted.code()));
@@ -112,14 +125,4 @@ impl Interrupts {
             stopper.stop();
         }
     }
-}
-
-/// The signals that end a run.
-pub(crate) fn signals() -> std::io::Result<async_signal::Signals> {
-    #[cfg(unix)]
-    let list = [async_signal::Signal::Int, async_signal::Signal::Term];
-    // On Windows, only Ctrl-C is one.
-    #[cfg(not(unix))]
-    let list = [async_signal::Signal::Int];
-    async_signal::Signals::new(list)
 }

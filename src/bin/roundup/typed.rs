@@ -1,13 +1,15 @@
 //! From the words of the command line to arguments: what argh leaves out (`--key=value`), and mistakes explained.
 
-use argh::FromArgs;
+use argh::{EarlyExit, FromArgs};
 
-use crate::args::Arguments;
+use crate::args::{Arguments, Fetching};
+use crate::options::Options;
 
 /// What the words came to.
 #[derive(Debug)]
 pub(crate) enum Typed {
-    Arguments(Box<Arguments>),
+    /// A command with what is its own, and the options that it shares with others.
+    Arguments(Box<Arguments>, Options),
     /// Help that was asked for.
     Help(String),
     /// One line that says what is wrong and what would be right.
@@ -21,7 +23,7 @@ const COMMANDS: &[&str] = ALL.split_at(if cfg!(feature = "demo") { 6 } else { 4 
 const LEFT_OUT: &[&str] = ALL.split_at(COMMANDS.len()).1;
 
 /// Options with a value, of any command.
-const VALUES: [&str; 32] = [
+const VALUES: [&str; 34] = [
     "accept",
     "bearer",
     "cacert",
@@ -32,9 +34,11 @@ const VALUES: [&str; 32] = [
     "connect-to",
     "data",
     "deadline",
+    "expect100-timeout",
     "follow",
     "header",
     "input",
+    "interface",
     "key",
     "max-body",
     "method",
@@ -74,6 +78,9 @@ const SWITCHES: [&str; 14] = [
     "version",
 ];
 
+/// The options of a command itself, short names too; all others are those that the commands which fetch share.
+const OWN: [&str; 9] = ["--globoff", "--help", "--input", "--port", "--secrets", "--version", "-V", "-h", "-i"];
+
 /// Short names of options with a value.
 const SHORT_VALUES: [char; 5] = ['H', 'X', 'd', 'i', 'u'];
 
@@ -82,16 +89,52 @@ pub(crate) fn parse(words: &[String]) -> Typed {
     if let Some(wrong) = wrong_command(words) {
         return wrong;
     }
-    let words = match sort(words) {
-        Ok(words) => words,
+    let sorted = match sort(words) {
+        Ok(sorted) => sorted,
         Err(wrong) => return Typed::Wrong(wrong),
     };
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match Arguments::from_args(&["roundup"], &words) {
-        Ok(arguments) => Typed::Arguments(Box::new(arguments)),
+    match parse_both(&sorted) {
+        Ok(typed) => typed,
         Err(early) if early.status.is_ok() => Typed::Help(early.output),
         Err(early) => Typed::Wrong(explain(&early.output)),
     }
+}
+
+/// Has argh parse the command's own words and those of the options that it shares.
+fn parse_both(Sorted { own, shared }: &Sorted) -> Result<Typed, EarlyExit> {
+    let fetches = own.first().is_some_and(|command| fetches(command));
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let shared: Vec<&str> = shared.iter().map(String::as_str).collect();
+    let fetching = |words: &[&str]| Fetching::from_args(&["roundup"], words);
+    let arguments = Arguments::from_args(&["roundup"], &own).map_err(|mut early| {
+        if early.status.is_ok() && fetches {
+            early.output = joined(&early.output, &fetching(&["--help"]).err().map_or_else(String::new, |e| e.output));
+        }
+        early
+    })?;
+    Ok(Typed::Arguments(Box::new(arguments), fetching(&shared)?.options()))
+}
+
+/// Whether a command has the shared options.
+fn fetches(command: &str) -> bool {
+    COMMANDS.contains(&command) && command != "serve"
+}
+
+/// The help of a command with the shared options behind its own; `--help` is the last of either.
+fn joined(own: &str, shared: &str) -> String {
+    const OPTIONS: &str = "Options:\n";
+    let (Some(end), Some(start)) = (own.rfind("  -h, --help"), shared.find(OPTIONS)) else { return own.to_owned() };
+    let usage = own.find('\n').unwrap_or_default();
+    format!("{} [<options>]{}{}", &own[..usage], &own[usage..end], &shared[start + OPTIONS.len()..])
+}
+
+/// The words as argh can read them.
+#[derive(Debug, Default)]
+struct Sorted {
+    /// The command, its options with each value in a word of its own, `--`, and all that is not an option.
+    own: Vec<String>,
+    /// The options that commands share, in the same form.
+    shared: Vec<String>,
 }
 
 /// The first word must be a command.
@@ -134,17 +177,22 @@ fn wrong_command(words: &[String]) -> Option<Typed> {
     Some(Typed::Wrong(wrong))
 }
 
-/// The words as argh can read them: the command, options with each value in a word of its own, `--`, and all that is
-/// not an option, so that `-` for stdin may stand there. Unknown options are found here, where the nearest can be named.
-fn sort(words: &[String]) -> Result<Vec<String>, String> {
+/// Puts all that is not an option behind `--`, so that `-` for stdin may stand there. Unknown options are found here, where
+/// the nearest can be named.
+fn sort(words: &[String]) -> Result<Sorted, String> {
     let mut words = words.iter();
-    let mut options = Vec::new();
+    let mut sorted = Sorted::default();
     let mut others = Vec::new();
-    match words.next().map(String::as_str) {
-        Some("help") => return Ok(words.next().cloned().into_iter().chain(["--help".to_owned()]).collect()),
-        Some(command) => options.push(command.to_owned()),
-        None => return Ok(options),
+    let command = words.next().map_or("", String::as_str);
+    match command {
+        "" => return Ok(sorted),
+        "help" => {
+            sorted.own = words.next().cloned().into_iter().chain(["--help".to_owned()]).collect();
+            return Ok(sorted);
+        }
+        command => sorted.own.push(command.to_owned()),
     }
+    let shares = fetches(command);
     while let Some(word) = words.next() {
         if word == "--" {
             others.extend(words.cloned());
@@ -156,7 +204,7 @@ fn sort(words: &[String]) -> Result<Vec<String>, String> {
             if !takes_value && !SWITCHES.contains(&name) {
                 return Err(unknown(name));
             }
-            options.push(format!("--{name}"));
+            let options = sorted.options(format!("--{name}"), shares);
             match (takes_value, value) {
                 (true, Some(value)) => options.push(value.to_owned()),
                 (true, None) => options.push(words.next().ok_or_else(|| format!("--{name} needs a value"))?.clone()),
@@ -172,7 +220,7 @@ fn sort(words: &[String]) -> Result<Vec<String>, String> {
         // Switches may stand together, and a value may follow its letter: -qv, -qHName:value.
         let mut letters = short.chars();
         while let Some(letter) = letters.next() {
-            options.push(format!("-{letter}"));
+            let options = sorted.options(format!("-{letter}"), shares);
             if SHORT_VALUES.contains(&letter) {
                 options.push(match letters.as_str() {
                     "" => words.next().ok_or_else(|| format!("-{letter} needs a value"))?.clone(),
@@ -183,10 +231,19 @@ fn sort(words: &[String]) -> Result<Vec<String>, String> {
         }
     }
     if !others.is_empty() {
-        options.push("--".to_owned());
-        options.append(&mut others);
+        sorted.own.push("--".to_owned());
+        sorted.own.append(&mut others);
     }
-    Ok(options)
+    Ok(sorted)
+}
+
+impl Sorted {
+    /// Takes the name of an option; its value goes where this returns.
+    fn options(&mut self, name: String, shares: bool) -> &mut Vec<String> {
+        let options = if !shares || OWN.contains(&name.as_str()) { &mut self.own } else { &mut self.shared };
+        options.push(name);
+        options
+    }
 }
 
 fn unknown(name: &str) -> String {
@@ -271,10 +328,9 @@ mod tests {
     #[test]
     fn values_join_in_every_form() {
         let line = "get --retries=3 - --header A:b=c -HB:d -qvHC:e http://a/ -- --not-an-option --help -";
-        let Typed::Arguments(arguments) = parse(&words(line)) else { panic!("{line}") };
-        let Some(Command::Get(mut get)) = arguments.command else { panic!("{line}") };
+        let Typed::Arguments(arguments, options) = parse(&words(line)) else { panic!("{line}") };
+        let Some(Command::Get(get)) = arguments.command else { panic!("{line}") };
         assert_eq!(get.urls, ["-", "http://a/", "--not-an-option", "--help", "-"]);
-        let options = get.options();
         assert_eq!(options.one("retries").map(|given| given.text).as_deref(), Some("3"));
         assert_eq!(
             options.all("header").into_iter().map(|given| given.text).collect::<Vec<_>>(),

@@ -81,6 +81,7 @@ impl Proxies {
         let proxy = match origin.scheme() {
             Scheme::Http => &self.http,
             Scheme::Https => &self.https,
+            Scheme::HttpUnix => return None,
         };
         proxy.as_ref().filter(|_| !self.no_proxy.matches(origin))
     }

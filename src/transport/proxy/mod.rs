@@ -17,9 +17,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use url::Host;
 
-use super::message::percent_decode;
 use crate::error::{Error, Kind, Phase, Result};
-use crate::origin::{Origin, Scheme};
+use crate::origin::{Origin, Scheme, percent_decode};
 
 mod connect;
 mod env;
@@ -108,7 +107,7 @@ impl Proxy {
         match opened {
             Ok(()) => Ok(stream),
             Err(error) => {
-                let text = format!("no tunnel through the proxy {self} to {}:{}", origin.host(), origin.port());
+                let text = format!("no tunnel to {}:{} through the proxy {self}", origin.host(), origin.port());
                 Err(Error::new(error.kind(), text).in_phase(Phase::Proxy).with_source(error))
             }
         }

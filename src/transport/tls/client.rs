@@ -8,20 +8,20 @@ use std::sync::Arc;
 use async_io::Async;
 use async_lock::OnceCell;
 use futures_rustls::TlsConnector;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier;
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, KeyLogFile, RootCertStore};
 
+use super::asked::{Noting, noted};
 use super::verify::Verifier;
-use super::{Roots, TlsSettings, danger, failure, files};
+use super::{Asked, Roots, TlsSettings, failure, files};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::event_loop::unblock;
 use crate::origin::Origin;
 
-pub(in crate::transport) use super::failure::late;
+pub(in crate::transport) use super::failure::{late, without_certificate};
 pub use super::verify::PublicKeyPins;
 
 /// A connection that is encrypted.
@@ -49,8 +49,12 @@ impl Tls {
         Tls { settings, config: OnceCell::new() }
     }
 
-    /// The handshake with a server that must prove to be this origin's.
-    pub(in crate::transport) async fn connect(&self, origin: &Origin, stream: Async<TcpStream>) -> Result<TlsStream> {
+    /// The handshake with a server that must prove to be this origin's, and whether it asked for the same in return.
+    pub(in crate::transport) async fn connect(
+        &self,
+        origin: &Origin,
+        stream: Async<TcpStream>,
+    ) -> Result<(TlsStream, Asked)> {
         let config = self.config.get_or_try_init(|| {
             let settings = self.settings.clone();
             unblock(move || client_config(&settings).map(Arc::new))
@@ -60,33 +64,30 @@ impl Tls {
             let text = format!("\"{}\" cannot be the name in a certificate", origin.host_name());
             Error::new(Kind::Tls, text).in_phase(Phase::Tls)
         })?;
-        TlsConnector::from(config).connect(name, stream).await.map_err(|error| failure::handshake(origin, error))
+        let (connected, asked) = noted(TlsConnector::from(config).connect(name, stream)).await;
+        let stream = connected.map_err(|error| failure::handshake(origin, error, asked, self.settings.clock.now()))?;
+        Ok((stream, asked))
     }
 }
 
 fn client_config(settings: &TlsSettings) -> Result<ClientConfig> {
     let provider = provider();
     let unusable = |error| Error::new(Kind::Tls, "TLS cannot be set up").with_source(error);
-    let inner: Arc<dyn ServerCertVerifier> = if settings.danger_accept_invalid_certs {
-        Arc::new(danger::AcceptAll(provider.clone()))
-    } else {
-        let roots = Arc::new(files::root_store(settings)?);
-        WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
-            .build()
-            .map_err(|error| Error::new(Kind::Tls, "no authority is trusted").with_source(error))?
-    };
-    let builder = ClientConfig::builder_with_provider(provider.clone())
+    // Any certificate is accepted where no authorities are named.
+    let roots = (!settings.danger_accept_invalid_certs).then(|| files::root_store(settings)).transpose()?;
+    if roots.as_ref().is_some_and(RootCertStore::is_empty) {
+        return Err(Error::new(Kind::Tls, "no authority is trusted: the root store is empty"));
+    }
+    let algorithms = provider.signature_verification_algorithms;
+    let verifier = Verifier { roots, algorithms, pins: settings.pins.clone() };
+    let builder = ClientConfig::builder_with_details(provider.clone(), settings.clock.provider())
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { inner, pins: settings.pins.clone() }));
-    let mut config = match &settings.identity {
-        Some(identity) => {
-            let key = files::certified_key(identity, &provider)?;
-            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
-        }
-        None => builder.with_no_client_auth(),
-    };
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let own = settings.identity.as_ref().map(|identity| files::certified_key(identity, &provider)).transpose()?;
+    let own = own.map(|key| Arc::new(SingleCertAndKey::from(key)) as Arc<dyn ResolvesClientCert>);
+    let mut config = builder.with_client_cert_resolver(Arc::new(Noting(own)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     if settings.danger_key_log {
         config.key_log = Arc::new(KeyLogFile::new());
@@ -94,7 +95,7 @@ fn client_config(settings: &TlsSettings) -> Result<ClientConfig> {
     Ok(config)
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 

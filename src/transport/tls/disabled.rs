@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
 
-use super::{Roots, TlsSettings};
+use super::{Asked, Roots, TlsSettings};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::origin::{Origin, Scheme};
 
@@ -64,7 +64,11 @@ impl Tls {
         Tls
     }
 
-    pub(in crate::transport) async fn connect(&self, origin: &Origin, _: Async<TcpStream>) -> Result<TlsStream> {
+    pub(in crate::transport) async fn connect(
+        &self,
+        origin: &Origin,
+        _: Async<TcpStream>,
+    ) -> Result<(TlsStream, Asked)> {
         Err(unreachable_without(origin))
     }
 }
@@ -75,7 +79,7 @@ impl Tls {
 /// [`Kind::Tls`] where the origin's scheme is https.
 pub(in crate::transport) fn can_reach(origin: &Origin) -> Result<()> {
     match origin.scheme() {
-        Scheme::Http => Ok(()),
+        Scheme::Http | Scheme::HttpUnix => Ok(()),
         Scheme::Https => Err(unreachable_without(origin)),
     }
 }
@@ -102,8 +106,12 @@ fn left_out(what: &str) -> Error {
     Error::new(Kind::Config, text)
 }
 
-pub(in crate::transport) fn late(_: &io::Error) -> Option<&'static str> {
+pub(in crate::transport) fn late(_: &io::Error, _: Asked) -> Option<&'static str> {
     None
+}
+
+pub(in crate::transport) fn without_certificate(_: Asked) -> &'static str {
+    ""
 }
 
 #[cfg(test)]

@@ -5,15 +5,16 @@ use std::time::{Duration, SystemTime};
 
 use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 
+use super::Asked;
 use super::verify::Untrusted;
 use crate::error::{Error, Kind, Phase};
 use crate::origin::Origin;
 
-/// Why there was no handshake.
-pub(super) fn handshake(origin: &Origin, error: io::Error) -> Error {
+/// Why there was no handshake, at this time of the clock that certificates are held against.
+pub(super) fn handshake(origin: &Origin, error: io::Error, asked: Asked, now: SystemTime) -> Error {
     let host = origin.host_name();
     let text = match rustls_error(&error) {
-        Some(rustls::Error::InvalidCertificate(problem)) => certificate(host, problem, SystemTime::now()),
+        Some(rustls::Error::InvalidCertificate(problem)) => certificate(host, problem, now),
         Some(rustls::Error::InvalidMessage(_)) => format!("{origin} does not answer in TLS: is it plain http?"),
         Some(
             rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13)
@@ -25,7 +26,7 @@ pub(super) fn handshake(origin: &Origin, error: io::Error) -> Error {
         Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
             format!("{host} does not offer HTTP/1.1")
         }
-        Some(rustls::Error::AlertReceived(alert)) => match refusal(*alert) {
+        Some(rustls::Error::AlertReceived(alert)) => match refusal(*alert, asked) {
             Some(text) => format!("{host}: {text}"),
             None if *alert == AlertDescription::HandshakeFailure => {
                 format!("{host} shares no cipher and key exchange with TLS 1.2 or 1.3 as it is done here")
@@ -33,36 +34,52 @@ pub(super) fn handshake(origin: &Origin, error: io::Error) -> Error {
             None => format!("{host} refused the TLS handshake"),
         },
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            let text = format!("{host} closed the connection in the TLS handshake");
+            let text = format!("{host} closed the connection in the TLS handshake{}", without_certificate(asked));
             return Error::new(Kind::Tls, text).in_phase(Phase::Tls);
         }
-        _ => format!("the TLS handshake with {host} failed"),
+        _ => format!("the TLS handshake with {host} failed{}", without_certificate(asked)),
     };
     Error::new(Kind::Tls, text).in_phase(Phase::Tls).with_source(error)
 }
 
 /// What a server said in place of an answer. In TLS 1.3 the client is done first, so a server that refuses its
-/// certificate is heard only when the answer is read.
-pub(in crate::transport) fn late(error: &io::Error) -> Option<&'static str> {
+/// certificate, or the lack of one, is heard only when the answer is read.
+pub(in crate::transport) fn late(error: &io::Error, asked: Asked) -> Option<&'static str> {
     match rustls_error(error) {
-        Some(rustls::Error::AlertReceived(alert)) => refusal(*alert),
+        Some(rustls::Error::AlertReceived(alert)) => refusal(*alert, asked),
         _ => None,
     }
 }
 
-/// What these alerts say of the client's certificate (RFC 8446, section 6.2; in TLS 1.2 `handshake_failure` says the
-/// first of them, but other things too).
-fn refusal(alert: AlertDescription) -> Option<&'static str> {
+/// A hint for those who lost a connection without a word; empty where it is none.
+pub(in crate::transport) fn without_certificate(asked: Asked) -> &'static str {
+    match asked {
+        Asked::InVain => ", after it asked for a client certificate and got none: perhaps it wants one, see --cert",
+        Asked::No | Asked::AndSeen => "",
+    }
+}
+
+/// What these alerts say of the client's certificate (RFC 8446, section 6.2). Before TLS 1.3 there was none for a
+/// certificate that is missing: `handshake_failure` and `bad_certificate` were used, and still are.
+fn refusal(alert: AlertDescription, asked: Asked) -> Option<&'static str> {
     use AlertDescription as A;
-    match alert {
-        A::CertificateRequired => Some("the server wants a client certificate: give one with --cert"),
-        A::BadCertificate
-        | A::UnsupportedCertificate
-        | A::CertificateRevoked
-        | A::CertificateExpired
-        | A::CertificateUnknown
-        | A::UnknownCA
-        | A::AccessDenied => Some("the server does not accept the client certificate: is it the one it asks for?"),
+    match (alert, asked) {
+        (A::CertificateRequired, _) => Some("the server wants a client certificate: give one with --cert"),
+        (A::HandshakeFailure | A::BadCertificate | A::CertificateUnknown | A::AccessDenied, Asked::InVain) => {
+            Some("the server asked for a client certificate, got none and refused: give one with --cert")
+        }
+        (
+            A::HandshakeFailure
+            | A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::DecryptError
+            | A::AccessDenied,
+            Asked::AndSeen,
+        ) => Some("the server does not accept the client certificate: is it the one it asks for?"),
         _ => None,
     }
 }
@@ -106,6 +123,33 @@ fn certificate(host: &str, problem: &CertificateError, now: SystemTime) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_who_asked_for_a_certificate_refuses_for_it() {
+        use AlertDescription as A;
+        let wants = "the server wants a client certificate: give one with --cert";
+        let got_none = "the server asked for a client certificate, got none and refused: give one with --cert";
+        let not_that = "the server does not accept the client certificate: is it the one it asks for?";
+        for (alert, asked, said) in [
+            (A::CertificateRequired, Asked::No, Some(wants)),
+            (A::CertificateRequired, Asked::InVain, Some(wants)),
+            (A::HandshakeFailure, Asked::No, None),
+            (A::HandshakeFailure, Asked::InVain, Some(got_none)),
+            (A::HandshakeFailure, Asked::AndSeen, Some(not_that)),
+            (A::BadCertificate, Asked::No, None),
+            (A::BadCertificate, Asked::InVain, Some(got_none)),
+            (A::BadCertificate, Asked::AndSeen, Some(not_that)),
+            (A::UnknownCA, Asked::AndSeen, Some(not_that)),
+            (A::UnknownCA, Asked::InVain, None),
+            (A::InternalError, Asked::InVain, None),
+        ] {
+            assert_eq!(refusal(alert, asked), said, "{alert:?} {asked:?}");
+            let error = io::Error::other(rustls::Error::AlertReceived(alert));
+            assert_eq!(late(&error, asked), said, "{alert:?} {asked:?}");
+        }
+        assert_eq!(without_certificate(Asked::No), "");
+        assert!(without_certificate(Asked::InVain).contains("see --cert"));
+    }
 
     #[test]
     fn a_wrong_clock_is_named() {

@@ -6,9 +6,11 @@ use std::str::FromStr;
 use crate::error::{Error, Kind, Result};
 
 #[cfg(feature = "tls")]
+mod asked;
+#[cfg(feature = "tls")]
 mod client;
 #[cfg(feature = "tls")]
-mod danger;
+mod clock;
 #[cfg(not(feature = "tls"))]
 mod disabled;
 #[cfg(feature = "tls")]
@@ -24,7 +26,7 @@ use self::client as imp;
 use self::disabled as imp;
 
 pub use self::imp::PublicKeyPins;
-pub(super) use self::imp::{Tls, TlsStream, can_reach, check, late, socket};
+pub(super) use self::imp::{Tls, TlsStream, can_reach, check, late, socket, without_certificate};
 
 /// Where the certificates of the authorities that are trusted come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,9 @@ pub(super) struct TlsSettings {
     pub(super) pins: Option<PublicKeyPins>,
     /// Whether session secrets go to the file that SSLKEYLOGFILE names.
     pub(super) danger_key_log: bool,
+    /// What time it is for the validity of certificates.
+    #[cfg(feature = "tls")]
+    clock: self::clock::Clock,
 }
 
 /// A certificate and its key, in PEM files.
@@ -73,4 +78,17 @@ pub(super) struct Identity {
     pub(super) certificate: PathBuf,
     /// Where the key is; in the certificate's file where it is `None`.
     pub(super) key: Option<PathBuf>,
+}
+
+/// What a server asked for in a handshake (CertificateRequest; RFC 8446, section 4.3.2, and RFC 5246, section 7.4.4).
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "no server is asked"))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// No certificate.
+    #[default]
+    No,
+    /// One, and there was none to show.
+    InVain,
+    /// One, and it was shown.
+    AndSeen,
 }

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use webpki::EndEntityCert;
 
 use crate::error::{Error, Kind};
@@ -72,11 +75,31 @@ impl From<Untrusted> for rustls::Error {
     }
 }
 
-/// Asks another verifier, says more where that refuses, and checks pins where it does not.
+/// Verifies as rustls's own verifier does, says more where it refuses, and checks pins where it does not.
+///
+/// rustls's own is not asked, as it brings along lists of revoked certificates, which are never given to it: 20 KB in a
+/// small binary.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    pub(super) inner: Arc<dyn ServerCertVerifier>,
+    /// The authorities that are trusted. With `None` nothing is asked of who the peer is: any certificate is accepted.
+    pub(super) roots: Option<RootCertStore>,
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
     pub(super) pins: Option<PublicKeyPins>,
+}
+
+impl Verifier {
+    fn verify(
+        &self,
+        roots: &RootCertStore,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), rustls::Error> {
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        verify_server_cert_signed_by_trust_anchor(&parsed, roots, intermediates, now, self.algorithms.all)?;
+        verify_server_name(&parsed, server_name)
+    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -85,26 +108,31 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         use rustls::Error::InvalidCertificate;
-        let verified = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        let verified = verified.map_err(|error| match &error {
-            // A certificate of an authority, shown as a server's, is `Other`: most self-signed ones are such.
-            InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_))
-                if is_self_signed(end_entity) =>
-            {
-                Untrusted::SelfSigned.into()
-            }
-            InvalidCertificate(CertificateError::UnknownIssuer) if intermediates.is_empty() => Untrusted::Alone.into(),
-            _ => error,
-        })?;
+        if let Some(roots) = &self.roots {
+            self.verify(roots, end_entity, intermediates, server_name, now).map_err(|error| match &error {
+                // A certificate of an authority, shown as a server's, is `Other`: most self-signed ones are such.
+                InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_))
+                    if is_self_signed(end_entity) =>
+                {
+                    Untrusted::SelfSigned.into()
+                }
+                InvalidCertificate(CertificateError::UnknownIssuer) if intermediates.is_empty() => {
+                    Untrusted::Alone.into()
+                }
+                _ => error,
+            })?;
+        }
         match &self.pins {
             Some(pins) if !pins.fit(end_entity) => Err(Untrusted::OtherKey.into()),
-            _ => Ok(verified),
+            _ => Ok(ServerCertVerified::assertion()),
         }
     }
+
+    // Asked of any certificate, so that the peer at least holds the key that it shows.
 
     fn verify_tls12_signature(
         &self,
@@ -112,7 +140,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -121,11 +149,11 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 

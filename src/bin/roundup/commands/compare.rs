@@ -4,20 +4,20 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use roundup::Summary;
 use roundup::event_loop::unblock;
-use roundup::{EventLoop, Summary};
 
 use crate::args::Compare;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::manner::Manner;
+use crate::options::Options;
 use crate::print;
-use crate::round::{Finished, Interrupts, round_up};
+use crate::round::{Finished, Interrupts, event_loop, round_up};
 use crate::work::Work;
 use crate::writer::complain;
 
-pub(crate) fn compare(mut compare: Compare) -> Result<Exit, Failed> {
-    let mut options = compare.options();
+pub(crate) fn compare(compare: Compare, mut options: Options) -> Result<Exit, Failed> {
     options.give("input", compare.input);
     options.give("globoff", compare.globoff);
     options.give("secrets", compare.secrets);
@@ -62,10 +62,10 @@ pub(crate) fn both(
     let writer = manner.open(&second, by_default)?.without_totals();
     let silent = manner.silent(&first);
     let aside = manner.stdout_is_data();
-    let event_loop = EventLoop::new();
+    let event_loop = event_loop(manner);
     event_loop.run(async {
         let interrupts = Interrupts::listen(&event_loop);
-        let one = round_up(&event_loop, &slow, first, silent, &interrupts, manner.progress).await;
+        let one = round_up(&event_loop, &slow, first, silent, &interrupts, manner).await;
         // Interrupted by now, the second run ends before it begins: its report says so.
         let whole = !interrupts.came();
         if whole {
@@ -73,7 +73,7 @@ pub(crate) fn both(
             unblock(move || show(&line, aside)).await?;
         }
         let Finished { exit, summary, elapsed } =
-            round_up(&event_loop, &fast, second, writer, &interrupts, manner.progress).await;
+            round_up(&event_loop, &fast, second, writer, &interrupts, manner).await;
         if !whole || interrupts.came() {
             return Ok(exit);
         }

@@ -5,14 +5,14 @@ use roundup::EventLoop;
 use roundup::units::parse_count;
 
 use super::{TABLE, compare};
-use crate::args::{Demo, Serve};
+use crate::args::Serve;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::manner::Manner;
 use crate::options::Options;
 use crate::print;
-use crate::round::signals;
 use crate::server::{Server, Stats, demo_urls};
+use crate::signals::signals;
 use crate::work::Work;
 
 /// Where `serve` listens unless told otherwise.
@@ -21,8 +21,7 @@ const PORT: u16 = 8080;
 /// How many sources the demo has under way at once unless told otherwise: all of them.
 const DEMO_CONCURRENCY: &str = "50";
 
-pub(crate) fn demo(mut demo: Demo) -> Result<Exit, Failed> {
-    let mut options = demo.options();
+pub(crate) fn demo(mut options: Options) -> Result<Exit, Failed> {
     if options.one("concurrency").is_none() {
         options.give("concurrency", Some(DEMO_CONCURRENCY.to_owned()));
     }

@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-use roundup::EventLoop;
 use roundup::report::{Destination, Format, Target};
 
 use crate::args::{Check, Get, Run};
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::manner::Manner;
+use crate::options::Options;
 use crate::print;
-use crate::round::{Interrupts, round_up};
+use crate::round::{Interrupts, event_loop, round_up};
 use crate::work::Work;
 
 mod compare;
@@ -24,8 +24,7 @@ pub(crate) use self::demo::{demo, serve};
 /// What is written where nothing was asked for.
 pub(crate) const TABLE: Target = Target { format: Format::Table, destination: Destination::Stdout };
 
-pub(crate) fn get(mut get: Get) -> Result<Exit, Failed> {
-    let mut options = get.options();
+pub(crate) fn get(get: Get, mut options: Options) -> Result<Exit, Failed> {
     options.give("input", get.input);
     options.give("globoff", get.globoff);
     let manner = Manner::new(&options)?;
@@ -33,8 +32,7 @@ pub(crate) fn get(mut get: Get) -> Result<Exit, Failed> {
     once(work, &manner)
 }
 
-pub(crate) fn run(mut run: Run) -> Result<Exit, Failed> {
-    let mut options = run.options();
+pub(crate) fn run(run: Run, mut options: Options) -> Result<Exit, Failed> {
     options.give("secrets", run.secrets);
     let manner = Manner::new(&options)?;
     let work = Work::from_plan(&run.plan, &options)?;
@@ -48,16 +46,15 @@ fn once(mut work: Work, manner: &Manner) -> Result<Exit, Failed> {
     }
     let fetcher = manner.fetcher(&work)?;
     let writer = manner.open(&work, Some(TABLE))?;
-    let event_loop = EventLoop::new();
+    let event_loop = event_loop(manner);
     let finished = event_loop.run(async {
         let interrupts = Interrupts::listen(&event_loop);
-        round_up(&event_loop, &fetcher, work, writer, &interrupts, manner.progress).await
+        round_up(&event_loop, &fetcher, work, writer, &interrupts, manner).await
     });
     Ok(finished.exit)
 }
 
-pub(crate) fn check(mut check: Check) -> Result<Exit, Failed> {
-    let mut options = check.options();
+pub(crate) fn check(check: Check, mut options: Options) -> Result<Exit, Failed> {
     options.give("secrets", check.secrets);
     // What would be wrong with a run is wrong here; nothing is opened for writing.
     Manner::new(&options)?;
