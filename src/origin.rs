@@ -10,7 +10,9 @@ use crate::error::{Error, Kind, Result};
 mod idn;
 mod socket;
 
-pub(crate) use self::socket::{check_socket_path, encode as encode_socket, percent_decode};
+#[cfg(feature = "transport")]
+pub(crate) use self::socket::check_socket_path;
+pub(crate) use self::socket::{encode as encode_socket, percent_decode};
 
 /// The schemes that can be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -337,6 +337,11 @@ impl Drop for Leave<'_> {
     }
 }
 
+/// The page for people has examples, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/event-loop.md")]
+struct Page;
+
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;

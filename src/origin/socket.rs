@@ -2,7 +2,9 @@
 //! socket stands percent-encoded where other URLs have a host. No RFC says so; requests-unixsocket, HTTPie and others do.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "transport")]
+use std::path::Path;
+use std::path::PathBuf;
 
 use url::Url;
 
@@ -45,6 +47,7 @@ pub(super) fn path(host: &str) -> PathBuf {
 ///
 /// # Errors
 /// What is wrong, to follow what names the path.
+#[cfg(feature = "transport")]
 pub(crate) fn check_socket_path(path: &Path) -> Result<(), String> {
     check_bytes(path.as_os_str().as_encoded_bytes())
 }

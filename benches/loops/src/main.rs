@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! roundup-bench-loops RUNTIME WORK MANY     prints the nanoseconds of processor time that one of MANY takes
+//! roundup-bench-loops RUNTIME many MANY     of MANY tasks that sleep at once: bytes, nanoseconds to start and to end each
+//! roundup-bench-loops watch                 nanoseconds of a poll of 10 us, without and with the watchdog, and the ratio
 //! ```
 //!
 //! `run.py` calls it for every pair in turns and prints the table. The works are written once a runtime, each as its
@@ -11,9 +13,11 @@
 use std::time::Duration;
 
 mod local_executor;
+mod many;
 mod ours;
 mod tokio_local;
 mod tokio_thread;
+mod watch;
 
 /// Long enough that all timers are armed before the first is due.
 const NAP: Duration = Duration::from_millis(1500);
@@ -21,7 +25,11 @@ const NAP: Duration = Duration::from_millis(1500);
 fn main() {
     let mut words = std::env::args().skip(1);
     let mut word = |what: &str| words.next().unwrap_or_else(|| panic!("{what} is missing"));
-    let (runtime, work) = (word("RUNTIME"), word("WORK"));
+    let runtime = word("RUNTIME");
+    if runtime == "watch" {
+        return watch::run();
+    }
+    let work = word("WORK");
     let many: u32 = word("MANY").parse().expect("MANY is a number");
     let run = match runtime.as_str() {
         "roundup" => ours::run,
@@ -33,7 +41,10 @@ fn main() {
     };
     let start = processor_time();
     run(&work, many);
-    println!("{:.1}", (processor_time() - start) / f64::from(many));
+    // That one prints more than this.
+    if work != "many" {
+        println!("{:.1}", (processor_time() - start) / f64::from(many));
+    }
 }
 
 /// Nanoseconds that all threads of this process have had a processor for: waiting and other work of the machine is not in
@@ -125,6 +136,26 @@ macro_rules! works {
                 for task in tasks {
                     $output(task.await);
                 }
+            }
+            // The same, looked at more closely.
+            "many" => {
+                let mut measured = $crate::many::Measured::start(many);
+                let tasks: Vec<_> = (0..many)
+                    .map(|n| {
+                        $($spawn)+(async move {
+                            $crate::many::has_started();
+                            $sleep($crate::many::NAP).await;
+                            n
+                        })
+                    })
+                    .collect();
+                while !measured.have_started() {
+                    $yield_now().await;
+                }
+                for task in tasks {
+                    $output(task.await);
+                }
+                measured.print();
             }
             // A timer that is armed and dropped before it is due, as one under every request.
             "timer" => {

@@ -6,9 +6,8 @@ use tokio::time::sleep;
 
 pub(crate) fn run(work: &str, many: u32) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    LocalSet::new().block_on(&runtime, async {
-        crate::works!(work, many, [spawn_local], output, yield_now, sleep, channel)
-    });
+    LocalSet::new()
+        .block_on(&runtime, async { crate::works!(work, many, [spawn_local], output, yield_now, sleep, channel) });
 }
 
 fn output(joined: Result<u32, JoinError>) -> u32 {
