@@ -249,6 +249,25 @@ def _():
 
 @check
 def _():
+    "names of hosts beyond ASCII: those of Europe and East Asia everywhere, others at least by their ASCII form"
+    port = HTTP.rpartition(":")[2]
+    hosts = {"bücher.example": "xn--bcher-kva.example", "пример.example": "xn--e1afmkfd.example",
+             "日本.example": "xn--wgv71a.example", "한국.example": "xn--3e0b707e.example"}
+    given = [word for name in hosts.values() for word in ("--resolve", f"{name}:{port}:127.0.0.1")]
+    said = roundup("get", *quiet, *given, *(f"http://{host}:{port}/json" for host in hosts)).stdout
+    assert b"4 ok" in said, said
+    hebrew = "xn--9dbne9b.example"
+    given = ("--resolve", f"{hebrew}:{port}:127.0.0.1")
+    roundup("get", *quiet, *given, f"http://{hebrew}:{port}/json")
+    done = subprocess.run([*COMMAND, "get", *quiet, *given, f"http://שלום.example:{port}/json"], capture_output=True,
+                          timeout=PATIENCE, env=environment())
+    if done.returncode:
+        assert done.returncode == 1 and b"write its ASCII form" in done.stderr, done
+    return "by tables" if done.returncode == 0 else "without tables"
+
+
+@check
+def _():
     "a list on stdin, without a console, a home folder or a folder to write to"
     gone = {name: "" for name in ("HOME", "USER")} if not windows else {}
     said = roundup("get", *quiet, "--cacert", WORK / "ca.pem", "-", folder="/" if not windows else WORK, stdin=f"{HTTP}/json\n{TLS}/json\n{HTTP}/text\n".encode(), **gone)
@@ -293,7 +312,7 @@ if windows and len(words) > 2 and words[2].endswith(".exe"):
     @check
     def _():
         "Ctrl-Break ends the run with the report of what there is"
-        # Its group gets the event from a helper that started it, which goes on when it reads a line.
+        # From a helper that starts it, and goes on when it reads a line.
         COMMAND.insert(1, words[2])
         try:
             return interrupted(lambda running: (running.stdin.write(b"\n"), running.stdin.flush()))

@@ -73,7 +73,7 @@ impl HostKey {
         if text.contains(['/', '@', '?', '#', '\\']) || text.trim() != text {
             return Err(invalid());
         }
-        let url = url::Url::parse(&format!("http://{text}/")).map_err(|_| invalid())?;
+        let url = crate::origin::parse_url(&format!("http://{text}/")).map_err(|_| invalid())?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(invalid)?;
         // The parser drops the scheme's own port; the user wrote it and means it.
         let after_host = text.rsplit_once(']').map_or(text, |(_, rest)| rest);

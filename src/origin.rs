@@ -7,6 +7,7 @@ use url::{Host, Url};
 
 use crate::error::{Error, Kind, Result};
 
+mod idn;
 mod socket;
 
 #[cfg(feature = "transport")]
@@ -145,6 +146,13 @@ pub fn parse_url(text: &str) -> Result<Url> {
                 Kind::Url,
                 format!("\"{shown}\" has no scheme: write http:// or https:// before it"),
             ));
+        }
+        Err(url::ParseError::IdnaError) if !text.is_ascii() && !idn::is_built_in() => {
+            let parsed = idn::with_ascii_host(text.trim()).and_then(|text| Url::parse(&text).ok());
+            parsed.ok_or_else(|| {
+                let text = "has a host in a script that this build has no tables for: write its ASCII form, xn--...";
+                Error::new(Kind::Url, format!("\"{shown}\" {text}"))
+            })?
         }
         Err(error) => return Err(Error::new(Kind::Url, format!("\"{shown}\" is not a URL")).with_source(error)),
     };

@@ -1,8 +1,10 @@
 //! Calls that would block the loop, on a few threads of their own.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 /// The most threads that run blocking calls at once; further calls wait their turn.
@@ -20,17 +22,25 @@ const LINGER: Duration = Duration::from_millis(500);
 /// # Panics
 /// Where the call panics, the panic goes on in the task that awaits it.
 pub async fn unblock<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    match run(Box::new(move || Box::new(call()))).await {
+        Ok(value) => *value.downcast().expect("it is what the call above returned"),
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// What a call returned, of whatever type: the channel and the waiting are compiled once and not for each of them.
+type Value = Box<dyn Any + Send>;
+
+async fn run(call: Box<dyn FnOnce() -> Value + Send>) -> thread::Result<Value> {
     let (sender, receiver) = smol::channel::bounded(1);
     QUEUE.push(Box::new(move || {
         if !sender.is_closed() {
             // The payload goes to the awaiting task whole, so nothing that was half done is seen.
-            let result = catch_unwind(AssertUnwindSafe(call));
-            let _ = sender.try_send(result);
+            let _ = sender.try_send(catch_unwind(AssertUnwindSafe(call)));
         }
     }));
     match receiver.recv().await {
-        Ok(Ok(value)) => value,
-        Ok(Err(payload)) => resume_unwind(payload),
+        Ok(result) => result,
         // The sender lives in the queue or in the call, and both send before they let go of it.
         Err(_) => unreachable!("a blocking call ended without a result"),
     }

@@ -1,8 +1,5 @@
 //! One attempt at a job: send, read, judge. The only part of the fetcher that knows surf.
 
-use std::error::Error as StdError;
-use std::fmt;
-use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -335,29 +332,7 @@ fn from_surf(error: surf::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(ours) => ours,
         Err(foreign) => {
-            Error::new(Kind::Io, "the client failed").in_phase(Phase::Send).with_source(Foreign(foreign.into_inner()))
+            Error::new(Kind::Io, "the client failed").in_phase(Phase::Send).with_source(foreign.into_inner())
         }
-    }
-}
-
-/// The error in an anyhow::Error, which would bring along the printing of backtraces where it were boxed itself: 45 KB
-/// in a small binary.
-struct Foreign<E>(E);
-
-impl<E: Deref<Target = dyn StdError + Send + Sync>> fmt::Debug for Foreign<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
-    }
-}
-
-impl<E: Deref<Target = dyn StdError + Send + Sync>> fmt::Display for Foreign<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&*self.0, f)
-    }
-}
-
-impl<E: Deref<Target = dyn StdError + Send + Sync>> StdError for Foreign<E> {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source()
     }
 }
