@@ -259,8 +259,8 @@ impl TransportBuilder {
     ///
     /// # Errors
     /// [`Kind::Config`] where a file with certificates or keys cannot be used, SSLKEYLOGFILE is asked for and names no file
-    /// that can be written, the User-Agent cannot be sent, there is no such interface or address to connect from, or a unix-domain socket is asked for on another system or has
-    /// too long a path.
+    /// that can be written, the User-Agent cannot be sent, there is no such interface or address to connect from, or a
+    /// unix-domain socket is asked for on another system or has too long a path.
     pub fn build(mut self) -> Result<Transport> {
         tls::check(&self.tls)?;
         if let Some(interface) = &self.interface {
