@@ -1,0 +1,339 @@
+//! What a request costs in instructions and allocations, layer by layer: figures that a busy machine does not change.
+//!
+//! ```text
+//! cargo bench --bench cost                 # prints them
+//! cargo bench --bench cost -- --check      # fails where one is more than 3 % above those in benches/cost.txt
+//! cargo bench --bench cost -- --write      # puts them there
+//! ```
+//!
+//! A process of its own answers, so that the client alone is counted. Each work is done by two further processes, one with
+//! more requests than the other; what a request costs is the difference, so start and end are not in it. Instructions are
+//! counted by valgrind's callgrind, in all threads of the process, and are those of the program: what the kernel does for
+//! it is not in them. Without valgrind there are the allocations alone. Figures belong to a compiler and a kind of
+//! processor, which benches/cost.txt names; under others, `--check` prints what has changed and fails for allocations
+//! alone.
+
+use std::alloc::System;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+
+use async_io::Async;
+use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use http_client::HttpClient;
+use roundup::transport::h1::{BodyDecoder, BodyEvent, HeadLimits, Progress, RequestBody, ResponseParser, encode_head};
+use roundup::transport::RequestOptions;
+use roundup::{EventLoop, Fetcher, Job, Limits, Transport};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use surf::http::{Method, Url};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Requests of the shorter and of the longer run.
+const FEW: u32 = 300;
+const MANY: u32 = 1_300;
+
+/// More than the figures of one build differ by from run to run.
+const TOLERANCE: f64 = 0.03;
+
+/// Requests at once where a work has several.
+const AT_ONCE: u32 = 50;
+
+/// What nginx says of a file of 1 KiB.
+const HEAD: &str = "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Tue, 24 Nov 2026 12:00:00 GMT\r\nContent-Type: \
+                    application/json\r\nContent-Length: 1024\r\nLast-Modified: Mon, 23 Nov 2026 08:15:00 GMT\r\nConnection: \
+                    keep-alive\r\nETag: \"65560a2c-400\"\r\nAccept-Ranges: bytes\r\n\r\n";
+
+/// The works, what each is, and the figure it is to keep to.
+const WORKS: [(&str, &str, Option<u32>); 7] = [
+    ("parse", "the head of a response parsed", None),
+    ("h1", "transport::h1 and a socket of async-io", Some(6_000)),
+    ("transport", "Transport as an HttpClient, raw head", None),
+    ("surf-raw", "surf's client, raw head", None),
+    ("surf", "surf's client, every field converted", Some(30_000)),
+    ("fetcher", "Fetcher, 50 at once", None),
+    ("command", "roundup get, 50 at once, JSON report", None),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let given: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match given[..] {
+        ["serve"] => serve(),
+        ["work", work, address, requests] => {
+            do_work(work, address.parse().expect("an address"), requests.parse().expect("a number"));
+        }
+        _ => return measure_all(given.contains(&"--check"), given.contains(&"--write")),
+    }
+    ExitCode::SUCCESS
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    instructions: Option<f64>,
+    allocations: Option<f64>,
+}
+
+fn measure_all(check: bool, write: bool) -> ExitCode {
+    let (mut server, address) = start_server();
+    let valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok();
+    if !valgrind {
+        println!("there is no valgrind on PATH: instructions are not counted");
+    }
+    let machine = machine();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/cost.txt");
+    let before = std::fs::read_to_string(&file).unwrap_or_default();
+    let (known, known_machine) = read(&before);
+    println!("{machine}");
+    println!("{:<44}{:>14}{:>10}{:>14}{:>10}", "a request", "instructions", "before", "allocations", "before");
+    let mut text = format!("{machine}\n");
+    let mut worse = Vec::new();
+    for (work, what, budget) in WORKS {
+        let cost = measure(work, address, valgrind);
+        let old = known.get(work).copied().unwrap_or_default();
+        let shown = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.0}"));
+        let tenth = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.1}"));
+        let over = budget.filter(|budget| cost.instructions.is_some_and(|count| count > f64::from(*budget)));
+        let over = over.map_or(String::new(), |budget| format!("  over its {budget}"));
+        println!(
+            "{what:<44}{:>14}{:>10}{:>14}{:>10}{over}",
+            shown(cost.instructions),
+            shown(old.instructions),
+            tenth(cost.allocations),
+            tenth(old.allocations)
+        );
+        writeln!(text, "{work} {} {}", shown(cost.instructions), tenth(cost.allocations)).expect("a String takes all");
+        if !over.is_empty() {
+            worse.push(format!("{work}: instructions{over}"));
+        }
+        if known_machine == machine && grew(old.instructions, cost.instructions, 50.0) {
+            worse.push(format!("{work}: instructions {} where {} were", shown(cost.instructions), shown(old.instructions)));
+        }
+        if grew(old.allocations, cost.allocations, 0.5) {
+            worse.push(format!("{work}: allocations {} where {} were", tenth(cost.allocations), tenth(old.allocations)));
+        }
+    }
+    let _ = server.kill();
+    let _ = server.wait();
+    if write {
+        std::fs::write(&file, text).expect("the table can be written");
+    }
+    if !check {
+        return ExitCode::SUCCESS;
+    }
+    if known_machine != machine {
+        println!("benches/cost.txt is of another machine, {known_machine}: its instructions are not compared");
+    }
+    for line in &worse {
+        println!("dearer than it was: {line}");
+    }
+    if worse.is_empty() && !known.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether a figure is above what it was by more than the tolerance, and by more than `least`.
+fn grew(before: Option<f64>, now: Option<f64>, least: f64) -> bool {
+    matches!((before, now), (Some(before), Some(now)) if now > before * (1.0 + TOLERANCE) && now > before + least)
+}
+
+fn read(text: &str) -> (BTreeMap<String, Cost>, String) {
+    let mut lines = text.lines();
+    let machine = lines.next().unwrap_or_default().to_owned();
+    let costs = lines.filter_map(|line| {
+        let mut words = line.split(' ');
+        let work = words.next()?.to_owned();
+        let instructions = words.next()?.parse().ok();
+        Some((work, Cost { instructions, allocations: words.next()?.parse().ok() }))
+    });
+    (costs.collect(), machine)
+}
+
+/// What instruction counts depend on beside the code.
+fn machine() -> String {
+    let rustc = Command::new("rustc").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    format!("{}, {}", String::from_utf8_lossy(&rustc).trim(), std::env::consts::ARCH)
+}
+
+fn measure(work: &str, address: SocketAddr, valgrind: bool) -> Cost {
+    let each = |[few, many]: [Option<u64>; 2]| {
+        let difference = many?.saturating_sub(few?);
+        Some(difference as f64 / f64::from(MANY - FEW))
+    };
+    let both = |count: fn(&str, SocketAddr, u32) -> Option<u64>| each([FEW, MANY].map(|n| count(work, address, n)));
+    Cost { instructions: valgrind.then(|| both(instructions)).flatten(), allocations: both(allocations) }
+}
+
+fn own_command(work: &str, address: SocketAddr, requests: u32, before: &[&str]) -> Command {
+    let own = std::env::current_exe().expect("a running program has a path");
+    let mut line: Vec<std::ffi::OsString> = before.iter().map(Into::into).collect();
+    if work == "command" {
+        line.push(env!("CARGO_BIN_EXE_roundup").into());
+        let urls = format!("http://{address}/[1-{requests}]");
+        let at_once = AT_ONCE.to_string();
+        let arguments = ["get", "--quiet", "--concurrency", &at_once, "--report", "json", &urls];
+        line.extend(arguments.map(Into::into));
+    } else {
+        line.push(own.into());
+        line.extend(["work", work, &address.to_string(), &requests.to_string()].map(Into::into));
+    }
+    let mut command = Command::new(&line[0]);
+    command.args(&line[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Instructions of a whole run.
+fn instructions(work: &str, address: SocketAddr, requests: u32) -> Option<u64> {
+    let callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
+    let output = own_command(work, address, requests, &callgrind).output().ok()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{work}: {said}");
+    let line = said.lines().find_map(|line| line.split_once("Collected : ").map(|(_, count)| count))?;
+    line.trim().parse().ok()
+}
+
+/// Allocations and reallocations of a whole run; those of the command are not counted.
+fn allocations(work: &str, address: SocketAddr, requests: u32) -> Option<u64> {
+    if work == "command" {
+        return None;
+    }
+    let output = own_command(work, address, requests, &[]).output().ok()?;
+    assert!(output.status.success(), "{work}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).lines().last()?.parse().ok()
+}
+
+fn do_work(work: &str, address: SocketAddr, requests: u32) {
+    let region = Region::new(ALLOCATOR);
+    let url = format!("http://{address}/status?station=oslo");
+    match work {
+        "parse" => {
+            for _ in 0..requests {
+                let mut parser = ResponseParser::new("GET", HeadLimits::default());
+                let parsed = parser.parse(std::hint::black_box(HEAD.as_bytes())).expect("it is a response");
+                assert!(matches!(parsed, Progress::Final { .. }));
+                std::hint::black_box(&parsed);
+            }
+        }
+        "h1" => EventLoop::new().run(h1(address, requests)),
+        "transport" => {
+            let transport = Transport::new();
+            EventLoop::new().run(async {
+                for _ in 0..requests {
+                    let mut response = transport.send(request(&url, true)).await.expect("a response");
+                    assert_eq!(response.body_bytes().await.expect("its content").len(), 1024);
+                }
+            });
+        }
+        "surf" | "surf-raw" => {
+            let client = surf::Client::with_http_client(Transport::new());
+            EventLoop::new().run(async {
+                for _ in 0..requests {
+                    let request = surf::Request::from(request(&url, work == "surf-raw"));
+                    let content = client.recv_bytes(request).await.expect("a response");
+                    assert_eq!(content.len(), 1024);
+                }
+            });
+        }
+        "fetcher" => {
+            let event_loop = EventLoop::new();
+            let at_once = AT_ONCE.try_into().expect("not 0");
+            let fetcher = Fetcher::new().limits(Limits { concurrency: at_once, per_host: None, ..Limits::default() });
+            let jobs = (0..requests).map(|n| Job::get(&format!("{url}&n={n}")).expect("a URL"));
+            event_loop.run(async {
+                let mut outcomes = fetcher.run(&event_loop, jobs);
+                while let Some(outcome) = outcomes.next().await {
+                    assert_eq!(outcome.body_bytes, Some(1024));
+                }
+            });
+        }
+        other => unreachable!("no work is called {other}"),
+    }
+    let change = region.change();
+    println!("{}", change.allocations + change.reallocations);
+}
+
+fn request(url: &str, raw_head: bool) -> http_client::Request {
+    let mut request = http_client::Request::new(Method::Get, Url::parse(url).expect("a URL"));
+    if raw_head {
+        let mut options = RequestOptions::default();
+        options.raw_head = true;
+        request.ext_mut().insert(options);
+    }
+    request
+}
+
+/// Requests one after another on one connection, with nothing between the codec and the socket.
+async fn h1(address: SocketAddr, requests: u32) {
+    let mut socket = Async::<TcpStream>::connect(address).await.expect("a connection");
+    let mut out = Vec::new();
+    let mut buffer = vec![0; 16 * 1024];
+    let host = address.to_string();
+    for _ in 0..requests {
+        out.clear();
+        let fields = [("Host", host.as_bytes()), ("User-Agent", &b"roundup"[..]), ("Accept", &b"*/*"[..])];
+        encode_head(&mut out, "GET", "/status?station=oslo", RequestBody::None, fields).expect("it can be sent");
+        socket.write_all(&out).await.expect("it is sent");
+        socket.readable().await.expect("an answer");
+        let (mut start, mut end) = (0, 0);
+        let mut parser = ResponseParser::new("GET", HeadLimits::default());
+        let framing = loop {
+            end += socket.read(&mut buffer[end..]).await.expect("an answer");
+            match parser.parse(&buffer[start..end]).expect("it is a response") {
+                Progress::Final { consumed, framing, .. } => {
+                    start += consumed;
+                    break framing;
+                }
+                Progress::Interim { consumed, .. } => start += consumed,
+                Progress::Partial => {}
+            }
+        };
+        let mut body = BodyDecoder::new(framing);
+        let mut length = 0;
+        loop {
+            match body.poll(&buffer[start..end]).expect("it is framed well") {
+                BodyEvent::Framing(n) => start += n,
+                BodyEvent::Content(n) => {
+                    (start, length) = (start + n, length + n);
+                    body.consume_content(n);
+                }
+                BodyEvent::NeedMore => {
+                    (start, end) = (0, 0);
+                    end += socket.read(&mut buffer).await.expect("content");
+                }
+                BodyEvent::End => break,
+            }
+        }
+        assert_eq!(length, 1024);
+    }
+}
+
+fn start_server() -> (Child, SocketAddr) {
+    let own = std::env::current_exe().expect("a running program has a path");
+    let mut server = Command::new(own).arg("serve").stdout(Stdio::piped()).spawn().expect("it ran once already");
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().expect("it is piped")).read_line(&mut line).expect("it says where it is");
+    (server, line.trim().parse().expect("an address"))
+}
+
+/// Answers whatever comes, head and content in one write, until it is killed.
+fn serve() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    println!("{}", listener.local_addr().expect("it is bound"));
+    let answer = format!("{HEAD}{}", "x".repeat(1024));
+    for mut connection in listener.incoming().flatten() {
+        let answer = answer.clone();
+        thread::spawn(move || {
+            let _ = connection.set_nodelay(true);
+            let mut request = [0; 4096];
+            // A client that has gone is as good as one that is done. Its requests are short and come one at a time.
+            while matches!(connection.read(&mut request), Ok(1..)) && connection.write_all(answer.as_bytes()).is_ok() {}
+        });
+    }
+}
