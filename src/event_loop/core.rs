@@ -2,7 +2,7 @@
 //! put to sleep so that whatever comes next wakes it.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -31,6 +31,17 @@ const ROUND: usize = 1_000;
 /// waiting for a thousand of them.
 const SLICE: Duration = Duration::from_micros(100);
 
+/// How soon sockets are looked at after another thread woke the loop.
+///
+/// async-io has a thread of its own that waits for sockets wherever nobody else does, and looks for that after 50, 75,
+/// 100, 250, 500 us and so on, up to 10 ms, beginning anew whenever it had to. A loop that is busy for longer than these
+/// 50 us finds the sockets taken, sleeps, is woken by that thread, and is busy again: every event then costs two switches
+/// between threads and the system calls of both. With its first looks in time, the loop has the sockets to itself.
+const FIRST_LOOK: Duration = Duration::from_micros(25);
+
+/// For how long looks are hastened: until the other thread comes every 10 ms alone.
+const HASTE: Duration = Duration::from_millis(12);
+
 /// What an [`EventLoop`](super::EventLoop) and its handles share.
 pub(super) struct Core {
     /// Resolves never; polled where nothing is ready. Before the executor, which it holds on to.
@@ -39,6 +50,8 @@ pub(super) struct Core {
     /// The timer of async-io that stands for the earliest of ours.
     armed: RefCell<Option<(Instant, Timer)>>,
     pub(super) signal: Arc<Signal>,
+    /// When another thread last woke this one, unless that is long ago.
+    hastened: Cell<Option<Instant>>,
     waker: Waker,
     main: Waker,
     pub(super) watch: Option<Watch>,
@@ -66,6 +79,7 @@ impl Core {
             waker: Waker::from(signal.clone()),
             main: Waker::from(Arc::new(Main(signal.clone()))),
             signal,
+            hastened: Cell::new(None),
             watch,
         }
     }
@@ -94,6 +108,7 @@ impl Core {
         self.pause();
         timers::fire();
         let (mut polls, mut look, mut since) = (0, BURST, None);
+        let haste = self.haste();
         while polls < ROUND {
             self.signal.run();
             if self.signal.take_main() {
@@ -110,6 +125,10 @@ impl Core {
             let mut burst = 0;
             while burst < BURST && self.executor.try_tick() {
                 burst += 1;
+                if haste.is_some_and(|(began, time)| began.elapsed() >= time) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
             }
             polls += burst;
             if burst < BURST && self.fall_asleep() {
@@ -127,6 +146,22 @@ impl Core {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// From when on and for how long tasks are polled before sockets are looked at, where that is less than usual.
+    fn haste(&self) -> Option<(Instant, Duration)> {
+        if self.signal.take_elsewhere() {
+            self.hastened.set(Some(Instant::now()));
+        }
+        let woken = self.hastened.get()?;
+        let now = Instant::now();
+        let since = now.saturating_duration_since(woken);
+        if since >= HASTE {
+            self.hastened.set(None);
+            return None;
+        }
+        // Within the next look of the other thread, which comes after half of the time that has passed or more.
+        Some((now, FIRST_LOOK.max(since / 4)))
     }
 
     /// Polls tasks until `go_on`, which is asked with the number of polls after each, says no, or nothing is ready. True

@@ -80,7 +80,7 @@ pub use self::group::{GroupTask, TaskGroup};
 pub use self::handle::{Closed, Handle};
 pub use self::sync::{Event, queue};
 pub use self::task::{JoinError, Task};
-pub use self::time::{Elapsed, Sleep, sleep, sleep_until, timeout};
+pub use self::time::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
 pub use self::watch::{DEFAULT_SLOW_POLL, SlowPoll, TaskInfo, TaskState, TaskTable};
 pub use async_lock::{Barrier, Mutex, Semaphore};
 

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
+use std::thread::ThreadId;
 
 /// Runs tasks, and will look again at what is ready before it sleeps.
 const RUNNING: u8 = 0;
@@ -20,19 +21,26 @@ pub(super) struct Signal {
     state: AtomicU8,
     /// Whether the future that the loop runs until its end is to be polled.
     main: AtomicBool,
+    /// Whether another thread has woken the thread that sleeps.
+    elsewhere: AtomicBool,
     sleeper: Mutex<Sleeper>,
 }
 
 /// Whom to tell: the thread that is blocked in `run`, or else the host.
 #[derive(Default)]
 struct Sleeper {
-    thread: Option<Waker>,
+    thread: Option<(Waker, ThreadId)>,
     host: Option<Callback>,
 }
 
 impl Signal {
     pub(super) fn new() -> Arc<Signal> {
-        Arc::new(Signal { state: AtomicU8::new(NOTIFIED), main: AtomicBool::new(false), sleeper: Mutex::default() })
+        Arc::new(Signal {
+            state: AtomicU8::new(NOTIFIED),
+            main: AtomicBool::new(false),
+            elsewhere: AtomicBool::new(false),
+            sleeper: Mutex::default(),
+        })
     }
 
     fn sleeper(&self) -> MutexGuard<'_, Sleeper> {
@@ -43,8 +51,8 @@ impl Signal {
     /// The thread that sleeps while the loop has nothing to do.
     pub(super) fn block(&self, thread: &Waker) {
         let mut sleeper = self.sleeper();
-        if !sleeper.thread.as_ref().is_some_and(|known| known.will_wake(thread)) {
-            sleeper.thread = Some(thread.clone());
+        if !sleeper.thread.as_ref().is_some_and(|(known, _)| known.will_wake(thread)) {
+            sleeper.thread = Some((thread.clone(), std::thread::current().id()));
         }
     }
 
@@ -90,6 +98,11 @@ impl Signal {
         self.main.load(Ordering::Relaxed) && self.main.swap(false, Ordering::AcqRel)
     }
 
+    /// Whether another thread has ended the sleep of the loop's since this was last asked.
+    pub(super) fn take_elsewhere(&self) -> bool {
+        self.elsewhere.load(Ordering::Relaxed) && self.elsewhere.swap(false, Ordering::Relaxed)
+    }
+
     pub(super) fn notify(&self) {
         if self.state.swap(NOTIFIED, Ordering::AcqRel) == SLEEPING {
             self.pass_on();
@@ -107,7 +120,10 @@ impl Signal {
             let sleeper = self.sleeper();
             (sleeper.thread.clone(), sleeper.host.clone())
         };
-        if let Some(thread) = thread {
+        if let Some((thread, id)) = thread {
+            if id != std::thread::current().id() {
+                self.elsewhere.store(true, Ordering::Relaxed);
+            }
             thread.wake();
         } else if let Some(host) = host {
             // It may run on the thread that serves the sockets of all loops, which must not end by it.

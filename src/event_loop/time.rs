@@ -111,7 +111,8 @@ impl Future for Sleep {
     }
 }
 
-/// What `future` resolves to, or [`Elapsed`] where it takes longer than `limit`; it is dropped then, and so cancelled.
+/// What `future` resolves to, or [`Elapsed`] where it takes longer than `limit`; it is dropped then, and so cancelled. The
+/// time runs from the first poll.
 ///
 /// # Errors
 /// [`Elapsed`] when the time is over. A future that is ready when it is first polled always wins.
@@ -124,12 +125,36 @@ impl Future for Sleep {
 ///     assert!(timeout(Duration::from_millis(5), sleep(Duration::from_secs(9))).await.is_err());
 /// });
 /// ```
-pub async fn timeout<T>(limit: Duration, future: impl Future<Output = T>) -> Result<T, Elapsed> {
-    let timer = async {
-        sleep(limit).await;
-        Err(Elapsed(limit))
-    };
-    async { Ok(future.await) }.or(timer).await
+pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
+    Timeout { limit, sleep: None, future }
+}
+
+pin_project_lite::pin_project! {
+    /// A future that is given up when its time is over. Made by [`timeout`].
+    ///
+    /// A type of its own, for an `async fn` keeps what it is given twice: the futures of a request would double with each
+    /// limit around them, and they are moved a few times before they first run.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct Timeout<F> {
+        limit: Duration,
+        sleep: Option<Sleep>,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let sleep = this.sleep.get_or_insert_with(|| sleep(*this.limit));
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        Pin::new(sleep).poll(cx).map(|()| Err(Elapsed(*this.limit)))
+    }
 }
 
 /// The time was over before the future was.
