@@ -96,13 +96,14 @@ impl Signals {
             length: Declared::None,
             announces_content: false,
         };
-        for (name, value) in head.raw_fields() {
-            // The length sorts out nearly all fields before a byte is compared.
-            match name.len() {
-                10 if name.eq_ignore_ascii_case(b"connection") => signals.connection(value),
-                14 if name.eq_ignore_ascii_case(b"content-length") => signals.content_length(value),
-                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => signals.transfer_encoding(value),
-                _ => {}
+        // The length sorts out nearly all fields before a byte is looked at.
+        for (name, value) in head.fields_of_length(|length| matches!(length, 10 | 14 | 17)) {
+            if name.eq_ignore_ascii_case(b"connection") {
+                signals.connection(value);
+            } else if name.eq_ignore_ascii_case(b"content-length") {
+                signals.content_length(value);
+            } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+                signals.transfer_encoding(value);
             }
         }
         signals.announces_content = !matches!(signals.length, Declared::None | Declared::Length(0));
@@ -110,6 +111,10 @@ impl Signals {
     }
 
     fn connection(&mut self, value: &[u8]) {
+        if value.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+            return;
+        }
         for option in elements(value) {
             self.close |= option.eq_ignore_ascii_case(b"close");
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
@@ -118,6 +123,10 @@ impl Signals {
 
     /// Equal values are one value, in a list or in several fields; empty list elements are not digits.
     fn content_length(&mut self, value: &[u8]) {
+        if let (Declared::None, Some(length)) = (&self.length, decimal(value)) {
+            self.length = Declared::Length(length);
+            return;
+        }
         for element in elements(value) {
             self.length = match (decimal(element), &self.length) {
                 (_, Declared::Refused(_)) => return,

@@ -90,12 +90,15 @@ impl Head {
 
     /// The first field of this name, whatever its case. Where a list may be split over fields, use [`Head::get_all`].
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.raw_fields().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        self.get_all(name).next()
     }
 
     /// All fields of this name, whatever its case, in the order in which they came.
     pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.raw_fields().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        let length = name.len();
+        self.fields_of_length(move |other| other == length)
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
     }
 
     /// Whether the connection may carry another request once the content has been read to its end.
@@ -108,8 +111,10 @@ impl Head {
         self.keep_alive
     }
 
-    pub(super) fn raw_fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.spans.iter().map(|span| (self.slice(span.name, span.name_end), self.slice(span.value, span.value_end)))
+    /// The fields whose names are of such a length: most are told apart by that alone, without a look at their bytes.
+    pub(crate) fn fields_of_length(&self, such: impl Fn(usize) -> bool) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let found = self.spans.iter().filter(move |span| such((span.name_end - span.name) as usize));
+        found.map(|span| (self.slice(span.name, span.name_end), self.slice(span.value, span.value_end)))
     }
 
     fn slice(&self, start: u32, end: u32) -> &[u8] {
