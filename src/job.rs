@@ -105,6 +105,13 @@ impl Job {
         self.output.as_ref()
     }
 
+    /// What an outcome says of its job: name, URL as it was written, file.
+    #[cfg(feature = "fetcher")]
+    pub(crate) fn into_names(self) -> (Box<str>, Box<str>, Option<PathBuf>) {
+        let Job { name, url, written, output, .. } = self;
+        (name, written.unwrap_or_else(|| String::from(url).into()), output)
+    }
+
     /// What the job shares with others.
     pub fn settings(&self) -> &Arc<Settings> {
         &self.settings

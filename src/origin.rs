@@ -134,32 +134,33 @@ impl fmt::Display for Origin {
 /// # Errors
 /// [`Kind::Url`], naming the text and what would be right.
 pub fn parse_url(text: &str) -> Result<Url> {
-    let shown = shorten(text);
-    if text.trim().bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+    let text = text.trim();
+    let shown = || shorten(text);
+    if text.bytes().fold(false, |bad, b| bad | matches!(b, b'\r' | b'\n' | 0)) {
         // The URL standard would drop them silently; what was meant is not known.
-        return Err(Error::new(Kind::Url, format!("\"{shown}\" contains a line break or NUL, which no URL can")));
+        return Err(Error::new(Kind::Url, format!("\"{}\" contains a line break or NUL, which no URL can", shown())));
     }
-    let url = match Url::parse(text.trim()) {
+    let url = match Url::parse(text) {
         Ok(url) => url,
         Err(url::ParseError::RelativeUrlWithoutBase) => {
             return Err(Error::new(
                 Kind::Url,
-                format!("\"{shown}\" has no scheme: write http:// or https:// before it"),
+                format!("\"{}\" has no scheme: write http:// or https:// before it", shown()),
             ));
         }
         Err(url::ParseError::IdnaError) if !text.is_ascii() && !idn::is_built_in() => {
-            let parsed = idn::with_ascii_host(text.trim()).and_then(|text| Url::parse(&text).ok());
+            let parsed = idn::with_ascii_host(text).and_then(|text| Url::parse(&text).ok());
             parsed.ok_or_else(|| {
                 let text = "has a host in a script that this build has no tables for: write its ASCII form, xn--...";
-                Error::new(Kind::Url, format!("\"{shown}\" {text}"))
+                Error::new(Kind::Url, format!("\"{}\" {text}", shown()))
             })?
         }
-        Err(error) => return Err(Error::new(Kind::Url, format!("\"{shown}\" is not a URL")).with_source(error)),
+        Err(error) => return Err(Error::new(Kind::Url, format!("\"{}\" is not a URL", shown())).with_source(error)),
     };
     if url.scheme() == "http+unix" {
         return match socket::host(&url) {
             Ok(_) => Ok(url),
-            Err(why) => Err(Error::new(Kind::Url, format!("\"{shown}\" {why}"))),
+            Err(why) => Err(Error::new(Kind::Url, format!("\"{}\" {why}", shown()))),
         };
     }
     if !matches!(url.scheme(), "http" | "https") {
@@ -167,16 +168,20 @@ pub fn parse_url(text: &str) -> Result<Url> {
         let looks_like_port =
             text.split_once(':').is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
         let hint = if looks_like_port { "has no scheme" } else { "has a scheme that cannot be fetched" };
-        return Err(Error::new(Kind::Url, format!("\"{shown}\" {hint}: write http:// or https://")));
+        return Err(Error::new(Kind::Url, format!("\"{}\" {hint}: write http:// or https://", shown())));
     }
     if !matches!(url.host(), Some(Host::Domain(name)) if name.is_empty()) && url.host().is_some() {
         return Ok(url);
     }
-    Err(Error::new(Kind::Url, format!("\"{shown}\" names no host")))
+    Err(Error::new(Kind::Url, format!("\"{}\" names no host", shown())))
 }
 
 /// The URL as it may be shown: a password in it is hidden.
 pub fn without_password(text: &str) -> String {
+    // Mostly there is none.
+    if !text.contains('@') {
+        return text.to_owned();
+    }
     let Some(start) = text.find("://").map(|at| at + 3) else { return text.to_owned() };
     let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
     let authority = &text[start..end];
