@@ -21,8 +21,9 @@ pub(super) fn is_strict(text: &str) -> bool {
 /// show once the escapes of their string are undone, as in `"s\/ecret"`. All others must be hidden before.
 pub(super) fn write_compact(out: &mut dyn Write, redactor: &Redactor, text: &str) -> io::Result<()> {
     let mut rest = text;
+    let is_cut = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'"');
     // Everything here is ASCII, so every cut is between characters.
-    while let Some(at) = rest.find([' ', '\t', '\n', '\r', '"']) {
+    while let Some(at) = rest.bytes().position(is_cut) {
         out.write_all(&rest.as_bytes()[..at])?;
         rest = &rest[at..];
         let string = if rest.starts_with('"') { string_len(rest) } else { 0 };
@@ -38,13 +39,17 @@ pub(super) fn write_compact(out: &mut dyn Write, redactor: &Redactor, text: &str
 
 /// The length of the string, quotes included, that the text starts with.
 fn string_len(text: &str) -> usize {
-    let mut escaped = false;
-    let end = text.bytes().skip(1).position(|byte| {
-        let end = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        end
-    });
-    end.map_or(text.len(), |inner| inner + 2)
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    loop {
+        at += escape::plain_len(bytes.get(at..).unwrap_or_default());
+        match bytes.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => return bytes.len(),
+        }
+    }
 }
 
 fn write_string(out: &mut dyn Write, redactor: &Redactor, quoted: &str) -> io::Result<()> {
@@ -143,6 +148,7 @@ impl Scanner<'_> {
             return None;
         }
         loop {
+            self.at += escape::plain_len(&self.bytes[self.at..]);
             match self.next()? {
                 b'"' => return Some(()),
                 b'\\' => self.escape()?,

@@ -37,10 +37,57 @@ pub(super) fn json<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io:
     value.serialize(&mut Serializer::with_formatter(out, Escaping)).map_err(io::Error::from)
 }
 
+/// Writes text as a JSON string in which every command is escaped: what [`json`] writes for it, by larger steps.
+pub(super) fn string(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    out.write_all(b"\"")?;
+    let mut rest = text;
+    loop {
+        let plain = plain_len(rest.as_bytes());
+        let (before, after) = rest.split_at(plain);
+        out.write_all(before.as_bytes())?;
+        let Some(c) = after.chars().next() else { break };
+        match c {
+            '"' => out.write_all(b"\\\"")?,
+            '\\' => out.write_all(b"\\\\")?,
+            '\n' => out.write_all(b"\\n")?,
+            '\r' => out.write_all(b"\\r")?,
+            '\t' => out.write_all(b"\\t")?,
+            '\u{8}' => out.write_all(b"\\b")?,
+            '\u{c}' => out.write_all(b"\\f")?,
+            // All commands are in the basic plane, so one escape is enough.
+            c if is_command(c) => write!(out, "\\u{:04x}", u32::from(c))?,
+            _ => {
+                // Text in another script is written a word at a time.
+                let run = after.find(|c: char| c.is_ascii() || is_command(c)).unwrap_or(after.len());
+                out.write_all(&after.as_bytes()[..run])?;
+                rest = &after[run..];
+                continue;
+            }
+        }
+        rest = &after[c.len_utf8()..];
+    }
+    out.write_all(b"\"")
+}
+
+/// How many bytes from the start on stand for themselves in JSON and everywhere else: visible ASCII and spaces, but for
+/// quotation marks and backslashes. Most text is nothing else.
+pub(super) fn plain_len(bytes: &[u8]) -> usize {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    let mut length = 0;
+    // To look at all of a block, whatever its first bytes are, lets the compiler take them at once.
+    while let Some(block) = bytes[length..].first_chunk::<16>() {
+        if !block.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
+            break;
+        }
+        length += block.len();
+    }
+    length + bytes[length..].iter().take_while(|byte| is_plain(**byte)).count()
+}
+
 /// Writes the inside of a JSON string, escaping the commands that JSON itself would leave as they are.
 pub(super) fn fragment<W: Write + ?Sized>(out: &mut W, text: &str) -> io::Result<()> {
     // Most text is plain ASCII, where one look at each byte in turn is enough (and many at once, as compilers have it).
-    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+    if text.bytes().fold(true, |plain, b| plain & matches!(b, b' '..=b'~')) {
         return out.write_all(text.as_bytes());
     }
     let mut rest = text;
@@ -67,6 +114,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn plain_text_is_measured_byte_by_byte_and_in_blocks() {
+        for length in 0..40 {
+            let plain = "x ~!".repeat(10)[..length].to_owned();
+            assert_eq!(plain_len(plain.as_bytes()), length);
+            for other in ["\"", "\\", "\n", "\x7f", "\u{e9}"] {
+                assert_eq!(plain_len(format!("{plain}{other}{plain}").as_bytes()), length);
+            }
+        }
+    }
+
+    #[test]
     fn terminals_get_pictures() {
         assert_eq!(visible("\x1b[31mred\n\u{9b}0m\u{202e}\x7f"), "␛[31mred␊\u{fffd}0m\u{fffd}␡");
         assert!(matches!(visible("Zürich 東京"), Cow::Borrowed(_)));
@@ -77,6 +135,9 @@ mod tests {
         let text: String = ('\0'..'\u{3000}').collect();
         let mut out = Vec::new();
         json(&mut out, &text).expect("a Vec takes everything");
+        let mut same = Vec::new();
+        string(&mut same, &text).expect("a Vec takes everything");
+        assert!(same == out, "two ways to write a string");
         let written = String::from_utf8(out).expect("JSON is UTF-8");
         assert!(!written.contains(is_command));
         assert_eq!(serde_json::from_str::<String>(&written).expect("valid"), text);

@@ -76,8 +76,8 @@ pub(super) fn totals(object: &mut Object<'_>, summary: &Summary) -> io::Result<(
 pub(super) fn result(object: &mut Object<'_>, redactor: &Redactor, outcome: &Outcome) -> io::Result<()> {
     let text = |text| masked::text(redactor, text);
     let attempts: Vec<_> = outcome.attempts.iter().map(|attempt| masked::attempt(redactor, attempt)).collect();
-    object.field("name", &text(&outcome.name))?;
-    object.field("url", &text(&outcome.url))?;
+    object.text("name", &text(&outcome.name))?;
+    object.text("url", &text(&outcome.url))?;
     object.field("final_url", &outcome.final_url.as_deref().map(text))?;
     object.field("ok", &outcome.ok())?;
     object.field("status", &outcome.status)?;
@@ -99,8 +99,8 @@ fn body(object: &mut Object<'_>, redactor: &Redactor, outcome: &Outcome) -> io::
     match bytes.as_deref().map(|bytes| classify(outcome.content_type.as_deref(), bytes)) {
         Some(Content::Json(json)) => embed::write_compact(object.key("body")?, redactor, json)?,
         // Decoding may bring secrets to light that were not UTF-8 before.
-        Some(Content::Text(Cow::Owned(text))) => object.field("body", &redactor.redact(&text))?,
-        Some(Content::Text(Cow::Borrowed(text))) => object.field("body", text)?,
+        Some(Content::Text(Cow::Owned(text))) => object.text("body", &redactor.redact(&text))?,
+        Some(Content::Text(Cow::Borrowed(text))) => object.text("body", text)?,
         Some(Content::Bytes(bytes)) => {
             object.field("body", &())?;
             let out = object.key("body_base64")?;
@@ -138,10 +138,16 @@ impl<'w> Object<'w> {
         escape::json(self.key(key)?, value)
     }
 
+    fn text(&mut self, key: &'static str, text: &str) -> io::Result<()> {
+        escape::string(self.key(key)?, text)
+    }
+
     /// Writes the key; the caller writes the value. Keys are plain words.
     fn key(&mut self, key: &'static str) -> io::Result<&mut dyn Write> {
-        let separator = if std::mem::take(&mut self.empty) { "" } else { "," };
-        write!(self.out, "{separator}\"{key}\":")?;
+        let before: &[u8] = if std::mem::take(&mut self.empty) { b"\"" } else { b",\"" };
+        for part in [before, key.as_bytes(), b"\":"] {
+            self.out.write_all(part)?;
+        }
         Ok(&mut *self.out)
     }
 
