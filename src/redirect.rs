@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use async_io::Timer;
 use async_trait::async_trait;
-use futures_lite::{AsyncReadExt, FutureExt};
+use futures_lite::{AsyncRead, AsyncReadExt};
 use surf::http::headers;
 use surf::http::{Method, Url};
 use surf::middleware::{Middleware, Next};
 use surf::{Body, Client, Request, Response};
 
 use crate::error::{Error, Kind, Phase};
+use crate::event_loop::timeout;
 use crate::origin::{Origin, without_password};
-use crate::transport::{RequestOptions, WireHead, into_surf};
+use crate::transport::{RequestOptions, Spent, WireHead, into_surf, is_redirect};
 
 /// How many redirects are followed unless the request says otherwise.
 const FOLLOW: u32 = 10;
@@ -64,27 +64,33 @@ pub struct Redirected(pub Vec<Url>);
 #[async_trait]
 impl Middleware for Redirect {
     async fn handle(&self, mut request: Request, client: Client, next: Next<'_>) -> surf::Result<Response> {
-        let follow = request.ext::<Follow>().map_or(self.follow, |follow| follow.0);
+        let own = request.ext::<RequestOptions>().and_then(|options| options.own);
+        let follow = own.or_else(|| request.ext::<Follow>().map(|follow| follow.0)).unwrap_or(self.follow);
         if follow == 0 {
             return next.run(request, client).await;
         }
-        let mut options = request.ext::<RequestOptions>().cloned();
         let mut content = Content::take(&mut request).await?;
-        let mut chain = vec![request.url().clone()];
+        // Empty until there is a redirect.
+        let mut chain: Vec<Url> = Vec::new();
         // From where on the chain was asked for with the present method: a POST that leads to a GET of the same URL is no
         // circle.
         let mut same_method_from = 0;
         loop {
-            // A clone has neither content nor extensions.
-            let mut hop = request.clone();
-            if let Some(options) = &options {
-                hop.set_ext(options.clone());
-            }
+            // Few requests are redirected. The transport gives those back whose sender asks for it; of others there must
+            // be a copy.
+            let (mut hop, kept) = if own.is_some() { (request, None) } else { (copy(&request), Some(request)) };
             content.put_into(&mut hop);
             let mut response = next.run(hop, client.clone()).await?;
             let Some((status, location)) = redirection(&response) else {
                 return Ok(finished(response, chain));
             };
+            match kept.or_else(|| spent(&mut response)) {
+                Some(back) => request = back,
+                None => return Ok(finished(response, chain)),
+            }
+            if chain.is_empty() {
+                chain.push(request.url().clone());
+            }
             let changes_method = becomes_get(status, request.method());
             if changes_method {
                 same_method_from = chain.len();
@@ -106,13 +112,15 @@ impl Middleware for Redirect {
                 for name in NOT_ACROSS_ORIGINS {
                     request.remove_header(name);
                 }
-                if let Some(options) = &mut options {
+                let head: &mut surf::http::Request = request.as_mut();
+                if let Some(options) = head.ext_mut().get_mut::<RequestOptions>() {
                     options
                         .fields
                         .retain(|f| !NOT_ACROSS_ORIGINS.iter().any(|name| f.name().eq_ignore_ascii_case(name)));
                 }
             }
-            drain(response.take_body()).await;
+            // In a box, for it is large, and few requests are redirected.
+            Box::pin(drain(response)).await;
             *AsMut::<surf::http::Request>::as_mut(&mut request).url_mut() = target.clone();
             chain.push(target);
         }
@@ -133,6 +141,9 @@ enum Content {
 
 impl Content {
     async fn take(request: &mut Request) -> surf::Result<Content> {
+        if request.len() == Some(0) {
+            return Ok(Content::None);
+        }
         let mime = request.header(headers::CONTENT_TYPE).is_some();
         let mut body = request.take_body();
         if !mime {
@@ -163,24 +174,47 @@ impl Content {
     }
 }
 
+/// The same request to send: a clone has neither content nor extensions.
+fn copy(request: &Request) -> Request {
+    let mut copy = request.clone();
+    if let Some(options) = request.ext::<RequestOptions>() {
+        copy.set_ext(options.clone());
+    }
+    copy
+}
+
+/// The request that was answered with this redirect, where the transport gives it back.
+fn spent(response: &mut Response) -> Option<Request> {
+    let response: &mut surf::http::Response = response.as_mut();
+    let Spent { mut request, options } = *response.ext_mut().get_mut::<WireHead>()?.take_spent()?;
+    request.ext_mut().insert(options);
+    Some(request.into())
+}
+
 /// Reads the content of a redirect, only to free the connection: what is long, slow or broken is dropped with it.
-async fn drain(content: Body) {
+async fn drain(mut response: Response) {
+    let own = AsMut::<surf::http::Response>::as_mut(&mut response).ext_mut().get_mut::<WireHead>();
+    match own.and_then(WireHead::take_content) {
+        Some(content) => drain_content(content).await,
+        None => drain_content(response.take_body()).await,
+    }
+}
+
+async fn drain_content(content: impl AsyncRead + Unpin) {
     let mut content = content.take(DRAIN);
     let mut sink = Vec::new();
     let read = async {
         let _ = content.read_to_end(&mut sink).await;
     };
-    let enough = async {
-        Timer::after(PATIENCE).await;
-    };
-    read.or(enough).await;
+    // In vain is as good.
+    let _ = timeout(PATIENCE, read).await;
 }
 
 /// Status and Location, where the response is a redirect that can be followed.
 fn redirection(response: &Response) -> Option<(u16, String)> {
     let wire = response.ext::<WireHead>().map(WireHead::head);
     let status = wire.map_or(response.status() as u16, |head| head.status());
-    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+    if !is_redirect(status) {
         return None;
     }
     let location = match wire {
@@ -245,7 +279,7 @@ fn same_origin(a: &Url, b: &Url) -> bool {
 }
 
 fn finished(mut response: Response, chain: Vec<Url>) -> Response {
-    if chain.len() > 1 {
+    if !chain.is_empty() {
         response.insert_ext(Redirected(chain));
     }
     response

@@ -29,8 +29,8 @@ const ABOVE: &[(&str, &[&str])] = &[
     ("event_loop", &[]),
     // Look-ups and certificate files are read off the loop.
     ("transport", &["event_loop"]),
-    // The head as it came over the wire is in the transport's responses.
-    ("redirect", &["transport"]),
+    // The head as it came over the wire is in the transport's responses, and what is left of a redirect is read for a while.
+    ("redirect", &["event_loop", "transport"]),
     // The transport and the redirects are in the client the builder makes by default.
     ("fetcher", &["event_loop", "transport", "redirect"]),
 ];

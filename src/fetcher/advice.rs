@@ -8,6 +8,18 @@ const FLOOR: Duration = Duration::from_millis(100);
 /// Longer answers than this are taken for "not any more".
 const CEILING: Duration = Duration::from_secs(366 * 24 * 3600);
 
+/// Whether a field of this name begins something that is understood here. What it goes with, as Date, is looked up then.
+pub(super) fn is_advice(name: &[u8]) -> bool {
+    ADVICE.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Whether a name of this length can be [`is_advice`].
+pub(super) fn may_be_advice(length: usize) -> bool {
+    ADVICE.iter().any(|known| known.len() == length)
+}
+
+const ADVICE: [&str; 4] = ["retry-after", "ratelimit", "ratelimit-remaining", "x-ratelimit-remaining"];
+
 /// Retry-After: seconds or any of the three HTTP dates (RFC 9110, sections 10.2.3 and 5.6.7).
 ///
 /// A date is taken relative to the response's own Date field, so that a device whose clock is wrong still waits rightly;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use futures_lite::AsyncBufReadExt;
+use futures_lite::{AsyncBufRead, AsyncBufReadExt};
 use serde_json::{Map, Value};
 use surf::http::headers::HeaderValue;
 
@@ -54,8 +54,16 @@ pub(super) struct Ended {
     pub(super) error: Option<Error>,
 }
 
+/// What attempts are sent through.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) surf: surf::Client,
+    /// Whether it is the fetcher's own, with a transport that hands over heads and contents as they come.
+    pub(super) own: bool,
+}
+
 /// Makes one attempt. `keep` says whether anybody wants the content in memory.
-pub(super) async fn attempt(client: &surf::Client, job: &Job, keep: bool, trace: &Arc<Trace>) -> Ended {
+pub(super) async fn attempt(client: &Client, job: &Job, keep: bool, trace: &Arc<Trace>) -> Ended {
     let settings = job.settings();
     let started = Instant::now();
     let mut received = Received::default();
@@ -73,7 +81,7 @@ pub(super) async fn attempt(client: &surf::Client, job: &Job, keep: bool, trace:
 }
 
 async fn fetch(
-    client: &surf::Client,
+    client: &Client,
     job: &Job,
     keep: bool,
     started: Instant,
@@ -81,19 +89,23 @@ async fn fetch(
     received: &mut Received,
 ) -> Result<()> {
     let settings = job.settings();
-    let mut response = client.send(request(job, started, trace)).await.map_err(from_surf)?;
-    let head = Head::of(&response);
+    let response = client.surf.send(request(client, job, started, trace)).await.map_err(from_surf)?;
+    let mut response: surf::http::Response = response.into();
+    let wire = response.ext_mut().remove::<WireHead>();
+    let head = wire.as_ref().map_or(Head::Surf(&response), Head::Wire);
     let status = head.status();
     received.status = Some(status);
     received.content_type = head.text("content-type");
-    let now = SystemTime::now();
-    received.retry_after =
-        head.field("retry-after").and_then(|value| advice::retry_after(value, head.field("date"), now));
-    if received.retry_after.is_none() {
-        let fields = |name: &str| head.field(name);
-        received.rate_limited = advice::rate_limit(fields, now);
+    if head.paces() {
+        let now = SystemTime::now();
+        received.retry_after =
+            head.field("retry-after").and_then(|value| advice::retry_after(value, head.field("date"), now));
+        if received.retry_after.is_none() {
+            let fields = |name: &str| head.field(name);
+            received.rate_limited = advice::rate_limit(fields, now);
+        }
     }
-    if let Some(Redirected(chain)) = response.ext::<Redirected>() {
+    if let Some(Redirected(chain)) = response.ext().get::<Redirected>() {
         received.final_url = chain.last().map(|url| without_password(url.as_str()).into());
     }
     if trace.progress().head_at.is_none() {
@@ -109,19 +121,21 @@ async fn fetch(
         Head::Wire(wire) => wire.content_length(),
         Head::Surf(response) => response.len().map(|length| length as u64),
     };
-    let mut body = response.take_body();
-    if good {
-        read(&mut body, length, job, keep, received).await?;
-    } else {
-        read_error_body(&mut body, keep, received).await;
+    match wire.and_then(|mut wire| wire.take_content()) {
+        Some(content) => read(content, good, length, job, keep, received).await?,
+        // In a box, so that those who need none of it have no room for it.
+        None => Box::pin(read(response.take_body(), good, length, job, keep, received)).await?,
     }
     judge(settings, status, good, received)
 }
 
-fn request(job: &Job, started: Instant, trace: &Arc<Trace>) -> surf::Request {
+fn request(client: &Client, job: &Job, started: Instant, trace: &Arc<Trace>) -> surf::Request {
     let settings = job.settings();
     // Every method a job can have is one that surf knows.
-    let method = settings.method.as_str().parse().unwrap_or(surf::http::Method::Get);
+    let method = match settings.method.as_str() {
+        "GET" => surf::http::Method::Get,
+        other => other.parse().unwrap_or(surf::http::Method::Get),
+    };
     let mut request = surf::Request::new(method, job.url().clone());
     if let Some(data) = &settings.data {
         request.set_body(data.to_vec());
@@ -153,21 +167,31 @@ fn request(job: &Job, started: Instant, trace: &Arc<Trace>) -> surf::Request {
     options.connect_timeout = Some(settings.connect_timeout.min(settings.timeout));
     options.trace = Some(trace.clone());
     options.raw = settings.raw;
-    options.raw_head = true;
+    if client.own {
+        options.own = Some(settings.follow);
+    } else {
+        options.raw_head = true;
+        request.set_ext(Follow(settings.follow));
+    }
     request.set_ext(options);
-    request.set_ext(Follow(settings.follow));
     request
 }
 
 /// The head of a response, from roundup's transport or from another backend.
 enum Head<'a> {
     Wire(&'a WireHead),
-    Surf(&'a surf::Response),
+    Surf(&'a surf::http::Response),
 }
 
 impl<'a> Head<'a> {
-    fn of(response: &'a surf::Response) -> Head<'a> {
-        response.ext::<WireHead>().map_or(Head::Surf(response), Head::Wire)
+    /// Whether there may be a field that says when to come back. Most responses have none.
+    fn paces(&self) -> bool {
+        match self {
+            Head::Wire(wire) => {
+                wire.head().fields_of_length(advice::may_be_advice).any(|(name, _)| advice::is_advice(name))
+            }
+            Head::Surf(_) => true,
+        }
     }
 
     fn status(&self) -> u16 {
@@ -189,8 +213,24 @@ impl<'a> Head<'a> {
     }
 }
 
+/// Reads the content, where it is good, and else what it says of that.
 async fn read(
-    body: &mut surf::Body,
+    body: impl AsyncBufRead + Unpin,
+    good: bool,
+    length: Option<u64>,
+    job: &Job,
+    keep: bool,
+    received: &mut Received,
+) -> Result<()> {
+    if good {
+        return read_good_body(body, length, job, keep, received).await;
+    }
+    read_error_body(body, keep, received).await;
+    Ok(())
+}
+
+async fn read_good_body(
+    mut body: impl AsyncBufRead + Unpin,
     length: Option<u64>,
     job: &Job,
     keep: bool,
@@ -210,7 +250,7 @@ async fn read(
         received.truncated = true;
         return Err(too_large());
     }
-    let mut sink = Sink::open(keep, path).await?;
+    let mut sink = Sink::open(length, keep, path).await?;
     let mut total = 0u64;
     let mut since_yield = 0;
     loop {
@@ -226,7 +266,7 @@ async fn read(
             return Err(too_large());
         }
         sink.write(piece).await?;
-        futures_lite::AsyncBufReadExt::consume(body, taken);
+        body.consume(taken);
         since_yield += taken;
         if since_yield >= TURN {
             since_yield = 0;
@@ -244,7 +284,7 @@ async fn read(
 }
 
 /// Reads what a failed response says, as far as that is short. Whatever goes wrong here, the status is the error.
-async fn read_error_body(body: &mut surf::Body, keep: bool, received: &mut Received) {
+async fn read_error_body(mut body: impl AsyncBufRead + Unpin, keep: bool, received: &mut Received) {
     let mut kept = Vec::new();
     let mut total = 0u64;
     while let Ok(piece) = body.fill_buf().await {
@@ -254,7 +294,7 @@ async fn read_error_body(body: &mut surf::Body, keep: bool, received: &mut Recei
             break;
         }
         kept.extend_from_slice(piece);
-        futures_lite::AsyncBufReadExt::consume(body, length);
+        body.consume(length);
     }
     received.body_bytes = Some(total);
     received.truncated = total > MAX_ERROR_BODY;

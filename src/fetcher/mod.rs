@@ -15,6 +15,7 @@
 
 use std::time::Duration;
 
+use self::attempt::Client;
 use crate::event_loop::EventLoop;
 use crate::job::Job;
 use crate::limits::Limits;
@@ -46,7 +47,7 @@ pub use self::outcomes::{Outcomes, Status, Stopper};
 /// [`Outcome`](crate::outcome::Outcome), whatever happens.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    client: surf::Client,
+    client: Client,
     limits: Limits,
     deadline: Option<Duration>,
     fail_fast: bool,
@@ -66,14 +67,16 @@ impl Fetcher {
 
     /// A fetcher that sends through this transport, and follows redirects as [`Redirect`] does.
     pub fn with_transport(transport: Transport) -> Fetcher {
-        Fetcher::with_client(surf::Client::with_http_client(transport).with(Redirect::default()))
+        let mut fetcher = Fetcher::with_client(surf::Client::with_http_client(transport).with(Redirect::default()));
+        fetcher.client.own = true;
+        fetcher
     }
 
     /// A fetcher that sends through this client, with whatever middleware it has. Redirects are followed only where the
     /// client does it; limits of time hold whatever the client.
     pub fn with_client(client: surf::Client) -> Fetcher {
         Fetcher {
-            client,
+            client: Client { surf: client, own: false },
             limits: Limits::default(),
             deadline: None,
             fail_fast: false,

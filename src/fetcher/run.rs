@@ -1,25 +1,24 @@
 //! One run: a driver that starts jobs, tasks that make attempts, and the state they share.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
-use async_io::Timer;
 use async_lock::{Semaphore, SemaphoreGuardArc};
 use futures_lite::FutureExt;
 use smol::channel::{Receiver, Sender};
 
 use super::Fetcher;
-use super::attempt::{Ended, Received, attempt};
+use super::attempt::{Client, Ended, Received, attempt};
 use super::intake::Refused;
 use super::outcomes::{Outcomes, Status};
 use super::queue::{Next, Queue};
 use super::retry::{Failed, Verdict, decide};
 use crate::error::{Error, Kind, Phase};
-use crate::event_loop::{EventLoop, Handle, Task};
+use crate::event_loop::{EventLoop, Handle, Task, sleep_until};
 use crate::job::Job;
 use crate::origin::Origin;
 use crate::outcome::{Attempt, Failure, Outcome, Timings};
@@ -38,10 +37,12 @@ pub(super) enum Reason {
 /// All there is to know of a run; borrowed for moments, never across an await.
 pub(super) struct State {
     fetcher: Fetcher,
+    /// The fetcher's.
+    client: Rc<Client>,
     /// Those that have not ended, by their place in the input.
     jobs: BTreeMap<usize, Slot>,
     queue: Queue,
-    running: HashMap<usize, Running>,
+    in_flight: usize,
     ended: VecDeque<(Outcome, Option<SemaphoreGuardArc>)>,
     reader: Option<Waker>,
     changed: Sender<()>,
@@ -54,9 +55,11 @@ pub(super) struct State {
 
 /// A job that has not ended.
 struct Slot {
-    job: Job,
+    job: Rc<Job>,
     added: Instant,
     history: Option<Box<History>>,
+    /// The attempt that is under way.
+    running: Option<Running>,
 }
 
 /// What has happened to a job so far.
@@ -85,9 +88,10 @@ pub(super) fn start(
     let started = Instant::now();
     let mut state = State {
         fetcher: fetcher.clone(),
+        client: Rc::new(fetcher.client.clone()),
         jobs: BTreeMap::new(),
         queue: Queue::new(fetcher.limits.clone()),
-        running: HashMap::new(),
+        in_flight: 0,
         ended: VecDeque::new(),
         reader: None,
         changed,
@@ -106,7 +110,7 @@ pub(super) fn start(
     if let Some((end, limit)) = end {
         let state = state.clone();
         tasks.push(event_loop.spawn_named("deadline", async move {
-            Timer::at(end).await;
+            sleep_until(end).await;
             let cancelled = state.borrow_mut().stop(Reason::Deadline(limit));
             drop(cancelled);
         }));
@@ -137,7 +141,7 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
                 Next::Start { job, host } => break (job, host),
                 Next::At(at) => {
                     let due = async {
-                        Timer::at(at).await;
+                        sleep_until(at).await;
                     };
                     changed.or(due).await;
                 }
@@ -149,14 +153,15 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
         let trace = Arc::<Trace>::default();
         let since = Instant::now();
         state.borrow_mut().permit(index, since);
-        let attempt = make_attempt(state.clone(), index, host, permit, trace.clone(), since);
+        // In a box, for it is moved a few times on its way into the executor.
+        let attempt = Box::pin(make_attempt(state.clone(), index, host, permit, trace.clone(), since));
         let name = watched.then(|| state.borrow().name(index));
         let task = match name {
             Some(name) => handle.spawn_named(name, attempt),
             None => handle.spawn(attempt),
         };
         let Ok(task) = task else { return };
-        state.borrow_mut().running.insert(index, Running { _task: task, trace, since });
+        state.borrow_mut().runs(index, Running { _task: task, trace, since });
     }
 }
 
@@ -171,10 +176,10 @@ async fn make_attempt(
     let (client, job, keep) = {
         let state = state.borrow();
         let Some(job) = state.jobs.get(&index).map(|slot| slot.job.clone()) else { return };
-        (state.fetcher.client.clone(), job, state.fetcher.keep_bodies)
+        (state.client.clone(), job, state.fetcher.keep_bodies)
     };
     let ended = attempt(&client, &job, keep, &trace).await;
-    let cancelled = state.borrow_mut().attempt_ended(index, host, &job, ended, &trace, since, permit);
+    let cancelled = state.borrow_mut().attempt_ended(index, host, job, ended, &trace, since, permit);
     drop(cancelled);
 }
 
@@ -206,7 +211,7 @@ impl State {
         self.status.total += 1;
         // A job that exists has a URL with an origin.
         let origin = Origin::of(job.url());
-        let slot = Slot { job, added, history: None };
+        let slot = Slot { job: Rc::new(job), added, history: None, running: None };
         match origin {
             Ok(origin) => {
                 self.jobs.insert(index, slot);
@@ -246,22 +251,32 @@ impl State {
     }
 
     pub(super) fn status(&self) -> Status {
-        Status { in_flight: self.running.len(), ..self.status }
+        Status { in_flight: self.in_flight, ..self.status }
     }
 
     /// Lets go of all tasks; the caller drops them when the state is no longer borrowed.
     pub(super) fn close(&mut self) -> impl Sized + use<> {
         self.stopped = true;
-        std::mem::take(&mut self.running)
+        self.in_flight = 0;
+        self.jobs.values_mut().filter_map(|slot| slot.running.take()).collect::<Vec<_>>()
+    }
+
+    /// Notes the attempt that has been started for a job.
+    fn runs(&mut self, index: usize, running: Running) {
+        if let Some(slot) = self.jobs.get_mut(&index) {
+            slot.running = Some(running);
+            self.in_flight += 1;
+        }
     }
 
     /// Ends the run: every job that has not ended does so now. The caller drops the cancelled tasks.
     pub(super) fn stop(&mut self, reason: Reason) -> impl Sized + use<> {
         if self.stopped {
-            return HashMap::new();
+            return Vec::new();
         }
         self.stopped = true;
-        let running = std::mem::take(&mut self.running);
+        self.in_flight = 0;
+        let mut cancelled = Vec::new();
         let now = Instant::now();
         for (index, mut slot) in std::mem::take(&mut self.jobs) {
             let cause = match reason {
@@ -269,7 +284,8 @@ impl State {
                 Reason::Deadline(limit) => format!("the run's deadline of {} has passed", DisplayDuration(limit)),
                 Reason::FailFast => "another job has failed".to_owned(),
             };
-            let failure = match running.get(&index) {
+            let running = slot.running.take();
+            let failure = match &running {
                 Some(attempt) => {
                     let phase = attempt.trace.progress().phase;
                     let error =
@@ -286,14 +302,15 @@ impl State {
                     &Error::new(Kind::Skipped, format!("{cause} before it was started")).in_phase(Phase::Queue),
                 ),
             };
-            let trace = running.get(&index).map(|attempt| attempt.trace.clone());
-            self.finish(index, slot, Received::default(), Some(failure), trace.as_deref(), now, None);
+            let trace = running.as_ref().map(|attempt| &*attempt.trace);
+            self.finish(index, slot, Received::default(), Some(failure), trace, now, None);
+            cancelled.extend(running);
         }
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
         self.wake_driver();
-        running
+        cancelled
     }
 
     fn permit(&mut self, index: usize, now: Instant) {
@@ -308,7 +325,7 @@ impl State {
         &mut self,
         index: usize,
         host: usize,
-        job: &Job,
+        job: Rc<Job>,
         ended: Ended,
         trace: &Trace,
         since: Instant,
@@ -318,14 +335,15 @@ impl State {
             return None;
         }
         let now = Instant::now();
-        self.running.remove(&index);
         self.queue.ended(host);
-        self.heed(host, job, &ended, now);
+        self.heed(host, &job, &ended, now);
         let Ended { received, error } = ended;
         let mut failure = error.as_ref().map(Failure::from);
         let mut slot = self.jobs.remove(&index)?;
+        // The task that is dropped here is the one that runs.
+        self.in_flight -= usize::from(slot.running.take().is_some());
         slot.note_attempt(self.started, received.status, trace, since, now, failure.clone());
-        let verdict = error.as_ref().map(|error| self.judge(&slot, job, error, &received, trace, now));
+        let verdict = error.as_ref().map(|error| self.judge(&slot, &job, error, &received, trace, now));
         match verdict {
             Some(Verdict::Again(wait)) => {
                 self.status.retried += 1;
@@ -346,6 +364,7 @@ impl State {
             Some(Verdict::GiveUp) | None => {}
         }
         let failed = failure.is_some();
+        drop(job);
         self.finish(index, slot, received, failure, Some(trace), now, Some(permit));
         self.wake_driver();
         (failed && self.fetcher.fail_fast).then(|| self.stop(Reason::FailFast))
@@ -409,7 +428,7 @@ impl State {
         now: Instant,
         permit: Option<SemaphoreGuardArc>,
     ) {
-        let Slot { job, added, history } = slot;
+        let Slot { job, added, history, .. } = slot;
         let history = history.map_or_else(History::default, |history| *history);
         let progress = trace.map(Trace::progress).unwrap_or_default();
         let permit_at = history.first_permit.unwrap_or(now);
@@ -426,10 +445,12 @@ impl State {
         };
         self.status.done += 1;
         self.status.failed += usize::from(failure.is_some());
+        // Nobody else holds it any more, but for an attempt that is cancelled.
+        let (name, url, output) = Rc::unwrap_or_clone(job).into_names();
         let outcome = Outcome {
             index,
-            name: job.name().into(),
-            url: job.written_url().into(),
+            name,
+            url,
             final_url: received.final_url,
             status: received.status,
             attempts: history.attempts,
@@ -437,7 +458,7 @@ impl State {
             content_type: received.content_type,
             body_bytes: received.body_bytes,
             body: received.body,
-            body_file: job.output().filter(|_| received.saved).cloned(),
+            body_file: output.filter(|_| received.saved),
             body_truncated: received.truncated,
             data: received.data,
             error: failure,
@@ -467,11 +488,12 @@ impl Slot {
         let progress = trace.progress();
         let history = self.history.get_or_insert_default();
         let waited = history.waited.take();
+        history.attempts.reserve_exact(1);
         history.attempts.push(Attempt {
             started: since - run_started,
             total: now - since,
             status,
-            address: trace.peer().map(|peer| peer.to_string().into()),
+            address: trace.peer().map(|peer| peer.text()),
             reused: progress.reused,
             waited,
             error,

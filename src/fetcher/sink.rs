@@ -10,6 +10,9 @@ use crate::event_loop::unblock;
 /// How much is gathered before it is written: one trip to a blocking thread for many reads of the socket.
 const PIECE: usize = 128 * 1024;
 
+/// How much memory is set aside for content before a byte of it has come.
+const MOST_RESERVED: usize = 64 * 1024;
+
 /// Content as it comes in.
 #[derive(Debug)]
 pub(super) struct Sink {
@@ -18,14 +21,17 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// A sink that keeps the content in memory if `keep`, and saves it to `file` if there is one. The file appears when
+    /// A sink for so many bytes, as far as is known, that keeps the content in memory if `keep`, and saves it to `file` if there is one. The file appears when
     /// [`Sink::finish`] succeeds; until then a temporary one stands beside it.
-    pub(super) async fn open(keep: bool, file: Option<&Path>) -> Result<Sink> {
+    pub(super) async fn open(length: Option<u64>, keep: bool, file: Option<&Path>) -> Result<Sink> {
         let file = match file {
-            Some(path) => Some(Saved::create(path).await?),
+            // In boxes, what is done with files: most contents go to none.
+            Some(path) => Some(Box::pin(Saved::create(path)).await?),
             None => None,
         };
-        Ok(Sink { kept: keep.then(Vec::new), file })
+        // What a server announces is not always what it sends.
+        let room = usize::try_from(length.unwrap_or_default()).unwrap_or_default().min(MOST_RESERVED);
+        Ok(Sink { kept: keep.then(|| Vec::with_capacity(room)), file })
     }
 
     /// Takes a piece.
@@ -34,7 +40,12 @@ impl Sink {
             kept.extend_from_slice(piece);
         }
         match &mut self.file {
-            Some(file) => file.write(piece).await,
+            Some(file) => {
+                if file.takes(piece) {
+                    Box::pin(file.flush()).await?;
+                }
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -42,7 +53,7 @@ impl Sink {
     /// The content is whole: puts the file in its place and returns what was kept.
     pub(super) async fn finish(self) -> Result<Option<Vec<u8>>> {
         if let Some(file) = self.file {
-            file.finish().await?;
+            Box::pin(file.finish()).await?;
         }
         Ok(self.kept)
     }
@@ -75,9 +86,10 @@ impl Saved {
         .await
     }
 
-    async fn write(&mut self, piece: &[u8]) -> Result<()> {
+    /// Takes a piece, and says whether there is enough now to be written.
+    fn takes(&mut self, piece: &[u8]) -> bool {
         self.pending.extend_from_slice(piece);
-        if self.pending.len() >= PIECE { self.flush().await } else { Ok(()) }
+        self.pending.len() >= PIECE
     }
 
     async fn flush(&mut self) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The content of a response as a reader; when the last byte is taken, the connection goes back to the pool.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,9 +28,9 @@ use crate::error::{Error, Kind, Phase};
 
 /// Content without its framing. Errors are [`Error`]s inside [`io::Error`]s; see [`body_error`].
 #[derive(Debug)]
-pub(super) struct WireBody {
+pub(crate) struct WireBody {
     /// Gone when the last byte was taken or something failed.
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     decoder: BodyDecoder,
     deadline: Deadline,
     trace: Arc<Trace>,
@@ -41,7 +42,7 @@ pub(super) struct WireBody {
 
 impl WireBody {
     pub(super) fn new(
-        connection: Connection,
+        connection: Box<Connection>,
         decoder: BodyDecoder,
         deadline: Deadline,
         trace: Arc<Trace>,
@@ -135,6 +136,35 @@ impl AsyncRead for WireBody {
     }
 }
 
+/// The content of a response, its coding undone where it has one that was asked for.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Wire(WireBody),
+    Decoded(DecodedBody),
+}
+
+impl AsyncBufRead for Content {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        match self.get_mut() {
+            Content::Wire(body) => Pin::new(body).poll_fill_buf(cx),
+            Content::Decoded(body) => Pin::new(body).poll_fill_buf(cx),
+        }
+    }
+
+    fn consume(self: Pin<&mut Self>, n: usize) {
+        match self.get_mut() {
+            Content::Wire(body) => Pin::new(body).consume(n),
+            Content::Decoded(body) => Pin::new(body).consume(n),
+        }
+    }
+}
+
+impl AsyncRead for Content {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+        poll_copy(self, cx, out)
+    }
+}
+
 /// A content coding that can be undone (RFC 9110, section 8.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
@@ -190,7 +220,7 @@ impl Coding {
 const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// Content with its coding undone. It has ended well only where both have: the coded stream and what carries it.
-pub(super) struct DecodedBody {
+pub(crate) struct DecodedBody {
     coding: Coding,
     stage: Stage,
     turn: Turn,
@@ -274,6 +304,12 @@ impl Coding {
                 Box::new(BufReader::new(decoder))
             }
         }
+    }
+}
+
+impl fmt::Debug for DecodedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecodedBody").field("coding", &self.coding).finish_non_exhaustive()
     }
 }
 

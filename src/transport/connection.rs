@@ -14,8 +14,11 @@ use super::tls::{self, TlsStream};
 use super::peer::Peer;
 use super::tls::Asked;
 
-/// What a connection reads into at first: a TLS record's worth.
-const BUFFER: usize = 16 * 1024;
+/// What a connection reads into at first: enough for most answers of an API.
+const BUFFER: usize = 4 * 1024;
+
+/// What it reads into where there is much to read: a TLS record's worth.
+const LARGE: usize = 16 * 1024;
 
 /// Plain or encrypted.
 #[derive(Debug)]
@@ -24,13 +27,16 @@ pub(super) enum Stream {
     Tls(Box<TlsStream>),
 }
 
-/// A connection to an origin or a proxy. Its buffer stays with it from one request to the next and is never zeroed again.
+/// A connection to an origin or a proxy. Its buffer stays with it from one request to the next and is never zeroed again;
+/// there is none before the first answer comes.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: Stream,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Whether the last read took all the room that there was: there is probably more to come.
+    filled: bool,
     /// Whether the next read is the first after a request: the answer is not there yet, so trying to read it would only
     /// cost a system call that fails.
     answer_is_due: bool,
@@ -45,9 +51,10 @@ impl Connection {
     pub(super) fn new(stream: Stream, peer: Peer) -> Connection {
         Connection {
             stream,
-            buffer: vec![0; BUFFER],
+            buffer: Vec::new(),
             start: 0,
             end: 0,
+            filled: false,
             answer_is_due: false,
             peer,
             asked: Asked::No,
@@ -67,11 +74,36 @@ impl Connection {
 
     /// Reads more; resolves to how many bytes came, 0 where the peer has closed.
     ///
-    /// The buffer grows where it is full of bytes that nobody could take yet: only a head does that, and its parser
-    /// refuses one that is too long.
+    /// The buffer grows where a read has filled it, up to [`LARGE`], and beyond where it is full of bytes that nobody could
+    /// take yet: only a head does that, and its parser refuses one that is too long.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let (true, Stream::Plain(stream)) = (self.answer_is_due, &self.stream) {
+            // Once: where the reactor is driven by another thread, as under a host's loop, async-io may take what
+            // it has just seen for old, each time anew. A read that is tried is never wrong.
+            self.answer_is_due = false;
+            ready!(stream.poll_readable(cx))?;
+        }
+        self.make_room();
+        let free = &mut self.buffer[self.end..];
+        let room = free.len();
+        let read = match &mut self.stream {
+            Stream::Plain(stream) => ready!(Pin::new(stream).poll_read(cx, free))?,
+            Stream::Tls(stream) => ready!(Pin::new(stream).poll_read(cx, free))?,
+        };
+        self.filled = read == room;
+        self.end += read;
+        Poll::Ready(Ok(read))
+    }
+
+    /// Sees to it that there is room behind what was read and not taken.
+    fn make_room(&mut self) {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
+            let size = if self.filled { (self.buffer.len() * 2).clamp(BUFFER, LARGE) } else { BUFFER };
+            if self.buffer.len() < size {
+                // Nothing in it is of use, so nothing need be moved.
+                self.buffer = vec![0; size];
+            }
         } else if self.end == self.buffer.len() {
             if self.start > 0 {
                 self.buffer.copy_within(self.start..self.end, 0);
@@ -80,21 +112,6 @@ impl Connection {
                 self.buffer.resize(self.buffer.len() * 2, 0);
             }
         }
-        let free = &mut self.buffer[self.end..];
-        let read = match &mut self.stream {
-            Stream::Plain(stream) => {
-                if self.answer_is_due {
-                    // Once: where the reactor is driven by another thread, as under a host's loop, async-io may take what
-                    // it has just seen for old, each time anew. A read that is tried is never wrong.
-                    self.answer_is_due = false;
-                    ready!(stream.poll_readable(cx))?;
-                }
-                ready!(Pin::new(stream).poll_read(cx, free))?
-            }
-            Stream::Tls(stream) => ready!(Pin::new(stream).poll_read(cx, free))?,
-        };
-        self.end += read;
-        Poll::Ready(Ok(read))
     }
 
     /// Reads more; see [`Connection::poll_fill`].
@@ -156,9 +173,9 @@ impl Connection {
     /// Makes the connection fit to wait for its next request.
     pub(super) fn rest(&mut self) {
         self.served += 1;
-        if self.buffer.len() > BUFFER {
+        if self.buffer.len() > LARGE {
             // One long head must not weigh on the pool for ever.
-            self.buffer = vec![0; BUFFER];
+            self.buffer = Vec::new();
         }
         (self.start, self.end, self.answer_is_due) = (0, 0, false);
     }

@@ -1,16 +1,17 @@
 //! From the wire's types to those of http-types, and what these cannot carry.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http_client::http_types::headers::{self, HeaderName, HeaderValue};
 use http_client::http_types::{self, Body, Response, StatusCode, Version};
 
-use super::body::{Coding, WireBody};
+use super::body::{Coding, Content, WireBody};
 use super::deadline::Deadline;
 use super::exchange::Answer;
 use super::h1::{self, Framing, Head};
 use super::trace::Trace;
-use super::{Route, Shared};
+use super::{Route, Shared, Spent};
 use crate::error::{Error, Kind};
 
 /// The head of a response as it came: in the `ext` of every response of a [`Transport`](super::Transport).
@@ -21,6 +22,9 @@ pub struct WireHead {
     head: Head,
     decoded: bool,
     length: Option<u64>,
+    /// For the fetcher, which has no use for the boxes that http-types keeps contents in.
+    content: Option<Content>,
+    spent: Option<Box<Spent>>,
 }
 
 impl WireHead {
@@ -36,6 +40,16 @@ impl WireHead {
         self.length
     }
 
+    /// The content, for the request that asked to have it here.
+    pub(crate) fn take_content(&mut self) -> Option<Content> {
+        self.content.take()
+    }
+
+    /// The request, where this is a redirect and the sender asked to have it back.
+    pub(crate) fn take_spent(&mut self) -> Option<Box<Spent>> {
+        self.spent.take()
+    }
+
     /// Whether the content's coding is undone while it is read: Content-Length and Content-Encoding speak of other bytes.
     pub fn decoded(&self) -> bool {
         self.decoded
@@ -46,56 +60,126 @@ impl WireHead {
 /// no server may ask for more than this.
 const MAX_RESERVED: u64 = 1 << 20;
 
-pub(super) fn response(
-    answer: Answer,
-    decodes: bool,
-    raw_head: bool,
-    deadline: Deadline,
-    trace: Arc<Trace>,
-    home: Option<(Arc<Shared>, Route)>,
-) -> Response {
-    let Answer { connection, head, framing, body, .. } = answer;
-    let coding = match head.get("content-encoding") {
-        Some(value) if decodes && framing != Framing::Empty && framing != Framing::Length(0) => Coding::of(value),
-        _ => None,
-    };
-    let mut response = Response::new(nearest_status(head.status()));
-    response.set_version(Some(match head.version() {
-        h1::Version::Http10 => Version::Http1_0,
-        h1::Version::Http11 => Version::Http1_1,
-    }));
-    response.set_peer_addr(connection.peer.address());
-
-    let length = match framing {
-        Framing::Empty => Some(0),
-        Framing::Length(length) if coding.is_none() => Some(length),
-        _ => None,
-    };
-    let reserved = length.filter(|length| *length <= MAX_RESERVED).and_then(|length| usize::try_from(length).ok());
-    let wire = WireBody::new(connection, body, deadline, trace, home);
-    response.set_body(match coding {
-        _ if framing == Framing::Empty => Body::empty(),
-        Some(coding) => Body::from_reader(coding.decode(wire), None),
-        None => Body::from_reader(wire, reserved),
-    });
-    // http-types makes one up from the body.
-    response.remove_header(headers::CONTENT_TYPE);
-    if !raw_head {
-        copy_fields(&head, coding.is_some(), &mut response);
-    }
-    response.ext_mut().insert(WireHead { head, decoded: coding.is_some(), length });
-    response
+/// A response before it is put into the types of http-types.
+pub(super) struct Received {
+    head: Head,
+    peer: Option<SocketAddr>,
+    framing: Framing,
+    length: Option<u64>,
+    decoded: bool,
+    content: Content,
 }
 
-fn copy_fields(head: &Head, decoded: bool, response: &mut Response) {
-    for (name, value) in head.fields() {
-        let misleads = decoded && ["content-length", "content-encoding"].iter().any(|n| name.eq_ignore_ascii_case(n));
-        // As bytes: the conversion from text panics where it is not ASCII.
-        let name = HeaderName::from_bytes(name.as_bytes().to_vec());
-        let value = HeaderValue::from_bytes(value.to_vec());
-        if let (false, Ok(name), Ok(value)) = (misleads, name, value) {
-            response.append_header(name, value);
+impl Received {
+    pub(super) fn new(
+        answer: Answer,
+        decodes: bool,
+        deadline: Deadline,
+        trace: Arc<Trace>,
+        home: Option<(Arc<Shared>, Route)>,
+    ) -> Received {
+        let Answer { connection, head, framing, body, .. } = answer;
+        let peer = connection.peer.address();
+        let coding = match framing {
+            Framing::Empty | Framing::Length(0) => None,
+            _ if !decodes => None,
+            _ => head.get("content-encoding").and_then(Coding::of),
+        };
+        let length = match framing {
+            Framing::Empty => Some(0),
+            Framing::Length(length) if coding.is_none() => Some(length),
+            _ => None,
+        };
+        let wire = WireBody::new(connection, body, deadline, trace, home);
+        let content = match coding {
+            Some(coding) => Content::Decoded(coding.decode(wire)),
+            None => Content::Wire(wire),
+        };
+        Received { head, peer, framing, length, decoded: coding.is_some(), content }
+    }
+
+    /// For the fetcher: all of it is in the `ext`.
+    pub(super) fn into_own_response(self, spent: Option<Box<Spent>>) -> Response {
+        let Received { head, length, decoded, content, .. } = self;
+        let mut response = Response::new(nearest_status(head.status()));
+        response.ext_mut().insert(WireHead { head, decoded, length, content: Some(content), spent });
+        response
+    }
+
+    pub(super) fn into_response(self, raw_head: bool) -> Response {
+        let Received { head, peer, framing, length, decoded, content } = self;
+        let mut response = Response::new(nearest_status(head.status()));
+        response.set_version(Some(match head.version() {
+            h1::Version::Http10 => Version::Http1_0,
+            h1::Version::Http11 => Version::Http1_1,
+        }));
+        response.set_peer_addr(peer);
+        // Before the body, for which http-types makes a type up where there is none.
+        let mut typed = false;
+        if !raw_head {
+            typed = copy_fields(&head, decoded, &mut response);
         }
+        let reserved = length.filter(|length| *length <= MAX_RESERVED).and_then(|length| usize::try_from(length).ok());
+        response.set_body(match content {
+            _ if framing == Framing::Empty => Body::empty(),
+            Content::Wire(wire) => Body::from_reader(wire, reserved),
+            Content::Decoded(decoded) => Body::from_reader(decoded, None),
+        });
+        if !typed {
+            response.remove_header(headers::CONTENT_TYPE);
+        }
+        response.ext_mut().insert(WireHead { head, decoded, length, content: None, spent: None });
+        response
+    }
+}
+
+/// Says whether Content-Type was among them.
+fn copy_fields(head: &Head, decoded: bool, response: &mut Response) -> bool {
+    let mut typed = false;
+    for (name, value) in head.fields_of_length(|_| true) {
+        let is = |other: &HeaderName| name.eq_ignore_ascii_case(other.as_str().as_bytes());
+        if decoded && (is(&headers::CONTENT_LENGTH) || is(&headers::CONTENT_ENCODING)) {
+            // It speaks of other bytes.
+            continue;
+        }
+        // As bytes: the conversion from text panics where it is not ASCII.
+        let (Ok(known), Ok(value)) = (header_name(name), HeaderValue::from_bytes(value.to_vec())) else { continue };
+        typed |= is(&headers::CONTENT_TYPE);
+        // To look for the name first, as `append_header` does, costs as much as to insert it.
+        let again = head.fields_of_length(|length| length == name.len()).filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        if again.count() == 1 {
+            response.insert_header(known, value);
+        } else {
+            response.append_header(known, value);
+        }
+    }
+    typed
+}
+
+/// The names that most responses have, which need not be made anew.
+const KNOWN: [&HeaderName; 16] = [
+    &headers::CONTENT_TYPE,
+    &headers::CONTENT_LENGTH,
+    &headers::DATE,
+    &headers::SERVER,
+    &headers::CONNECTION,
+    &headers::CACHE_CONTROL,
+    &headers::ETAG,
+    &headers::LAST_MODIFIED,
+    &headers::ACCEPT_RANGES,
+    &headers::VARY,
+    &headers::EXPIRES,
+    &headers::TRANSFER_ENCODING,
+    &headers::CONTENT_ENCODING,
+    &headers::SET_COOKIE,
+    &headers::LOCATION,
+    &headers::AGE,
+];
+
+fn header_name(name: &[u8]) -> http_types::Result<HeaderName> {
+    match KNOWN.iter().find(|known| name.eq_ignore_ascii_case(known.as_str().as_bytes())) {
+        Some(known) => Ok((*known).clone()),
+        None => HeaderName::from_bytes(name.to_vec()),
     }
 }
 

@@ -1,20 +1,18 @@
 //! When a request must be done, and what to say where it is not.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use async_io::Timer;
-
 use super::trace::Trace;
 use crate::error::{Error, Kind, Phase};
+use crate::event_loop::{Sleep, sleep_until};
 use crate::units::DisplayDuration;
 
 /// One timer that goes with a request from its start to the last byte of the response.
 #[derive(Debug)]
 pub(super) struct Deadline {
-    timer: Option<Timer>,
+    timer: Option<Sleep>,
     at: Option<Instant>,
     limit: Duration,
 }
@@ -27,13 +25,13 @@ impl Deadline {
 
     /// At `at`, or never. `limit` is what the user set, for the message.
     pub(super) fn new(at: Option<Instant>, limit: Duration) -> Deadline {
-        Deadline { timer: at.map(Timer::at), at, limit }
+        Deadline { timer: at.map(sleep_until), at, limit }
     }
 
     /// Ready when the time is over: with the error that says in which phase.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, trace: &Trace) -> Poll<Error> {
         let Some(timer) = &mut self.timer else { return Poll::Pending };
-        Pin::new(timer).poll(cx).map(|_| timed_out(self.limit, trace))
+        Pin::new(timer).poll(cx).map(|()| timed_out(self.limit, trace))
     }
 
     /// The error where the time is over. For those who are never made to wait, and so never poll.
@@ -45,17 +43,30 @@ impl Deadline {
     }
 
     /// The future's result, or the error where the time is over before it is there.
-    pub(super) async fn watch<T>(
-        &mut self,
-        trace: &Trace,
-        future: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let mut future = pin!(future);
-        poll_fn(|cx| match future.as_mut().poll(cx) {
+    pub(super) fn watch<'a, F>(&'a mut self, trace: &'a Trace, future: F) -> Watch<'a, F> {
+        Watch { deadline: self, trace, future }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// See [`Deadline::watch`]. A type of its own, for an `async fn` would hold the future twice.
+    pub(super) struct Watch<'a, F> {
+        deadline: &'a mut Deadline,
+        trace: &'a Trace,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Error>>> Future for Watch<'_, F> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match this.future.poll(cx) {
             Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => self.poll(cx, trace).map(Err),
-        })
-        .await
+            Poll::Pending => this.deadline.poll(cx, this.trace).map(Err),
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_io::Timer;
 use futures_lite::{AsyncReadExt, FutureExt};
 use http_client::http_types::Body;
 
@@ -15,13 +14,14 @@ use super::tls::{self, Asked};
 use super::trace::Trace;
 use super::{RequestOptions, Route, Shared};
 use crate::error::{Error, Kind, Phase, Result};
+use crate::event_loop::sleep;
 
 /// How much of a long content is sent at once.
 const PIECE: usize = 32 * 1024;
 
 /// A response whose head has come.
 pub(super) struct Answer {
-    pub(super) connection: Connection,
+    pub(super) connection: Box<Connection>,
     pub(super) head: Head,
     pub(super) framing: Framing,
     pub(super) body: BodyDecoder,
@@ -94,7 +94,7 @@ impl Shared {
 
     async fn converse(
         &self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         message: &mut Message,
         trace: &Trace,
     ) -> Result<Answer, Failed> {
@@ -186,7 +186,7 @@ impl Exchange<'_> {
     /// Whether the content is to follow the head: the server asks for it (100), or has said nothing final for so long that
     /// it may know nothing of such questions. Where it has answered or closed, it does not want it.
     async fn is_asked_for(&mut self, patience: Duration) -> Result<bool, Unsent> {
-        let mut patience = Timer::after(patience);
+        let mut patience = sleep(patience);
         loop {
             self.parse().map_err(Unsent::Error)?;
             if self.asked_for || self.head.is_some() {

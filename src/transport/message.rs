@@ -1,5 +1,7 @@
 //! A request as it goes over the wire.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_lite::AsyncReadExt;
@@ -9,7 +11,7 @@ use super::body::ACCEPT_ENCODING;
 use super::h1::{RequestBody, encode_head};
 use super::{RequestOptions, Route, Settings};
 use crate::error::{Error, Kind, Phase, Result};
-use crate::origin::percent_decode;
+use crate::origin::{Scheme, percent_decode};
 
 /// Content up to this size is put behind the head, sent with it in one write, and can be sent again.
 const SMALL: usize = 256 * 1024;
@@ -33,35 +35,22 @@ pub(super) struct Message {
 
 impl Message {
     pub(super) async fn new(
-        mut request: http_types::Request,
+        request: &mut http_types::Request,
         options: &RequestOptions,
         settings: &Settings,
         route: &Route,
     ) -> Result<Message> {
         let method = request.method();
-        let typed = request.header(headers::CONTENT_TYPE).is_some();
-        let mut body = request.take_body();
-        if !typed {
-            // http-types makes one up from the body it leaves behind.
-            request.remove_header(headers::CONTENT_TYPE);
-        }
-        let (framing, small) = match body.len() {
-            Some(0) => (RequestBody::None, None),
-            Some(length) if length <= SMALL => {
-                let mut content = Vec::with_capacity(length);
-                let read = (&mut body).take(SMALL as u64).read_to_end(&mut content).await;
-                read.map_err(|error| content_error("the request's content cannot be read").with_source(error))?;
-                if content.len() != length {
-                    return Err(content_error("the request's content is shorter than its announced length"));
-                }
-                (RequestBody::Length(length as u64), Some(content))
-            }
-            Some(length) => (RequestBody::Length(length as u64), None),
-            None => (RequestBody::Chunked, None),
+        let body = take_content(request);
+        let (framing, small) = match body.as_ref().map(Body::len) {
+            None => (RequestBody::None, None),
+            Some(Some(length)) if length <= SMALL => (RequestBody::Length(length as u64), Some(length)),
+            Some(Some(length)) => (RequestBody::Length(length as u64), None),
+            Some(None) => (RequestBody::Chunked, None),
         };
 
-        let mut bytes = Vec::with_capacity(512 + small.as_ref().map_or(0, Vec::len));
-        let fields = Fields::new(&request, options, settings, route, framing);
+        let mut bytes = Vec::with_capacity(512 + small.unwrap_or(0));
+        let fields = Fields::new(request, options, settings, route, framing);
         let target = target(request.url(), route);
         encode_head(&mut bytes, method.as_ref(), &target, framing, fields.iter())?;
         let head = bytes.len();
@@ -73,15 +62,19 @@ impl Message {
         } else {
             None
         };
-        let stream = match small {
-            Some(content) => {
-                bytes.extend_from_slice(&content);
+        let (decodes, closes) = (fields.decodes, fields.closes);
+        let stream = match (body, small) {
+            (Some(body), Some(length)) => {
+                let before = bytes.len();
+                let read = body.take(SMALL as u64).read_to_end(&mut bytes).await;
+                read.map_err(|error| content_error("the request's content cannot be read").with_source(error))?;
+                if bytes.len() - before != length {
+                    return Err(content_error("the request's content is shorter than its announced length"));
+                }
                 None
             }
-            None if framing == RequestBody::None => None,
-            None => Some((body, framing)),
+            (body, _) => body.map(|body| (body, framing)),
         };
-        let (decodes, closes) = (fields.decodes, fields.closes);
         Ok(Message { method, bytes, head, unexpecting, stream, decodes, closes })
     }
 
@@ -107,22 +100,51 @@ impl Message {
     }
 }
 
+/// The content of a request, where it has any.
+fn take_content(request: &mut http_types::Request) -> Option<Body> {
+    if request.len() == Some(0) {
+        return None;
+    }
+    let typed = request.header(headers::CONTENT_TYPE).is_some();
+    let body = request.take_body();
+    if !typed {
+        // http-types makes one up from the body it leaves behind.
+        request.remove_header(headers::CONTENT_TYPE);
+    }
+    Some(body)
+}
+
 fn content_error(text: &str) -> Error {
     Error::new(Kind::Io, text).in_phase(Phase::Send)
 }
 
 /// What stands between method and version: the path, or the whole URL for a proxy (RFC 9112, section 3.2).
-fn target(url: &url::Url, route: &Route) -> String {
+fn target<'a>(url: &'a url::Url, route: &Route) -> Cow<'a, str> {
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    if route.is_forwarded() {
+        return format!("{}{path}", route.origin).into();
+    }
     // The path of http and https has at least a slash; that of other schemes need not.
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    if route.is_forwarded() { format!("{}{path}", route.origin) } else { format!("{slash}{path}") }
+    if path.starts_with('/') { path.into() } else { format!("/{path}").into() }
 }
+
+/// The value of Host. A URL of http or https has it as it is to be sent, without the port where that is the scheme's own.
+fn host<'a>(url: &'a url::Url, route: &Route) -> Cow<'a, [u8]> {
+    match route.origin.scheme() {
+        Scheme::Http | Scheme::Https => {
+            url[url::Position::BeforeHost..url::Position::AfterPort].as_bytes().into()
+        }
+        Scheme::HttpUnix => route.origin.authority().into_bytes().into(),
+    }
+}
+
+/// A field that goes without saying.
+type Own<'a> = Option<(&'static str, Cow<'a, [u8]>)>;
 
 /// The fields of a request: those that the sender gave, and those that go without saying.
 struct Fields<'a> {
     given: Vec<(&'a str, &'a [u8])>,
-    own: Vec<(&'static str, Vec<u8>)>,
+    own: [Own<'a>; 6],
     decodes: bool,
     closes: bool,
 }
@@ -148,28 +170,19 @@ impl<'a> Fields<'a> {
         given.sort_by(|a, b| a.0.cmp(b.0));
         let has = |name: &str| given.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
 
-        let mut own: Vec<(&'static str, Vec<u8>)> = Vec::with_capacity(5);
-        if !has("host") {
-            own.push(("Host", route.origin.authority().into_bytes()));
-        }
-        if !has("user-agent") && !settings.user_agent.is_empty() {
-            own.push(("User-Agent", settings.user_agent.as_bytes().to_vec()));
-        }
-        if !has("accept") {
-            own.push(("Accept", b"*/*".to_vec()));
-        }
         // A range is one of the coded content, which nobody can decode from its middle (RFC 9110, section 14.2).
         let decodes = !options.raw && !has("accept-encoding") && !has("range");
-        if decodes {
-            own.push(("Accept-Encoding", ACCEPT_ENCODING.as_bytes().to_vec()));
-        }
-        if let Some(credentials) = basic_credentials(request.url()).filter(|_| !has("authorization")) {
-            own.push(("Authorization", credentials.into_bytes()));
-        }
-        if let Some(credentials) = route.proxy.as_ref().filter(|_| route.is_forwarded()).and_then(|p| p.authorization())
-        {
-            own.push(("Proxy-Authorization", credentials.into_bytes()));
-        }
+        let user_agent = !settings.user_agent.is_empty() && !has("user-agent");
+        let credentials = basic_credentials(request.url()).filter(|_| !has("authorization"));
+        let to_proxy = route.proxy.as_ref().filter(|_| route.is_forwarded()).and_then(|p| p.authorization());
+        let own = [
+            (!has("host")).then(|| ("Host", host(request.url(), route))),
+            user_agent.then(|| ("User-Agent", settings.user_agent.as_bytes().into())),
+            (!has("accept")).then(|| ("Accept", b"*/*"[..].into())),
+            decodes.then(|| ("Accept-Encoding", ACCEPT_ENCODING.as_bytes().into())),
+            credentials.map(|credentials| ("Authorization", credentials.into_bytes().into())),
+            to_proxy.map(|credentials| ("Proxy-Authorization", credentials.into_bytes().into())),
+        ];
         let closes = given.iter().any(|field| lists(field, "connection", b"close"));
         Fields { given, own, decodes, closes }
     }
@@ -178,7 +191,7 @@ impl<'a> Fields<'a> {
     fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let host = self.given.iter().filter(|(name, _)| name.eq_ignore_ascii_case("host"));
         let rest = self.given.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host"));
-        let own = self.own.iter().map(|(name, value)| (*name, &value[..]));
+        let own = self.own.iter().flatten().map(|(name, value)| (*name, &value[..]));
         host.copied().chain(own).chain(rest.copied())
     }
 }

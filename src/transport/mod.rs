@@ -13,17 +13,19 @@
 //!
 //! What the types of http-types cannot carry travels in the response's `ext`, as one [`WireHead`].
 
+use std::hash::{Hash, Hasher};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_io::Async;
-use async_trait::async_trait;
 use http_client::http_types;
 use http_client::{Config, HttpClient};
 
 use self::connection::{Connection, Stream};
+use self::convert::Received;
 use self::deadline::Deadline;
 use self::directions::Directions;
 use self::message::Message;
@@ -106,10 +108,14 @@ impl Default for Transport {
     }
 }
 
-#[async_trait]
 impl HttpClient for Transport {
-    async fn send(&self, request: http_types::Request) -> Result<http_types::Response, http_types::Error> {
-        self.shared.send(request, &self.config).await.map_err(into_surf)
+    // What async_trait makes of an `async fn`, but that the request stands in the future once.
+    fn send<'a, 'b>(&'a self, request: http_types::Request) -> Sending<'b>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        self.shared.send(request, &self.config)
     }
 
     /// `timeout` bounds a whole exchange, from the call to the last byte of content. `max_connections_per_host` bounds the
@@ -130,6 +136,9 @@ impl HttpClient for Transport {
         &self.config
     }
 }
+
+/// What [`HttpClient::send`] returns.
+type Sending<'a> = Pin<Box<dyn Future<Output = Result<http_types::Response, http_types::Error>> + Send + 'a>>;
 
 /// Makes a [`Transport`].
 #[derive(Clone, Debug, Default)]
@@ -300,6 +309,21 @@ pub struct RequestOptions {
     pub raw: bool,
     /// Leave the head in [`WireHead`] alone and do not convert its fields into those of http-types.
     pub raw_head: bool,
+    /// The sender is the fetcher: it takes the content out of [`WireHead`] too, and the request where that is redirected.
+    /// So many redirects are to be followed.
+    pub(crate) own: Option<u32>,
+}
+
+/// A request that was answered by a redirect, as it was but for its content.
+#[derive(Debug)]
+pub(crate) struct Spent {
+    pub(crate) request: http_types::Request,
+    pub(crate) options: RequestOptions,
+}
+
+/// The statuses whose Location is to be followed (RFC 9110, section 15.4).
+pub(crate) fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// What all clones of a transport share.
@@ -307,7 +331,7 @@ pub struct RequestOptions {
 struct Shared {
     settings: Settings,
     resolver: Resolver,
-    pool: Mutex<Pool<Route, Connection>>,
+    pool: Mutex<Pool<Route, Box<Connection>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -338,12 +362,20 @@ impl Default for Settings {
 }
 
 /// Where a connection leads and by which way: only requests with the same route may share it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Route {
     origin: Origin,
     proxy: Option<Arc<Proxy>>,
     /// The host and port to connect to, where they are not the origin's.
     target: Option<Origin>,
+}
+
+/// Few routes differ in nothing but their proxy or their target.
+impl Hash for Route {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.origin.host().as_bytes());
+        state.write_u16(self.origin.port());
+    }
 }
 
 impl Route {
@@ -374,31 +406,36 @@ impl Shared {
         Shared { settings, resolver: Resolver::new(), pool }
     }
 
-    async fn send(
-        self: &Arc<Shared>,
-        mut request: http_types::Request,
-        config: &Config,
-    ) -> Result<http_types::Response> {
-        let options = request.ext_mut().remove::<RequestOptions>().unwrap_or_default();
-        let trace = options.trace.clone().unwrap_or_default();
-        let mut deadline = match (options.deadline, config.timeout) {
-            (Some((at, limit)), _) => Deadline::new(Some(at), limit),
-            (None, Some(limit)) => Deadline::after(limit),
-            (None, None) => Deadline::new(None, Duration::ZERO),
-        };
-        // With redirects, one trace sees many requests, and this one has not been answered.
-        trace.update(|progress| progress.head_at = None);
+    fn send<'a>(self: &'a Arc<Shared>, mut request: http_types::Request, config: &'a Config) -> Sending<'a> {
+        let mut options = request.ext_mut().remove::<RequestOptions>().unwrap_or_default();
+        Box::pin(async move {
+            let trace = options.trace.take().unwrap_or_default();
+            let mut deadline = match (options.deadline, config.timeout) {
+                (Some((at, limit)), _) => Deadline::new(Some(at), limit),
+                (None, Some(limit)) => Deadline::after(limit),
+                (None, None) => Deadline::new(None, Duration::ZERO),
+            };
+            // With redirects, one trace sees many requests, and this one has not been answered.
+            trace.update(|progress| progress.head_at = None);
 
-        let route = Route::new(Origin::of(request.url())?, &self.settings)?;
-        let answer = deadline.watch(&trace, async {
-            let mut message = Message::new(request, &options, &self.settings, &route).await?;
-            let answer = self.exchange(&mut message, &route, &options, &trace).await?;
-            Ok((answer, message.decodes))
-        });
-        let (answer, decodes) = answer.await?;
-        trace.enter(Phase::Body);
-        let home = answer.keep.then(|| (self.clone(), route));
-        Ok(convert::response(answer, decodes, options.raw_head, deadline, trace, home))
+            let route = Origin::of(request.url()).and_then(|origin| Route::new(origin, &self.settings));
+            let route = route.map_err(into_surf)?;
+            let answer = deadline.watch(&trace, async {
+                let mut message = Message::new(&mut request, &options, &self.settings, &route).await?;
+                let answer = self.exchange(&mut message, &route, &options, &trace).await?;
+                Ok((answer, message.decodes))
+            });
+            let (answer, decodes) = answer.await.map_err(into_surf)?;
+            trace.enter(Phase::Body);
+            let home = answer.keep.then(|| (self.clone(), route));
+            let own = options.own.is_some();
+            let spent = (own && is_redirect(answer.head.status())).then(|| {
+                options.trace = Some(trace.clone());
+                Box::new(Spent { request, options: options.clone() })
+            });
+            let received = Received::new(answer, decodes, deadline, trace, home);
+            Ok(if own { received.into_own_response(spent) } else { received.into_response(options.raw_head) })
+        })
     }
 
     /// An idle connection that is still good, or a new one.
@@ -408,7 +445,7 @@ impl Shared {
         fresh: bool,
         options: &RequestOptions,
         trace: &Trace,
-    ) -> Result<Connection> {
+    ) -> Result<Box<Connection>> {
         let idle = || self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(route, Instant::now());
         let mut good = std::iter::from_fn(idle).filter_map(|mut connection| {
             let stale = connection.is_stale();
@@ -425,7 +462,7 @@ impl Shared {
         Deadline::after(limit).watch(trace, Box::pin(self.open(route, trace))).await
     }
 
-    async fn open(&self, route: &Route, trace: &Trace) -> Result<Connection> {
+    async fn open(&self, route: &Route, trace: &Trace) -> Result<Box<Connection>> {
         let started = Instant::now();
         // A URL of a socket means that one, whatever is set for the others.
         let socket = route.origin.socket().map(Arc::from).or_else(|| self.settings.directions.unix_socket.clone());
@@ -465,7 +502,7 @@ impl Shared {
                 (Stream::Tls(Box::new(stream)), asked)
             }
         };
-        let mut connection = Connection::new(stream, peer);
+        let mut connection = Box::new(Connection::new(stream, peer));
         connection.asked = asked;
         Ok(connection)
     }
@@ -500,7 +537,7 @@ impl Shared {
     }
 
     /// Keeps a connection whose last response was read to its end for the next request.
-    fn release(&self, route: &Route, mut connection: Connection) {
+    fn release(&self, route: &Route, mut connection: Box<Connection>) {
         if !connection.buffered().is_empty() {
             // Bytes nobody asked for: they must not be taken for the next response.
             return;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub struct PoolLimits {
     /// The most idle connections to one origin; 50 by default.
     pub per_origin: usize,
-    /// The most idle connections in all; 256 by default. The oldest goes first.
+    /// The most idle connections in all; 256 by default. Where there are as many, the oldest go: a sixteenth of them.
     pub total: usize,
     /// How long a connection may be idle; 30 s by default, below what common servers allow.
     pub idle_age: Duration,
@@ -43,20 +43,16 @@ impl<K: Clone + Eq + Hash, C> Pool<K, C> {
 
     /// Takes a connection that has not been idle for too long.
     pub(crate) fn take(&mut self, key: &K, now: Instant) -> Option<C> {
+        // The list stays where it is now empty: its origin will mostly be back soon.
         let list = self.idle.get_mut(key)?;
-        let newest = list.pop_back();
-        if list.is_empty() {
-            self.idle.remove(key);
-        }
-        let newest = newest?;
+        let newest = list.pop_back()?;
         self.count -= 1;
         if now.saturating_duration_since(newest.since) < self.limits.idle_age {
             return Some(newest.connection);
         }
         // The newest is too old, so all of them are.
-        if let Some(list) = self.idle.remove(key) {
-            self.count -= list.len();
-        }
+        self.count -= list.len();
+        list.clear();
         None
     }
 
@@ -67,11 +63,17 @@ impl<K: Clone + Eq + Hash, C> Pool<K, C> {
         }
         self.sweep(now);
         if self.count >= self.limits.total {
-            self.drop_oldest();
+            // Some at a time, where there are many: to look for them means to look at all.
+            self.drop_oldest((self.limits.total / 16).max(1));
         }
         let list = match self.idle.get_mut(key) {
             Some(list) => list,
-            None => self.idle.entry(key.clone()).or_default(),
+            None => {
+                if self.idle.len() >= self.limits.total.saturating_mul(2) {
+                    self.idle.retain(|_, list| !list.is_empty());
+                }
+                self.idle.entry(key.clone()).or_default()
+            }
         };
         if list.len() >= self.limits.per_origin {
             list.pop_front();
@@ -105,19 +107,19 @@ impl<K: Clone + Eq + Hash, C> Pool<K, C> {
         self.count = count;
     }
 
-    /// Only where the total is reached: then a look at the oldest of every origin costs less than a second index would.
-    fn drop_oldest(&mut self) {
-        let oldest =
-            self.idle.iter().filter_map(|(key, list)| Some((list.front()?.since, key))).min_by_key(|(at, _)| *at);
-        let Some((_, key)) = oldest else { return };
-        let key = key.clone();
-        if let Some(list) = self.idle.get_mut(&key) {
-            list.pop_front();
-            self.count -= 1;
-            if list.is_empty() {
-                self.idle.remove(&key);
+    /// Drops the `n` that have been idle longest, of whatever origin; there are as many.
+    fn drop_oldest(&mut self, n: usize) {
+        let mut times: Vec<Instant> = self.idle.values().flatten().map(|idle| idle.since).collect();
+        let last = *times.select_nth_unstable(n - 1).1;
+        let mut left = n;
+        self.idle.retain(|_, list| {
+            while left > 0 && list.front().is_some_and(|idle| idle.since <= last) {
+                list.pop_front();
+                left -= 1;
             }
-        }
+            !list.is_empty()
+        });
+        self.count -= n - left;
     }
 }
 

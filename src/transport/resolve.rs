@@ -91,8 +91,11 @@ impl Resolver {
         }
         if names.len() >= MAX_NAMES {
             names.retain(|_, lookup| fresh(lookup));
-            if names.len() >= MAX_NAMES {
-                names.clear();
+            if names.len() > MAX_NAMES / 4 * 3 {
+                // Many at a time: to look for the oldest means to look at all.
+                let mut times: Vec<Instant> = names.values().map(|lookup| lookup.started).collect();
+                let middle = *times.select_nth_unstable(names.len() / 2).1;
+                names.retain(|_, lookup| lookup.started > middle);
             }
         }
         let lookup = Lookup { answer: Arc::default(), started: now };
