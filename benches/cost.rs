@@ -211,7 +211,7 @@ fn allocations(work: &str, address: SocketAddr, requests: u32) -> Option<u64> {
 
 fn do_work(work: &str, address: SocketAddr, requests: u32) {
     let region = Region::new(ALLOCATOR);
-    let url = format!("http://{address}/status?station=oslo");
+    let url = Url::parse(&format!("http://{address}/status?station=oslo")).expect("a URL");
     match work {
         "parse" => {
             for _ in 0..requests {
@@ -259,8 +259,8 @@ fn do_work(work: &str, address: SocketAddr, requests: u32) {
     println!("{}", change.allocations + change.reallocations);
 }
 
-fn request(url: &str, raw_head: bool) -> http_client::Request {
-    let mut request = http_client::Request::new(Method::Get, Url::parse(url).expect("a URL"));
+fn request(url: &Url, raw_head: bool) -> http_client::Request {
+    let mut request = http_client::Request::new(Method::Get, url.clone());
     if raw_head {
         let mut options = RequestOptions::default();
         options.raw_head = true;
