@@ -125,7 +125,7 @@ class Bench:
                         self.turn(number, work, peer)
 
     def prepare(self, work):
-        base = servers.BASES[work.server]
+        base = self.side.bases[work.server]
         folder = self.folder / work.name
         folder.mkdir()
         listed = folder / "urls"

@@ -3,7 +3,10 @@
 import os
 import pathlib
 import re
+import resource
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,16 +14,6 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ADDRESS, RESOLVER = "127.0.0.1", "127.0.53.53"
-PLAIN, TLS, CLOSING, RESUMING, STATUS = range(18480, 18485)
-NAMED = 18485
-BASES = {
-    "plain": f"http://{ADDRESS}:{PLAIN}",
-    "tls": f"https://{ADDRESS}:{TLS}",
-    "closing": f"https://{ADDRESS}:{CLOSING}",
-    "resuming": f"https://{ADDRESS}:{RESUMING}",
-    "named": f"http://h[1-N].bench.test:{NAMED}",
-}
-
 # Everything on one process: it has one core. Answers of one request each come from memory or a file in memory.
 CONF = """
 load_module {echo};
@@ -101,6 +94,17 @@ class Servers:
     def __init__(self, folder, core):
         self.folder, self.core, self.started = pathlib.Path(folder), core, []
         self.prefix = None
+        self.asked = self.read = 0
+        plain, tls, closing, resuming, named, status = free_ports(6)
+        self.status = status
+        self.bases = {
+            "plain": f"http://{ADDRESS}:{plain}",
+            "tls": f"https://{ADDRESS}:{tls}",
+            "closing": f"https://{ADDRESS}:{closing}",
+            "resuming": f"https://{ADDRESS}:{resuming}",
+            "named": f"http://h[1-N].bench.test:{named}",
+        }
+        self.ports = {"plain": plain, "tls": tls, "closing": closing, "resuming": resuming, "named": named, "status": status}
 
     def start(self):
         (self.folder / "www").mkdir(parents=True, exist_ok=True)
@@ -112,18 +116,21 @@ class Servers:
         module = "/usr/lib/nginx/modules/ngx_http_echo_module.so"
         descriptors = min(65_536, resource_limit())
         conf = CONF.format(
-            echo=module, folder=self.folder, address=ADDRESS, plain=PLAIN, tls=TLS, closing=CLOSING, resuming=RESUMING,
-            status=STATUS, named=NAMED, descriptors=descriptors, connections=descriptors - 100,
-            json='{\\"late\\":true}',
+            echo=module, folder=self.folder, address=ADDRESS, descriptors=descriptors, connections=descriptors - 100,
+            json='{\\"late\\":true}', **self.ports,
         )
         (self.folder / "nginx.conf").write_text(conf)
         nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-        self.spawn([nginx, "-p", self.folder, "-c", self.folder / "nginx.conf", "-g", "daemon off;"])
+        server = self.spawn([nginx, "-p", self.folder, "-c", self.folder / "nginx.conf", "-g", "daemon off;"])
         for _ in range(100):
             try:
-                return self.counts()
+                self.counts()
             except OSError:
                 time.sleep(0.05)
+                continue
+            if server.poll() is None:
+                return
+            break
         sys.exit(f"run.py: nginx does not start: {(self.folder / 'error.log').read_text()[-500:]}")
 
     def spawn(self, command, **more):
@@ -153,9 +160,9 @@ class Servers:
 
     def counts(self):
         """Connections and requests so far, without those for this count."""
-        with urllib.request.urlopen(f"http://{ADDRESS}:{STATUS}/status", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{ADDRESS}:{self.status}/status", timeout=10) as answer:
             text = answer.read().decode()
-        self.asked = getattr(self, "asked", 0) + 1
+        self.asked += 1
         accepted, _, requests = map(int, re.search(r"\n *(\d+) (\d+) (\d+)", text).groups())
         return accepted - self.asked, requests - self.asked
 
@@ -163,7 +170,7 @@ class Servers:
         """How many connections were resumed since this was asked last."""
         log = self.folder / "resumed.log"
         with log.open() as file:
-            file.seek(getattr(self, "read", 0))
+            file.seek(self.read)
             lines = file.read().splitlines()
             self.read = file.tell()
         return lines.count("r")
@@ -178,9 +185,42 @@ class Servers:
                 child.kill()
 
 
-def resource_limit():
-    import resource
+def free_ports(count):
+    """Ports that nobody listens on, below those that the kernel gives to clients."""
+    free = []
+    for port in range(18_480, 19_480):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+        free.append(port)
+        if len(free) == count:
+            return free
+    sys.exit("run.py: no ports are free between 18480 and 19480")
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+def resource_limit():
+    """Raises the limit on open files as far as it may be."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
+
+
+def main():
+    """`servers.py FOLDER`: the servers alone, for a profiler, until they are interrupted."""
+    folder = pathlib.Path(sys.argv[1]).resolve()
+    side = Servers(folder, min(os.sched_getaffinity(0)))
+    try:
+        side.start()
+        folder.chmod(0o755)
+        print(*(f"{name}: {base}" for name, base in side.bases.items()), f"ca: {folder}/ca.pem", sep="\n", flush=True)
+        signal.pause()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        side.stop()
+
+
+if __name__ == "__main__":
+    main()
