@@ -120,7 +120,7 @@ class Bench:
         self.tasks = {work.name: self.prepare(work) for work in list(self.works)}
         for number in range(self.options.rounds):
             for work in self.works:
-                for _ in range(work.times):
+                for _ in range(work.times if number < work.most_rounds else 0):
                     for peer in self.peers:
                         self.turn(number, work, peer)
 

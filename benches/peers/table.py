@@ -49,10 +49,13 @@ class Results:
     def __init__(self, measured, taking_part, figures, notes):
         self.works, self.peers, self.figures, self.notes = measured, [peer.name for peer in taking_part], figures, notes
 
-    def lines(self):
+    def lines(self, plots=None):
+        """All tables, with plots from that folder where there is one."""
         lines = []
         for work in self.works:
-            lines += [f"### {work.title[0].upper()}{work.title[1:]}", "", *self.table(work), ""]
+            title = work.title[0].upper() + work.title[1:]
+            picture = [f"![{title}]({plots}/{work.name}.svg)", ""] if plots else []
+            lines += [f"### {title}", "", *picture, *self.table(work), ""]
         return [*lines, "### The targets", "", *self.verdicts(), *([""] if self.notes else []), *self.notes]
 
     def table(self, work):
@@ -152,12 +155,15 @@ def replace(file, mark, lines):
 
 def write(root, machine, results, commands, rounds):
     """Into docs/benchmarks.md with its plots, and what each peer was told into the README beside this."""
-    replace(root / "docs/benchmarks.md", "peers", [*machine.lines(rounds), "", *results.lines()])
+    replace(root / "docs/benchmarks.md", "peers", [*machine.lines(rounds), "", *results.lines("benchmarks")])
     told = []
     for work, of in commands.items():
         told += [f"`{work}`:", "", "```", *of.values(), "```", ""]
     replace(pathlib.Path(__file__).with_name("README.md"), "told", told[:-1])
+    folder = root / "docs/benchmarks"
+    folder.mkdir(exist_ok=True)
     for work in results.works:
         bars = [(peer, results.median(work, peer)) for peer in results.figures[work.name]]
-        about = "us of processor time a request" if work.by_cpu else "seconds"
-        (root / f"docs/benchmarks-{work.name}.svg").write_text(plot.bars(work.title, about, bars, OURS))
+        about = "microseconds of processor time a request" if work.by_cpu else "seconds"
+        title = work.title[0].upper() + work.title[1:]
+        (folder / f"{work.name}.svg").write_text(plot.bars(title, about, bars, OURS))

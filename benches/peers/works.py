@@ -24,6 +24,8 @@ class Work:
     targets: tuple = ()
     # How many times as many rounds as the others, for what is over in milliseconds.
     times: int = 1
+    # Enough rounds, where each of them takes minutes.
+    most_rounds: int = 1_000
     tls: bool = False
     # Whether it needs the slow resolver.
     names: bool = False
@@ -61,13 +63,13 @@ WORKS = (
         targets=(Target("wall", 2.10), Target("cpu", 0.5, "wget2"), Target("rss", 20)),
     ),
     Work("kept", "10,000 small requests at 50, kept alive", "plain", "/small?n=[1-N]", 10_000, 50, targets=KEPT),
-    Work("kept-tls", "the same over TLS", "tls", "/small?n=[1-N]", 10_000, 50, targets=KEPT, tls=True),
+    Work("kept-tls", "10,000 small requests at 50 over TLS, kept alive", "tls", "/small?n=[1-N]", 10_000, 50, targets=KEPT, tls=True),
     Work(
         "fresh-tls", "2,000 fresh TLS connections at 10", "closing", "/small?n=[1-N]", 2_000, 10, tls=True,
         targets=(Target("cpu", 1.0, "reqwest"),),
     ),
     Work(
-        "resumed-tls", "the same with resumption", "resuming", "/small?n=[1-N]", 2_000, 10, tls=True,
+        "resumed-tls", "2,000 TLS connections at 10 with resumption", "resuming", "/small?n=[1-N]", 2_000, 10, tls=True,
         targets=(Target("cpu", 0.4, "fresh-tls"),),
     ),
     Work(
@@ -75,13 +77,16 @@ WORKS = (
         targets=(Target("cpu", 1.1, "curl"),),
     ),
     Work(
-        "bodies-tls", "the same over TLS", "tls", "/large?n=[1-N]", 200, 10, content=5_000_000, tls=True,
+        "bodies-tls", "200 contents of 5 MB at 10 over TLS", "tls", "/large?n=[1-N]", 200, 10, content=5_000_000, tls=True,
         targets=(Target("cpu", 1.2, "curl"),),
     ),
     Work(
-        "names", "500 hosts by name, a slow resolver", "named", "/small", 500, 50, names=True, by_cpu=False,
+        "names", "500 hosts by name at 50, a slow resolver", "named", "/small", 500, 50, names=True, by_cpu=False, most_rounds=2,
     ),
-    Work("cold", "a cold start with one URL", "plain", "/small", 1, 1, times=5, by_cpu=False, targets=(Target("wall", 1.0, "curl"),)),
-    Work("cold-tls", "the same over TLS", "tls", "/small", 1, 1, times=5, by_cpu=False, tls=True),
+    Work(
+        "cold", "a cold start with one URL", "plain", "/small", 1, 1, times=5, by_cpu=False,
+        targets=(Target("wall", 1.0, "curl"),),
+    ),
+    Work("cold-tls", "a cold start over TLS", "tls", "/small", 1, 1, times=5, by_cpu=False, tls=True),
 )
 BY_NAME = {work.name: work for work in WORKS}
