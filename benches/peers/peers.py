@@ -12,6 +12,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 OURS = ("roundup", "library")
 HURL = "8.0.1"
+# What the servers need, of Debian.
+SERVER = (
+    ("nginx", "nginx-light"), ("/usr/lib/nginx/modules/ngx_http_echo_module.so", "libnginx-mod-http-echo"), ("openssl", "openssl"),
+)
 
 
 @dataclasses.dataclass

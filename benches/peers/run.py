@@ -34,9 +34,8 @@ def main():
     if sys.platform != "linux" or os.cpu_count() < 2:
         sys.exit("run.py: the figures are those of Linux with two cores: processor time and cores are asked of it")
     TARGET.mkdir(parents=True, exist_ok=True)
-    needed = (("nginx", "nginx-light"), ("/usr/lib/nginx/modules/ngx_http_echo_module.so", "libnginx-mod-http-echo"), ("openssl", "openssl"))
     try:
-        contestants.debian(needed)
+        contestants.debian(contestants.SERVER)
         library = contestants.Library(TARGET)
         library.install()
     except contestants.Missing as missing:

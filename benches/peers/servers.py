@@ -59,11 +59,18 @@ http {{
         access_log {folder}/resumed.log resumed;
         root {folder}/www;
     }}
-    # Names of the slow resolver lead all over 127.0.2.0/24.
+    # Other hosts are all over 127.0.0.0/8.
     server {{
         listen 0.0.0.0:{named} backlog=4096;
         allow 127.0.0.0/8;
         deny all;
+        root {folder}/www;
+    }}
+    server {{
+        listen 0.0.0.0:{parting} backlog=4096;
+        allow 127.0.0.0/8;
+        deny all;
+        keepalive_timeout 0;
         root {folder}/www;
     }}
     server {{
@@ -95,7 +102,7 @@ class Servers:
         self.folder, self.core, self.started = pathlib.Path(folder), core, []
         self.prefix = None
         self.asked = self.read = 0
-        plain, tls, closing, resuming, named, status = free_ports(6)
+        plain, tls, closing, resuming, named, parting, status = free_ports(7)
         self.status = status
         self.bases = {
             "plain": f"http://{ADDRESS}:{plain}",
@@ -104,7 +111,9 @@ class Servers:
             "resuming": f"https://{ADDRESS}:{resuming}",
             "named": f"http://h[1-N].bench.test:{named}",
         }
-        self.ports = {"plain": plain, "tls": tls, "closing": closing, "resuming": resuming, "named": named, "status": status}
+        self.ports = dict(
+            plain=plain, tls=tls, closing=closing, resuming=resuming, named=named, parting=parting, status=status
+        )
 
     def start(self):
         (self.folder / "www").mkdir(parents=True, exist_ok=True)
