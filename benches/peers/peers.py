@@ -38,8 +38,6 @@ class Peer:
     about = ""
     packages = ()  # of Debian
     cargo = None  # a folder with a package, built here
-    # What it is worth without, where it takes long: not part of a quick look.
-    slow_to_install = False
 
     def __init__(self, target):
         self.target = target  # target/peers
@@ -48,11 +46,15 @@ class Peer:
         """Installs it where it is missing; raises `Missing` where that cannot be."""
         debian(self.packages)
         if self.cargo:
-            environment = {**os.environ, "CARGO_TARGET_DIR": str(self.target / "build")}
+            environment = {**os.environ, "CARGO_TARGET_DIR": str(self.builds())}
             run("cargo", "build", "--release", "--locked", "--quiet", cwd=self.cargo, env=environment)
 
+    def builds(self):
+        """Where cargo builds it."""
+        return self.target / "build"
+
     def built(self, name):
-        return self.target / "build/release" / name
+        return self.builds() / "release" / name
 
     def version(self):
         raise NotImplementedError
@@ -96,7 +98,13 @@ def debian(packages):
         run(*install, **quiet)
 
 
-class Roundup(Peer):
+class Ours(Peer):
+    def builds(self):
+        """The project's own target folder: most of what is compiled for one serves the other."""
+        return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+
+
+class Roundup(Ours):
     name = "roundup"
     about = "the command, with its table to stdout"
 
@@ -104,7 +112,7 @@ class Roundup(Peer):
         run("cargo", "build", "--release", "--locked", "--quiet", cwd=ROOT)
 
     def binary(self):
-        return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/roundup"
+        return self.built("roundup")
 
     def version(self):
         return output(self.binary(), "--version").split()[-1]
@@ -114,7 +122,7 @@ class Roundup(Peer):
         return [self.binary(), "get", "--quiet", "--concurrency", task.work.concurrency, *trust, task.pattern]
 
 
-class Library(Peer):
+class Library(Ours):
     name = "library"
     about = "the same through `Fetcher`, without command line and report"
     cargo = HERE / "library"
@@ -126,7 +134,7 @@ class Library(Peer):
         return [self.built("roundup-bench-library"), task.listed, task.work.concurrency, *([task.ca] if task.ca else [])]
 
 
-class Reqwest(Library):
+class Reqwest(Peer):
     name = "reqwest"
     about = "on tokio's current-thread runtime, rustls with ring"
     cargo = HERE / "reqwest"
@@ -136,7 +144,7 @@ class Reqwest(Library):
         return re.search(r'name = "reqwest"\nversion = "(.+)"', lock)[1]
 
     def command(self, task):
-        return [self.built("roundup-bench-reqwest"), *super().command(task)[1:]]
+        return [self.built("roundup-bench-reqwest"), task.listed, task.work.concurrency, *([task.ca] if task.ca else [])]
 
 
 class Curl(Peer):
@@ -220,7 +228,6 @@ class Hurl(Peer):
         ("/usr/include/libxml2", "libxml2-dev"), ("pkg-config", "pkg-config"), ("/usr/include/openssl/ssl.h", "libssl-dev"),
         ("/usr/share/doc/libcurl4-openssl-dev", "libcurl4-openssl-dev"), ("/usr/share/doc/libclang-dev", "libclang-dev"),
     )
-    slow_to_install = True
 
     def binary(self):
         return self.target / "hurl/bin/hurl"

@@ -9,13 +9,17 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .small { font-size: 12px; fill: #59636e }
 .ours { fill: #0969da } .other { fill: #afb8c1 }
 .grid { stroke: #d1d9e0; stroke-width: 1 }
-path { fill: none; stroke-width: 2 }
+.c0 { fill: #0969da; stroke: #0969da } .c1 { fill: #bf5700; stroke: #bf5700 }
+.c2 { fill: #1a7f37; stroke: #1a7f37 } .c3 { fill: #8250df; stroke: #8250df }
+path { fill: none !important; stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 } .small { fill: #9198a1 }
   .ours { fill: #4493f8 } .other { fill: #656c76 } .grid { stroke: #3d444d }
+  .c0 { fill: #4493f8; stroke: #4493f8 } .c1 { fill: #f0883e; stroke: #f0883e }
+  .c2 { fill: #3fb950; stroke: #3fb950 } .c3 { fill: #ab7df8; stroke: #ab7df8 }
 }
 """
-COLOURS = ("#0969da", "#bf5700", "#1a7f37", "#8250df")
+COLOURS = ("c0", "c1", "c2", "c3")
 
 
 def document(width, height, title, parts):
@@ -68,15 +72,15 @@ def lines(title, across, up, series, width=720, height=320):
     ends = []
     for (name, points), colour in zip(series, COLOURS):
         path = " ".join(f"{'ML'[at > 0]}{at_x(x):.1f} {at_y(y):.1f}" for at, (x, y) in enumerate(points))
-        parts.append(f'<path d="{path}" stroke="{colour}"/>')
-        parts += [f'<circle cx="{at_x(x):.1f}" cy="{at_y(y):.1f}" r="3" fill="{colour}"/>' for x, y in points]
+        parts.append(f'<path d="{path}" class="{colour}"/>')
+        parts += [f'<circle cx="{at_x(x):.1f}" cy="{at_y(y):.1f}" r="3" class="{colour}"/>' for x, y in points]
         ends.append([at_y(points[-1][1]) + 4, name, colour])
     # Names stand where the lines end, and not on each other.
     ends.sort()
     for above, end in zip(ends, ends[1:]):
         end[0] = max(end[0], above[0] + 16)
     for y, name, colour in ends:
-        parts.append(f'<circle cx="{width - right + 12}" cy="{y - 4:.1f}" r="4" fill="{colour}"/>')
+        parts.append(f'<circle cx="{width - right + 12}" cy="{y - 4:.1f}" r="4" class="{colour}"/>')
         parts.append(text(width - right + 20, y, name, "small"))
     return document(width, height, title, parts)
 

@@ -18,7 +18,7 @@ class Machine:
     """What the figures were taken on."""
 
     def __init__(self, taking_part, absent, options):
-        self.versions = [f"{peer.name} {peer.known_version}" for peer in taking_part]
+        self.peers = taking_part
         self.absent, self.scale = absent, options.scale
         self.before = os.getloadavg()[0]
 
@@ -30,7 +30,7 @@ class Machine:
         today = datetime.datetime.now(datetime.timezone.utc).date()
         lines = [
             f"{today}: {model}, {os.cpu_count()} cores, Linux {platform.release()}; Rust {rustc}, nginx {nginx};",
-            f"{', '.join(self.versions)};",
+            f"{', '.join(f'{peer.name} {peer.known_version}' for peer in self.peers)};",
             f"medians of {rounds} rounds, the load of the machine was {self.before:.1f} before and {os.getloadavg()[0]:.1f} at the end.",
         ]
         if self.scale != 1:
@@ -156,7 +156,7 @@ def replace(file, mark, lines):
 def write(root, machine, results, commands, rounds):
     """Into docs/benchmarks.md with its plots, and what each peer was told into the README beside this."""
     replace(root / "docs/benchmarks.md", "peers", [*machine.lines(rounds), "", *results.lines("benchmarks")])
-    told = []
+    told = [*markdown([["", "what it is"], *([peer.name, peer.about] for peer in machine.peers)]), ""]
     for work, of in commands.items():
         told += [f"`{work}`:", "", "```", *of.values(), "```", ""]
     replace(pathlib.Path(__file__).with_name("README.md"), "told", told[:-1])
