@@ -147,10 +147,9 @@ pub fn parse_url(text: &str) -> Result<Url> {
                 format!("\"{shown}\" has no scheme: write http:// or https:// before it"),
             ));
         }
-        Err(url::ParseError::IdnaError) if !text.is_ascii() && !idn::is_built_in() => {
-            let parsed = idn::with_ascii_host(text.trim()).and_then(|text| Url::parse(&text).ok());
-            parsed.ok_or_else(|| {
-                let text = "has a host in a script that this build has no tables for: write its ASCII form, xn--...";
+        Err(url::ParseError::IdnaError) if idn::needs_tables(text.trim()) && !idn::is_built_in() => {
+            idn::parse(text.trim()).ok_or_else(|| {
+                let text = "has a host that this build has no tables for: write its ASCII form, xn--...";
                 Error::new(Kind::Url, format!("\"{shown}\" {text}"))
             })?
         }
