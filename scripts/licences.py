@@ -1,50 +1,86 @@
-"""Prints the licences of every crate that a target's binary is made of, for scripts/release.
+"""Prints the licences of all that a target's binary is made of, for scripts/release.
 
-usage: python3 scripts/licences.py TARGET FEATURES
+usage: python3 scripts/licences.py FOLDER TARGET FEATURES
+
+FOLDER has the sources of roundup, with the lock file that the binary was built by.
 """
 
 import collections
+import glob
 import json
 import pathlib
 import subprocess
 import sys
 
-if len(sys.argv) != 3:
-    sys.exit(__doc__)
-metadata = json.loads(subprocess.run(
-    ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", sys.argv[1],
-     "--no-default-features", "--features", sys.argv[2]],
-    check=True, capture_output=True).stdout)
-packages = {package["id"]: package for package in metadata["packages"]}
-nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-own = metadata["resolve"]["root"]
 
-# What is compiled for the target: dependencies alone, none of those for tests or for build scripts.
-wanted, queue = set(), [own]
-while queue:
-    for dependency in nodes[queue.pop()]["deps"]:
-        if any(kind["kind"] is None for kind in dependency["dep_kinds"]) and dependency["pkg"] not in wanted:
-            wanted.add(dependency["pkg"])
-            queue.append(dependency["pkg"])
+def crates(folder, target, features):
+    """(name, version) of each crate whose code is in the binary: none of those for tests, build scripts or macros.
 
-# One text is printed once, with all crates that come with it.
-texts, without = collections.defaultdict(list), []
-for package in sorted((packages[name] for name in wanted), key=lambda package: (package["name"], package["version"])):
-    title = f"{package['name']} {package['version']} ({package['license'] or 'see below'})"
-    folder = pathlib.Path(package["manifest_path"]).parent
-    found = [path for path in sorted(folder.iterdir())
-             if path.is_file() and path.name.upper().startswith(("LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"))]
-    for path in found:
-        text = "\n".join(line.rstrip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines())
-        texts[text.strip()].append(title)
-    if not found:
-        without.append(f"{title}: {package['repository'] or package['homepage'] or 'no address is given'}")
+    By cargo's tree and not its metadata, which has the features that tests alone ask for."""
+    said = subprocess.run(
+        ["cargo", "tree", "--locked", "--target", target, "--no-default-features", "--features", features,
+         "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"],
+        cwd=folder, check=True, capture_output=True, text=True).stdout
+    found = {(line.split()[0], line.split()[1].removeprefix("v")) for line in said.splitlines() if line.strip()}
+    return {crate for crate in found if crate[0] != "roundup"}
 
-print(f"This binary is made of roundup and of these {len(wanted)} crates. It also holds Rust's standard library "
-      "(MIT or Apache-2.0)\nand a C library: musl (MIT) on Linux, the runtime of mingw-w64 (public domain, and ZPL 2.1) "
-      "on Windows.\n")
-if without:
-    print("These come without a text of their licence, which is the one named; their sources are at the address:\n")
-    print("\n".join("  " + line for line in without))
-for text, titles in sorted(texts.items(), key=lambda item: item[1]):
-    print("\n" + "=" * 100 + "\n" + "\n".join(dict.fromkeys(titles)) + "\n" + "-" * 100 + f"\n{text}")
+
+def packages(folder, target, features):
+    """The same, as cargo describes them; sorted."""
+    metadata = json.loads(subprocess.run(
+        ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target,
+         "--no-default-features", "--features", features],
+        cwd=folder, check=True, capture_output=True).stdout)
+    wanted = crates(folder, target, features)
+    found = [package for package in metadata["packages"] if (package["name"], package["version"]) in wanted]
+    assert len(found) == len(wanted), "cargo tree and cargo metadata tell of different crates"
+    return sorted(found, key=lambda package: (package["name"], package["version"]))
+
+
+def texts_in(folder):
+    names = ("LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE")
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name.upper().startswith(names):
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            yield "\n".join(line.rstrip() for line in lines).strip()
+
+
+def c_library(target):
+    """Its name, and its licence where that lies on this machine: zig brings musl's, Debian mingw's."""
+    if "windows" in target:
+        name, paths = "the runtime of mingw-w64", ["/usr/share/doc/mingw-w64-common/copyright"]
+    else:
+        said = subprocess.run(
+            [sys.executable, "-c", "import ziglang; print(ziglang.__path__[0])"], capture_output=True, text=True).stdout
+        name, paths = "the C library musl (MIT)", [f"{said.strip()}/lib/libc/musl/COPYRIGHT"]
+    found = [path for pattern in paths for path in glob.glob(pattern)]
+    return name, pathlib.Path(found[0]).read_text(encoding="utf-8", errors="replace").strip() if found else None
+
+
+def main(folder, target, features):
+    # One text is printed once, with all crates that come with it.
+    texts, without = collections.defaultdict(list), []
+    chosen = packages(folder, target, features)
+    for package in chosen:
+        title = f"{package['name']} {package['version']} ({package['license'] or 'see below'})"
+        found = list(texts_in(pathlib.Path(package["manifest_path"]).parent))
+        for text in found:
+            texts[text].append(title)
+        if not found:
+            without.append(f"{title}: {package['repository'] or package['homepage'] or 'no address is given'}")
+    library, text = c_library(target)
+    if text:
+        texts[text].append(library)
+    print(f"This binary is made of roundup and of these {len(chosen)} crates, Rust's standard library (MIT or "
+          f"Apache-2.0;\nhttps://github.com/rust-lang/rust) and {library}.\n")
+    if without:
+        print("These come without a text of their licence, which is the one named; their sources are at the address:\n")
+        print("\n".join("  " + line for line in without))
+    for text, titles in sorted(texts.items(), key=lambda item: item[1]):
+        print("\n" + "=" * 100 + "\n" + "\n".join(dict.fromkeys(titles)) + "\n" + "-" * 100 + f"\n{text}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -148,10 +148,9 @@ pub fn parse_url(text: &str) -> Result<Url> {
                 format!("\"{}\" has no scheme: write http:// or https:// before it", shown()),
             ));
         }
-        Err(url::ParseError::IdnaError) if !text.is_ascii() && !idn::is_built_in() => {
-            let parsed = idn::with_ascii_host(text).and_then(|text| Url::parse(&text).ok());
-            parsed.ok_or_else(|| {
-                let text = "has a host in a script that this build has no tables for: write its ASCII form, xn--...";
+        Err(url::ParseError::IdnaError) if idn::needs_tables(text) && !idn::is_built_in() => {
+            idn::parse(text).ok_or_else(|| {
+                let text = "has a host that this build has no tables for: write its ASCII form, xn--...";
                 Error::new(Kind::Url, format!("\"{}\" {text}", shown()))
             })?
         }

@@ -114,6 +114,7 @@ impl Manner {
         let color = options.one("color").map_or(Ok(When::Auto), |given| given.parse(When::parse))?;
         let quiet = options.on("quiet")?;
         let terminal = std::io::stdout().is_terminal();
+        let dumb = is_dumb();
         // Lines that come as the run goes on would be written into the line of progress.
         let streams = verbose || (terminal && (body || targets.iter().any(|t| to_stdout(t) && t.format.streams())));
         Ok(Manner {
@@ -124,8 +125,8 @@ impl Manner {
             body,
             quiet,
             verbose,
-            style: Style { color: color.applies(terminal), width: if terminal { width() } else { None } },
-            progress: !quiet && !streams && std::io::stderr().is_terminal() && !is_dumb(),
+            style: Style { color: color.applies(terminal && !dumb), width: if terminal { width() } else { None } },
+            progress: !quiet && !streams && std::io::stderr().is_terminal() && !dumb,
         })
     }
 
@@ -236,7 +237,8 @@ impl When {
         }
     }
 
-    /// NO_COLOR (no-color.org), CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors) decide where the option does not.
+    /// NO_COLOR (no-color.org), CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors) decide where the option does not, and else
+    /// whether it is a terminal that can show them.
     fn applies(self, terminal: bool) -> bool {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         match self {
@@ -244,14 +246,27 @@ impl When {
             When::Never => false,
             When::Auto if set("NO_COLOR").is_some() => false,
             When::Auto if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
-            When::Auto => terminal && !is_dumb() && set("CLICOLOR").is_none_or(|value| value != "0"),
+            When::Auto => terminal && set("CLICOLOR").is_none_or(|value| value != "0"),
         }
     }
 }
 
 /// Whether the terminal cannot move its cursor.
 fn is_dumb() -> bool {
-    std::env::var("TERM").is_ok_and(|term| term == "dumb")
+    let takes_escapes = takes_escapes();
+    std::env::var("TERM").map_or(!takes_escapes, |term| term == "dumb")
+}
+
+/// Whether a terminal of which the environment says nothing takes escape sequences.
+#[cfg(not(windows))]
+fn takes_escapes() -> bool {
+    true
+}
+
+/// The console of Windows does, from Windows 10 on and once it has been asked to, which this does.
+#[cfg(windows)]
+fn takes_escapes() -> bool {
+    enable_ansi_support::enable_ansi_support().is_ok()
 }
 
 /// How wide the terminal is: COLUMNS, or what it says itself.

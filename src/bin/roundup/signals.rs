@@ -23,6 +23,9 @@ pub(crate) fn signals() -> io::Result<Signals> {
 pub(crate) fn signals() -> io::Result<Signals> {
     // The second ends the program; there is no use in a third.
     let (sender, receiver) = smol::channel::bounded(2);
-    ctrlc::set_handler(move || drop(sender.try_send(()))).map_err(io::Error::other)?;
+    ctrlc::set_handler(move || {
+        let _ = sender.try_send(());
+    })
+    .map_err(io::Error::other)?;
     Ok(receiver.boxed_local())
 }
