@@ -77,45 +77,43 @@ class Scale:
         self.rounds, self.most = options.rounds, options.most
         self.library, self.side, self.folder = library, side, folder
 
-    def medians(self, one):
-        """The medians of what each round prints."""
-        return [statistics.median(column) for column in zip(*(one() for _ in range(self.rounds)))]
+    def medians(self, keys, one):
+        """Of each key, the medians of what `one` finds. All keys take turns, so that noise falls on all of them."""
+        found = {key: [] for key in keys}
+        for _ in range(self.rounds):
+            for key in keys:
+                found[key].append(one(key))
+                print(f"{key}: {found[key][-1]}", file=sys.stderr)
+        return {key: [statistics.median(column) for column in zip(*rows)] for key, rows in found.items()}
 
     def jobs(self, hosts):
         """Of each number of jobs: bytes a job that waits, ns to queue it, to make it, to run it, and to send it bare."""
-        rows = {}
-        for many in within(JOBS, self.most):
-            rows[many] = self.medians(lambda: self.run(self.library.built("scale"), many, min(hosts, many)))
-            print(f"{many} jobs of {hosts} hosts: {rows[many]}", file=sys.stderr)
-        return rows
+        one = lambda many: self.run(self.library.built("scale"), many, min(hosts, many))
+        return self.medians(within(JOBS, self.most), one)
 
     def connections(self):
         """Of each number at once: us of CPU and KiB of memory for one of them, and wall clock (s) of all."""
-        rows, alone = {}, None
-        for many in within(CONNECTIONS, self.most):
-            urls = [f"{self.side.bases['plain']}/delay/2?n={n}" for n in range(many)]
-            wall, cpu, memory = self.medians(lambda: self.measured(urls, many))
-            alone = alone or memory
-            rows[many] = (cpu / many * 1e6, (memory - alone) / max(1, many - 1), wall)
-            print(f"{many} connections: {rows[many]}", file=sys.stderr)
-        return rows
+        base = self.side.bases["plain"]
+        one = lambda many: self.measured([f"{base}/delay/2?n={n}" for n in range(many)], many)
+        rows = self.medians(within(CONNECTIONS, self.most), one)
+        alone = rows[1][2]
+        return {many: (cpu / many * 1e6, (rss - alone) / max(1, many - 1), wall) for many, (wall, cpu, rss) in rows.items()}
 
     def hosts(self):
         """Of each number of hosts: us of CPU for a request where connections are kept, connections made, and the CPU where
         every request makes one."""
-        rows = {}
         requests = min(REQUESTS, self.most)
-        for many in within(HOSTS, self.most):
+
+        def one(many):
             row = []
-            for base in ("named", "parting"):
-                port = self.side.ports[base]
-                urls = [f"http://{address(n % many)}:{port}/small?n={n}" for n in range(requests)]
+            for server in ("named", "parting"):
+                port = self.side.ports[server]
                 before = self.side.counts()[0]
-                _, cpu, _ = self.medians(lambda: self.measured(urls, 50))
-                row += [cpu / requests * 1e6, (self.side.counts()[0] - before) / self.rounds]
-            rows[many] = row
-            print(f"{many} hosts: {row}", file=sys.stderr)
-        return rows
+                _, cpu, _ = self.measured([f"http://{address(n % many)}:{port}/small?n={n}" for n in range(requests)], 50)
+                row += [cpu / requests * 1e6, self.side.counts()[0] - before]
+            return row
+
+        return self.medians(within(HOSTS, self.most), one)
 
     def measured(self, urls, at_once):
         """Wall clock and CPU in seconds and memory in KiB of the library's program."""
