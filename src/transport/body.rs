@@ -137,6 +137,7 @@ impl AsyncRead for WireBody {
 }
 
 /// The content of a response, its coding undone where it has one that was asked for.
+#[allow(clippy::large_enum_variant, reason = "nearly all contents are of the larger one, and live in one box already")]
 #[derive(Debug)]
 pub(crate) enum Content {
     Wire(WireBody),
