@@ -25,8 +25,8 @@ use std::thread;
 use async_io::Async;
 use futures_lite::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use http_client::HttpClient;
-use roundup::transport::h1::{BodyDecoder, BodyEvent, HeadLimits, Progress, RequestBody, ResponseParser, encode_head};
 use roundup::transport::RequestOptions;
+use roundup::transport::h1::{BodyDecoder, BodyEvent, HeadLimits, Progress, RequestBody, ResponseParser, encode_head};
 use roundup::{EventLoop, Fetcher, Job, Limits, Transport};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use surf::http::{Method, Url};
@@ -113,10 +113,18 @@ fn measure_all(check: bool, write: bool) -> ExitCode {
             worse.push(format!("{work}: instructions{over}"));
         }
         if known_machine == machine && grew(old.instructions, cost.instructions, 50.0) {
-            worse.push(format!("{work}: instructions {} where {} were", shown(cost.instructions), shown(old.instructions)));
+            worse.push(format!(
+                "{work}: instructions {} where {} were",
+                shown(cost.instructions),
+                shown(old.instructions)
+            ));
         }
         if grew(old.allocations, cost.allocations, 0.5) {
-            worse.push(format!("{work}: allocations {} where {} were", tenth(cost.allocations), tenth(old.allocations)));
+            worse.push(format!(
+                "{work}: allocations {} where {} were",
+                tenth(cost.allocations),
+                tenth(old.allocations)
+            ));
         }
     }
     let _ = server.kill();

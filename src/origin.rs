@@ -148,12 +148,11 @@ pub fn parse_url(text: &str) -> Result<Url> {
                 format!("\"{}\" has no scheme: write http:// or https:// before it", shown()),
             ));
         }
-        Err(url::ParseError::IdnaError) if idn::needs_tables(text) && !idn::is_built_in() => {
-            idn::parse(text).ok_or_else(|| {
+        Err(url::ParseError::IdnaError) if idn::needs_tables(text) && !idn::is_built_in() => idn::parse(text)
+            .ok_or_else(|| {
                 let text = "has a host that this build has no tables for: write its ASCII form, xn--...";
                 Error::new(Kind::Url, format!("\"{}\" {text}", shown()))
-            })?
-        }
+            })?,
         Err(error) => return Err(Error::new(Kind::Url, format!("\"{}\" is not a URL", shown())).with_source(error)),
     };
     if url.scheme() == "http+unix" {

@@ -131,9 +131,7 @@ fn target<'a>(url: &'a url::Url, route: &Route) -> Cow<'a, str> {
 /// The value of Host. A URL of http or https has it as it is to be sent, without the port where that is the scheme's own.
 fn host<'a>(url: &'a url::Url, route: &Route) -> Cow<'a, [u8]> {
     match route.origin.scheme() {
-        Scheme::Http | Scheme::Https => {
-            url[url::Position::BeforeHost..url::Position::AfterPort].as_bytes().into()
-        }
+        Scheme::Http | Scheme::Https => url[url::Position::BeforeHost..url::Position::AfterPort].as_bytes().into(),
         Scheme::HttpUnix => route.origin.authority().into_bytes().into(),
     }
 }

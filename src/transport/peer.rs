@@ -63,7 +63,9 @@ mod tests {
 
     #[test]
     fn addresses_read_as_the_standard_library_writes_them() {
-        for text in ["0.0.0.0:0", "127.0.0.1:80", "255.255.255.255:65535", "10.100.9.109:10000", "[::1]:443", "[fe80::1%2]:9"] {
+        for text in
+            ["0.0.0.0:0", "127.0.0.1:80", "255.255.255.255:65535", "10.100.9.109:10000", "[::1]:443", "[fe80::1%2]:9"]
+        {
             let address: SocketAddr = text.parse().expect(text);
             assert_eq!(&*Peer::Address(address).text(), text);
         }
