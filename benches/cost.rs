@@ -7,11 +7,11 @@
 //! ```
 //!
 //! A process of its own answers, so that the client alone is counted. Each work is done by two further processes, one with
-//! more requests than the other; what a request costs is the difference, so start and end are not in it. Instructions are
-//! counted by valgrind's callgrind, in all threads of the process, and are those of the program: what the kernel does for
-//! it is not in them. Without valgrind there are the allocations alone. Figures belong to a compiler and a kind of
-//! processor, which benches/cost.txt names; under others, `--check` prints what has changed and fails for allocations
-//! alone.
+//! more requests than the other, three times each; what a request costs is the difference of the least, so start and end
+//! are not in it. Instructions are counted by valgrind's callgrind, in all threads of the process, and are those of the
+//! program: what the kernel does for it is not in them. Without valgrind there are the allocations alone. Figures belong
+//! to a compiler and a kind of processor, which benches/cost.txt names; under others, `--check` prints what has changed
+//! and fails for allocations alone. Above the figure that a layer is to keep to one day, it only says so.
 
 use std::alloc::System;
 use std::collections::BTreeMap;
