@@ -24,6 +24,7 @@ impl Peer {
     }
 
     /// As [`Display`](fmt::Display) has it; without the machinery of `format!` for the most frequent kind.
+    #[cfg(feature = "fetcher")]
     pub(crate) fn text(&self) -> Box<str> {
         let Peer::Address(SocketAddr::V4(address)) = self else { return self.to_string().into() };
         let mut text = String::with_capacity("255.255.255.255:65535".len());
@@ -41,6 +42,7 @@ impl Peer {
     }
 }
 
+#[cfg(feature = "fetcher")]
 fn push_decimal(text: &mut String, number: u16) {
     if number >= 10 {
         push_decimal(text, number / 10);
@@ -57,7 +59,7 @@ impl fmt::Display for Peer {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fetcher"))]
 mod tests {
     use super::*;
 
