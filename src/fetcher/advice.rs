@@ -8,18 +8,6 @@ const FLOOR: Duration = Duration::from_millis(100);
 /// Longer answers than this are taken for "not any more".
 const CEILING: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// Whether a field of this name begins something that is understood here. What it goes with, as Date, is looked up then.
-pub(super) fn is_advice(name: &[u8]) -> bool {
-    ADVICE.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
-}
-
-/// Whether a name of this length can be [`is_advice`].
-pub(super) fn may_be_advice(length: usize) -> bool {
-    ADVICE.iter().any(|known| known.len() == length)
-}
-
-const ADVICE: [&str; 4] = ["retry-after", "ratelimit", "ratelimit-remaining", "x-ratelimit-remaining"];
-
 /// Retry-After: seconds or any of the three HTTP dates (RFC 9110, sections 10.2.3 and 5.6.7).
 ///
 /// A date is taken relative to the response's own Date field, so that a device whose clock is wrong still waits rightly;
@@ -48,10 +36,11 @@ pub fn rate_limit<'a>(field: impl Fn(&str) -> Option<&'a [u8]>, now: SystemTime)
     if let Some(value) = field("ratelimit") {
         return structured(value).map(|wait| wait.clamp(FLOOR, CEILING));
     }
-    ["ratelimit", "x-ratelimit"].into_iter().find_map(|prefix| {
-        let remaining = digits(field(&format!("{prefix}-remaining"))?.trim_ascii())?;
+    let dialects = [("ratelimit-remaining", "ratelimit-reset"), ("x-ratelimit-remaining", "x-ratelimit-reset")];
+    dialects.into_iter().find_map(|(remaining, reset)| {
+        let remaining = digits(field(remaining)?.trim_ascii())?;
         // Some servers send fractions of a second.
-        let reset = field(&format!("{prefix}-reset"))?.trim_ascii();
+        let reset = field(reset)?.trim_ascii();
         let whole = reset.split(|b| *b == b'.').next().unwrap_or_default();
         let seconds = digits(whole)?.saturating_add(u64::from(whole.len() < reset.len()));
         (remaining == 0).then(|| until_reset(seconds, field("date"), now).clamp(FLOOR, CEILING))

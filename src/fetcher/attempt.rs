@@ -96,14 +96,11 @@ async fn fetch(
     let status = head.status();
     received.status = Some(status);
     received.content_type = head.text("content-type");
-    if head.paces() {
-        let now = SystemTime::now();
-        received.retry_after =
-            head.field("retry-after").and_then(|value| advice::retry_after(value, head.field("date"), now));
-        if received.retry_after.is_none() {
-            let fields = |name: &str| head.field(name);
-            received.rate_limited = advice::rate_limit(fields, now);
-        }
+    let now = SystemTime::now();
+    received.retry_after =
+        head.field("retry-after").and_then(|value| advice::retry_after(value, head.field("date"), now));
+    if received.retry_after.is_none() {
+        received.rate_limited = advice::rate_limit(|name| head.field(name), now);
     }
     if let Some(Redirected(chain)) = response.ext().get::<Redirected>() {
         received.final_url = chain.last().map(|url| without_password(url.as_str()).into());
@@ -184,16 +181,6 @@ enum Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Whether there may be a field that says when to come back. Most responses have none.
-    fn paces(&self) -> bool {
-        match self {
-            Head::Wire(wire) => {
-                wire.head().fields_of_length(advice::may_be_advice).any(|(name, _)| advice::is_advice(name))
-            }
-            Head::Surf(_) => true,
-        }
-    }
-
     fn status(&self) -> u16 {
         match self {
             Head::Wire(wire) => wire.head().status(),

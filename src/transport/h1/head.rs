@@ -112,7 +112,10 @@ impl Head {
     }
 
     /// The fields whose names are of such a length: most are told apart by that alone, without a look at their bytes.
-    pub(crate) fn fields_of_length(&self, such: impl Fn(usize) -> bool) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub(in crate::transport) fn fields_of_length(
+        &self,
+        such: impl Fn(usize) -> bool,
+    ) -> impl Iterator<Item = (&[u8], &[u8])> {
         let found = self.spans.iter().filter(move |span| such((span.name_end - span.name) as usize));
         found.map(|span| (self.slice(span.name, span.name_end), self.slice(span.value, span.value_end)))
     }

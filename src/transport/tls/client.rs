@@ -97,9 +97,10 @@ fn client_config(settings: &TlsSettings) -> Result<ClientConfig> {
 
 /// ring's, with its suites in another order, which servers that have none of their own follow.
 ///
-/// All of them are sound. But AES-256 comes with SHA-384, which no processor has instructions for, and the key schedule of
-/// a handshake is hashing above all: with AES-128 and SHA-256 first, as browsers have it, it is a quarter cheaper. 32-bit
-/// ARM has no instructions for AES either (ARM ARM, F5: the Cryptographic Extension is of ARMv8), and ChaCha20 needs none.
+/// All of them are sound. But AES-256 comes with SHA-384, for which common processors have no instructions as they have
+/// for SHA-256, and the key schedule of a handshake is hashing above all: it was a quarter of the instructions of a resumed
+/// connection. AES-128 first is what browsers have, too. 32-bit ARM mostly has no instructions for AES either, and ChaCha20
+/// needs none.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     let mut provider = rustls::crypto::ring::default_provider();
     let cost = |suite: &SupportedCipherSuite| {
