@@ -269,3 +269,15 @@ class Wrk(Peer):
 
 
 ALL = (Roundup, Library, Reqwest, Curl, Wget2, Aria2, Aiohttp, Hurl, Wrk)
+
+
+def prepared(target, script):
+    """The library's programs, built, and what the servers need, installed; ends the script where that cannot be."""
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        debian(SERVER)
+        library = Library(target)
+        library.install()
+    except Missing as missing:
+        sys.exit(f"{script}: {missing}")
+    return library

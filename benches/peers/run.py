@@ -33,13 +33,7 @@ def main():
     options = parse()
     if sys.platform != "linux" or os.cpu_count() < 2:
         sys.exit("run.py: the figures are those of Linux with two cores: processor time and cores are asked of it")
-    TARGET.mkdir(parents=True, exist_ok=True)
-    try:
-        contestants.debian(contestants.SERVER)
-        library = contestants.Library(TARGET)
-        library.install()
-    except contestants.Missing as missing:
-        sys.exit(f"run.py: {missing}")
+    library = contestants.prepared(TARGET, "run.py")
     taking_part, absent = assemble(options)
     cores = sorted(os.sched_getaffinity(0))
     # Files of clients and servers are in memory.

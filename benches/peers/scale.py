@@ -39,13 +39,7 @@ def main():
     parser.add_argument("--most", type=int, default=max(JOBS))
     parser.add_argument("--write", action="store_true", help="renew docs/benchmarks.md and its plots")
     options = parser.parse_args()
-    TARGET.mkdir(parents=True, exist_ok=True)
-    try:
-        contestants.debian(contestants.SERVER)
-        library = contestants.Library(TARGET)
-        library.install()
-    except contestants.Missing as missing:
-        sys.exit(f"scale.py: {missing}")
+    library = contestants.prepared(TARGET, "scale.py")
     cores = sorted(os.sched_getaffinity(0))
     library.known_version = library.version()
     options.scale = 1
