@@ -122,14 +122,21 @@ impl Core {
                 }
                 polls += 1;
             }
-            let mut burst = 0;
-            while burst < BURST && self.executor.try_tick() {
-                burst += 1;
-                if haste.is_some_and(|(began, time)| began.elapsed() >= time) {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
+            let burst = match haste {
+                None => (0..BURST).take_while(|_| self.executor.try_tick()).count(),
+                // The clock is asked after each poll, for a single one can take as long.
+                Some((began, time)) => {
+                    let mut burst = 0;
+                    while burst < BURST && self.executor.try_tick() {
+                        burst += 1;
+                        if began.elapsed() >= time {
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                    }
+                    burst
                 }
-            }
+            };
             polls += burst;
             if burst < BURST && self.fall_asleep() {
                 return Poll::Pending;
