@@ -31,8 +31,8 @@ struct Row {
     up_to: Option<usize>,
     /// How many connections the server does not notice to be closed: it never reads again.
     stalled: usize,
-    /// What may come of it too, where the client can be too slow to see the difference.
-    or: Option<(Kind, Phase)>,
+    /// What may come of it too, where the client can be too slow to see the difference: two classes at most.
+    or: [Option<(Kind, Phase)>; 2],
     /// Whether it is another address that an error is to name.
     elsewhere: bool,
 }
@@ -115,7 +115,7 @@ enum Content {
 }
 
 fn row(name: &'static str, ask: Ask, does: Does, comes: Comes) -> Row {
-    Row { name, ask, does, comes, kept: false, up_to: None, stalled: 0, or: None, elsewhere: false }
+    Row { name, ask, does, comes, kept: false, up_to: None, stalled: 0, or: [None; 2], elsewhere: false }
 }
 
 impl Row {
@@ -135,7 +135,7 @@ impl Row {
     }
 
     fn or(mut self, kind: Kind, phase: Phase) -> Row {
-        self.or = Some((kind, phase));
+        self.or = [Some((kind, phase)), self.or[0]];
         self
     }
 

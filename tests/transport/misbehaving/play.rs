@@ -265,7 +265,7 @@ impl Stage {
                 let line = error.one_line();
                 let named = row.elsewhere || line.contains(&self.address.to_string());
                 let class = error.phase().map(|phase| (error.kind(), phase));
-                let classified = class == Some((kind, phase)) || class.is_some() && class == row.or;
+                let classified = class == Some((kind, phase)) || class.is_some() && row.or.contains(&class);
                 classified && named && line.contains(cause)
             }
             _ => false,
