@@ -1,7 +1,7 @@
 //! The chunked transfer coding: RFC 9112, section 7.1. Framing is taken strictly, for two readings of it are how
 //! responses are smuggled: line ends are CR LF, sizes are hexadecimal digits and nothing else.
 
-use super::{BodyEvent, HeadLimits, TOKEN, is_control};
+use super::{BodyEvent, HeadLimits, in_token, is_control};
 use crate::error::{Error, Kind, Phase, Result};
 
 /// Digits of a chunk size, so many as a `u64` has.
@@ -157,7 +157,7 @@ impl Chunked {
             (At::TrailerStart, b'\r') => Ok(At::LastLf),
             // A folded line goes on with the value before it.
             (At::TrailerStart, b' ' | b'\t') if self.trailer_fields > 0 => Ok(At::TrailerValue),
-            (At::TrailerStart, _) if TOKEN[usize::from(byte)] => {
+            (At::TrailerStart, _) if in_token(byte) => {
                 self.trailer_fields += 1;
                 if self.trailer_fields > self.limits.max_fields {
                     return Err(self.too_large(self.limits.max_fields, "fields"));
@@ -166,7 +166,7 @@ impl Chunked {
             }
             (At::TrailerStart, _) => Err(unexpected("a trailer starts with", byte, "a field name or CR LF")),
             (At::TrailerName, b':') => Ok(At::TrailerValue),
-            (At::TrailerName, _) if TOKEN[usize::from(byte)] => Ok(At::TrailerName),
+            (At::TrailerName, _) if in_token(byte) => Ok(At::TrailerName),
             (At::TrailerName, _) => Err(unexpected("the name of a trailer is followed by", byte, "a colon")),
             (At::TrailerValue, b'\r') => Ok(At::TrailerLf),
             (At::TrailerValue, _) if !is_control(byte) => Ok(At::TrailerValue),

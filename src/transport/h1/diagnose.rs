@@ -2,7 +2,7 @@
 //!
 //! Values are never shown: they may be secret.
 
-use super::{TOKEN, is_control};
+use super::{in_token, is_control};
 use crate::error::{Error, Kind, Phase, Result};
 
 /// Bytes that tell one foreign protocol from another. With fewer the verdict waits, so that it does not depend on how
@@ -113,7 +113,7 @@ fn field_line(line: &[u8]) -> Option<String> {
     if matches!(content.first(), Some(b' ' | b'\t')) {
         return value_fault(content);
     }
-    let name = content.iter().take_while(|b| TOKEN[usize::from(**b)]).count();
+    let name = content.iter().take_while(|b| in_token(**b)).count();
     let after = format!("after \"{}\"", shown(&content[..name]));
     match content.get(name) {
         None if name == 0 => None,

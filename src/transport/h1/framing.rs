@@ -2,6 +2,7 @@
 
 use super::diagnose::shown;
 use super::head::{Head, Version};
+use super::is_word;
 use crate::error::{Error, Kind, Phase, Result};
 
 /// How the end of the content is found.
@@ -98,11 +99,11 @@ impl Signals {
         };
         // The length sorts out nearly all fields before a byte is looked at.
         for (name, value) in head.fields_of_length(|length| matches!(length, 10 | 14 | 17)) {
-            if name.eq_ignore_ascii_case(b"connection") {
+            if is_word(name, b"Connection") {
                 signals.connection(value);
-            } else if name.eq_ignore_ascii_case(b"content-length") {
+            } else if is_word(name, b"Content-Length") {
                 signals.content_length(value);
-            } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            } else if is_word(name, b"Transfer-Encoding") {
                 signals.transfer_encoding(value);
             }
         }
@@ -111,7 +112,7 @@ impl Signals {
     }
 
     fn connection(&mut self, value: &[u8]) {
-        if value.eq_ignore_ascii_case(b"keep-alive") {
+        if is_word(value, b"keep-alive") {
             self.keep_alive = true;
             return;
         }

@@ -15,12 +15,14 @@ pub enum Version {
 
 /// The head of a final response: status, reason and fields as the server sent them.
 ///
-/// It holds the head's bytes and a list of offsets: two allocations, whatever the number of fields. Folded field lines
-/// are joined by a space (RFC 9112, section 5.2); nothing else is changed.
+/// It holds the head's bytes and a list of offsets in one allocation, whatever the number of fields. Folded field lines are
+/// joined by a space (RFC 9112, section 5.2); nothing else is changed.
 #[derive(Clone)]
 pub struct Head {
-    raw: Box<[u8]>,
-    spans: Box<[Span]>,
+    /// The bytes of the head, and behind them a [`Span`] for each field.
+    bytes: Box<[u8]>,
+    /// How many of them are the head.
+    length: u32,
     reason: (u32, u32),
     status: u16,
     version: Version,
@@ -36,6 +38,25 @@ struct Span {
     value_end: u32,
 }
 
+impl Span {
+    const SIZE: usize = 16;
+
+    fn to_bytes(self) -> [u8; Span::SIZE] {
+        let numbers = [self.name, self.name_end, self.value, self.value_end];
+        let mut bytes = [0; Span::SIZE];
+        for (place, number) in bytes.chunks_exact_mut(4).zip(numbers) {
+            place.copy_from_slice(&number.to_ne_bytes());
+        }
+        bytes
+    }
+
+    /// From [`Span::SIZE`] bytes.
+    fn from_bytes(bytes: &[u8]) -> Span {
+        let number = |n: usize| bytes[4 * n..].first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+        Span { name: number(0), name_end: number(1), value: number(2), value_end: number(3) }
+    }
+}
+
 impl Head {
     /// Copies a head out of `bytes`, of which httparse made `fields`. `folded` where a value can hold line ends.
     pub(super) fn copy(
@@ -46,18 +67,23 @@ impl Head {
         folded: bool,
     ) -> Head {
         let start = bytes.as_ptr().addr();
-        let mut spans: Vec<Span> = Vec::with_capacity(fields.len());
-        spans.extend(fields.iter().map(|field| {
+        let length = bytes.len();
+        let mut all: Vec<u8> = Vec::with_capacity(length + fields.len() * Span::SIZE);
+        all.extend_from_slice(bytes);
+        for field in fields {
             let name = (field.name.as_ptr().addr() - start) as u32;
             let value = (field.value.as_ptr().addr() - start) as u32;
-            Span { name, name_end: name + field.name.len() as u32, value, value_end: value + field.value.len() as u32 }
-        }));
-        let mut raw: Box<[u8]> = bytes.into();
-        if folded {
-            spans.iter_mut().for_each(|span| unfold(&mut raw, span));
+            let (name_end, value_end) = (name + field.name.len() as u32, value + field.value.len() as u32);
+            let mut span = Span { name, name_end, value, value_end };
+            if folded {
+                unfold(&mut all[..length], &mut span);
+            }
+            all.extend_from_slice(&span.to_bytes());
         }
-        let reason = reason(&raw);
-        Head { raw, spans: spans.into_boxed_slice(), reason, status, version, keep_alive: false }
+        let reason = reason(bytes);
+        // A head is bounded far below 4 GiB.
+        let (bytes, length) = (all.into_boxed_slice(), length as u32);
+        Head { bytes, length, reason, status, version, keep_alive: false }
     }
 
     pub(super) fn set_keep_alive(&mut self, keep_alive: bool) {
@@ -81,7 +107,7 @@ impl Head {
 
     /// All fields in the order and spelling in which they came. Values can hold any bytes but control characters.
     pub fn fields(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
-        self.spans.iter().map(|span| {
+        self.spans().map(|span| {
             // Names are tokens, so this cannot fail.
             let name = std::str::from_utf8(self.slice(span.name, span.name_end)).unwrap_or_default();
             (name, self.slice(span.value, span.value_end))
@@ -116,12 +142,16 @@ impl Head {
         &self,
         such: impl Fn(usize) -> bool,
     ) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let found = self.spans.iter().filter(move |span| such((span.name_end - span.name) as usize));
+        let found = self.spans().filter(move |span| such((span.name_end - span.name) as usize));
         found.map(|span| (self.slice(span.name, span.name_end), self.slice(span.value, span.value_end)))
     }
 
+    fn spans(&self) -> impl ExactSizeIterator<Item = Span> {
+        self.bytes[self.length as usize..].chunks_exact(Span::SIZE).map(Span::from_bytes)
+    }
+
     fn slice(&self, start: u32, end: u32) -> &[u8] {
-        &self.raw[start as usize..end as usize]
+        &self.bytes[start as usize..end as usize]
     }
 }
 

@@ -120,13 +120,33 @@ impl Default for HeadLimits {
 
 /// Whether all bytes may stand in a name or a method: `token` of RFC 9110, section 5.6.2.
 fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| TOKEN[usize::from(*byte)])
+    !bytes.is_empty() && all_are(bytes, IN_TOKEN)
+}
+
+/// Whether a byte may stand in one.
+fn in_token(byte: u8) -> bool {
+    CLASSES[usize::from(byte)] & IN_TOKEN != 0
 }
 
 /// Whether all bytes may stand in a field value: RFC 9110, section 5.5, with all bytes above 127.
 fn is_value(bytes: &[u8]) -> bool {
-    // To go on after the first bad byte lets the compiler take many bytes at once, and there is mostly none.
-    !bytes.iter().fold(false, |bad, byte| bad | is_control(*byte))
+    all_are(bytes, IN_VALUE)
+}
+
+/// Whether it is this word in whatever case. The usual spelling is compared first, as a whole.
+fn is_word<const N: usize>(bytes: &[u8], usual: &[u8; N]) -> bool {
+    bytes == usual || bytes.eq_ignore_ascii_case(usual)
+}
+
+/// To go on after the first bad byte takes no decision at each, and there is mostly no bad one.
+fn all_are(bytes: &[u8], class: u8) -> bool {
+    let of = |byte: &u8| CLASSES[usize::from(*byte)];
+    let fours = bytes.chunks_exact(4);
+    let rest = fours.remainder().iter().fold(class, |all, byte| all & of(byte));
+    fours.fold(rest, |all, four| match four {
+        [a, b, c, d] => all & of(a) & of(b) & of(c) & of(d),
+        _ => all,
+    }) != 0
 }
 
 /// A control character other than the tab.
@@ -134,15 +154,25 @@ const fn is_control(byte: u8) -> bool {
     (byte < b' ' && byte != b'\t') || byte == 0x7f
 }
 
-/// A table, for names are checked byte by byte in every request.
-static TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric()
+/// What a byte can be a part of.
+const IN_TOKEN: u8 = 1;
+const IN_VALUE: u8 = 2;
+/// A visible character of ASCII.
+const IN_TARGET: u8 = 4;
+
+/// A table, for names and values are checked byte by byte in every request.
+static CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut number = 0;
+    while number < table.len() {
+        let byte = number as u8;
+        let token = byte.is_ascii_alphanumeric()
             || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.')
             || matches!(byte, b'^' | b'_' | b'`' | b'|' | b'~');
-        byte += 1;
+        table[number] = (token as u8 * IN_TOKEN)
+            | (!is_control(byte) as u8 * IN_VALUE)
+            | (byte.is_ascii_graphic() as u8 * IN_TARGET);
+        number += 1;
     }
     table
 };

@@ -1,7 +1,7 @@
 //! Encoding of requests: RFC 9112, sections 3, 6 and 7.1.
 
 use super::diagnose::shown;
-use super::{is_token, is_value};
+use super::{IN_TARGET, all_are, is_token, is_value, is_word};
 use crate::error::{Error, Kind, Phase, Result};
 
 /// What follows the head of a request, and so which field frames it.
@@ -76,20 +76,16 @@ fn request_line(out: &mut Vec<u8>, method: &str, target: &str) -> Result<()> {
     if target.is_empty() {
         return Err(refuse("the request target is empty, at least / is needed".to_owned()));
     }
-    if let Some(byte) = first_not_graphic(target.as_bytes()) {
+    if !all_are(target.as_bytes(), IN_TARGET) {
+        let byte = target.bytes().find(|byte| !byte.is_ascii_graphic()).unwrap_or_default();
         return Err(refuse(format!("the request target holds the byte {byte:#04x}, which has to be percent-encoded")));
     }
+    out.reserve(method.len() + target.len() + 12);
     out.extend_from_slice(method.as_bytes());
     out.push(b' ');
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     Ok(())
-}
-
-/// The first byte that is no visible ASCII character. To look at all of them first lets the compiler take many at once.
-fn first_not_graphic(bytes: &[u8]) -> Option<u8> {
-    let good = bytes.iter().fold(true, |good, byte| good & byte.is_ascii_graphic());
-    if good { None } else { bytes.iter().copied().find(|byte| !byte.is_ascii_graphic()) }
 }
 
 fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<()> {
@@ -100,7 +96,9 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<()> {
     if !is_value(value) {
         return Err(refuse(format!("the value of the field {name} holds a control character, text is right")));
     }
-    if name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding") {
+    let own = matches!(name.len(), 14 | 17)
+        && (is_word(name.as_bytes(), b"Content-Length") || is_word(name.as_bytes(), b"Transfer-Encoding"));
+    if own {
         return Ok(());
     }
     out.reserve(name.len() + value.len() + 4);
