@@ -1,4 +1,4 @@
-//! Redirects, followed by a surf middleware that sends each request once.
+//! Redirects, followed by a surf middleware that sends each request once, and in the same way for the fetcher.
 
 use std::time::Duration;
 
@@ -12,7 +12,13 @@ use surf::{Body, Client, Request, Response};
 use crate::error::{Error, Kind, Phase};
 use crate::event_loop::timeout;
 use crate::origin::{Origin, without_password};
-use crate::transport::{RequestOptions, Spent, WireHead, into_surf, is_redirect};
+use crate::transport::{RequestOptions, WireHead, into_surf, is_redirect};
+
+#[cfg(feature = "fetcher")]
+mod direct;
+
+#[cfg(feature = "fetcher")]
+pub(crate) use self::direct::{First, fetch};
 
 /// How many redirects are followed unless the request says otherwise.
 const FOLLOW: u32 = 10;
@@ -64,71 +70,96 @@ pub struct Redirected(pub Vec<Url>);
 #[async_trait]
 impl Middleware for Redirect {
     async fn handle(&self, mut request: Request, client: Client, next: Next<'_>) -> surf::Result<Response> {
-        let own = request.ext::<RequestOptions>().and_then(|options| options.own);
-        let follow = own.or_else(|| request.ext::<Follow>().map(|follow| follow.0)).unwrap_or(self.follow);
+        let follow = request.ext::<Follow>().map_or(self.follow, |follow| follow.0);
         if follow == 0 {
             return next.run(request, client).await;
         }
         let mut content = Content::take(&mut request).await?;
-        // Empty until there is a redirect.
-        let mut chain: Vec<Url> = Vec::new();
-        // From where on the chain was asked for with the present method: a POST that leads to a GET of the same URL is no
-        // circle.
-        let mut same_method_from = 0;
+        let mut trail = Trail::new(follow);
         loop {
-            // Few requests are redirected. The transport gives those back whose sender asks for it; of others there must
-            // be a copy.
-            let (mut hop, kept) = if own.is_some() { (request, None) } else { (copy(&request), Some(request)) };
+            let mut hop = copy(&request);
             content.put_into(&mut hop);
-            let mut response = next.run(hop, client.clone()).await?;
+            let response = next.run(hop, client.clone()).await?;
             let Some((status, location)) = redirection(&response) else {
-                return Ok(finished(response, chain));
+                return Ok(finished(response, trail.urls));
             };
-            match kept.or_else(|| spent(&mut response)) {
-                Some(back) => request = back,
-                None => return Ok(finished(response, chain)),
-            }
-            if chain.is_empty() {
-                chain.push(request.url().clone());
-            }
-            let changes_method = becomes_get(status, request.method());
-            if changes_method {
-                same_method_from = chain.len();
-            }
-            let target = check(request.url(), &location, &chain, same_method_from, follow).map_err(into_surf)?;
-            if changes_method {
+            let step = trail.step(request.url(), request.method().as_ref(), status, &location).map_err(into_surf)?;
+            if step.becomes_get {
                 content = Content::None;
                 let head: &mut surf::http::Request = request.as_mut();
                 head.set_method(Method::Get);
-                for name in [headers::CONTENT_TYPE, headers::CONTENT_ENCODING, headers::CONTENT_LENGTH] {
+                for name in OF_CONTENT {
                     head.remove_header(name);
                 }
             } else if matches!(content, Content::Sent) {
+                let target = without_password(trail.urls.last().map_or("", Url::as_str));
                 let text =
                     format!("the redirect to {target} asks for the content again, which was streamed and is gone");
                 return Err(into_surf(Error::new(Kind::Redirect, text).in_phase(Phase::Head)));
             }
-            if !same_origin(request.url(), &target) {
+            if step.leaves_origin {
                 for name in NOT_ACROSS_ORIGINS {
                     request.remove_header(name);
                 }
                 let head: &mut surf::http::Request = request.as_mut();
                 if let Some(options) = head.ext_mut().get_mut::<RequestOptions>() {
-                    options
-                        .fields
-                        .retain(|f| !NOT_ACROSS_ORIGINS.iter().any(|name| f.name().eq_ignore_ascii_case(name)));
+                    options.fields.retain(|field| !is_one_of(field.name(), &NOT_ACROSS_ORIGINS));
                 }
             }
             // In a box, for it is large, and few requests are redirected.
             Box::pin(drain(response)).await;
-            *AsMut::<surf::http::Request>::as_mut(&mut request).url_mut() = target.clone();
-            chain.push(target);
+            if let Some(target) = trail.urls.last() {
+                *AsMut::<surf::http::Request>::as_mut(&mut request).url_mut() = target.clone();
+            }
         }
+    }
+}
+
+/// The way that redirects have led.
+struct Trail {
+    /// From the first that was asked; empty until there is a redirect.
+    urls: Vec<Url>,
+    /// From where on they were asked for with the present method: a POST that leads to a GET of the same URL is no circle.
+    same_method_from: usize,
+    follow: u32,
+}
+
+/// What has to change for the next request, beside its URL.
+struct Step {
+    becomes_get: bool,
+    leaves_origin: bool,
+}
+
+impl Trail {
+    fn new(follow: u32) -> Trail {
+        Trail { urls: Vec::new(), same_method_from: 0, follow }
+    }
+
+    /// Where the redirect leads, if it may be followed, is then the last of the URLs.
+    fn step(&mut self, from: &Url, method: &str, status: u16, location: &str) -> Result<Step, Error> {
+        if self.urls.is_empty() {
+            self.urls.push(from.clone());
+        }
+        let becomes_get = becomes_get(status, method);
+        if becomes_get {
+            self.same_method_from = self.urls.len();
+        }
+        let target = check(from, location, &self.urls, self.same_method_from, self.follow)?;
+        let leaves_origin = !same_origin(from, &target);
+        self.urls.push(target);
+        Ok(Step { becomes_get, leaves_origin })
     }
 }
 
 /// Credentials, and the name that was given to the first host.
 const NOT_ACROSS_ORIGINS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "host"];
+
+/// What speaks of content, of which a GET has none.
+const OF_CONTENT: [&str; 3] = ["content-type", "content-encoding", "content-length"];
+
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
 
 /// The content of the request that is redirected.
 enum Content {
@@ -183,21 +214,9 @@ fn copy(request: &Request) -> Request {
     copy
 }
 
-/// The request that was answered with this redirect, where the transport gives it back.
-fn spent(response: &mut Response) -> Option<Request> {
-    let response: &mut surf::http::Response = response.as_mut();
-    let Spent { mut request, options } = *response.ext_mut().get_mut::<WireHead>()?.take_spent()?;
-    request.ext_mut().insert(options);
-    Some(request.into())
-}
-
 /// Reads the content of a redirect, only to free the connection: what is long, slow or broken is dropped with it.
 async fn drain(mut response: Response) {
-    let own = AsMut::<surf::http::Response>::as_mut(&mut response).ext_mut().get_mut::<WireHead>();
-    match own.and_then(WireHead::take_content) {
-        Some(content) => drain_content(content).await,
-        None => drain_content(response.take_body()).await,
-    }
+    drain_content(response.take_body()).await;
 }
 
 async fn drain_content(content: impl AsyncRead + Unpin) {
@@ -224,10 +243,10 @@ fn redirection(response: &Response) -> Option<(u16, String)> {
     Some((status, location))
 }
 
-fn becomes_get(status: u16, method: Method) -> bool {
+fn becomes_get(status: u16, method: &str) -> bool {
     match status {
-        301 | 302 => method == Method::Post,
-        303 => method != Method::Get && method != Method::Head,
+        301 | 302 => method == "POST",
+        303 => !matches!(method, "GET" | "HEAD"),
         _ => false,
     }
 }
@@ -343,12 +362,12 @@ mod tests {
     #[test]
     fn methods() {
         for (status, method, get) in [
-            (301, Method::Post, true),
-            (302, Method::Put, false),
-            (303, Method::Put, true),
-            (303, Method::Head, false),
-            (307, Method::Post, false),
-            (308, Method::Post, false),
+            (301, "POST", true),
+            (302, "PUT", false),
+            (303, "PUT", true),
+            (303, "HEAD", false),
+            (307, "POST", false),
+            (308, "POST", false),
         ] {
             assert_eq!(becomes_get(status, method), get, "{status} {method}");
         }

@@ -1,5 +1,6 @@
 //! The fetcher against servers that count what it does.
 
+mod alike;
 mod clients;
 mod content;
 mod embedded;

@@ -6,18 +6,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_lite::{AsyncBufRead, AsyncBufReadExt};
 use serde_json::{Map, Value};
+use surf::http::Url;
 use surf::http::headers::HeaderValue;
 
 use super::advice;
 use super::sink::Sink;
 use crate::error::{Error, Kind, Phase, Result};
 use crate::event_loop;
-use crate::job::{Job, Method, Settings};
+use crate::job::{Field, Job, Method, Settings};
 use crate::origin::without_password;
 use crate::outcome::whole_ms;
-use crate::redirect::{Follow, Redirected};
-use crate::transport::{RequestOptions, Trace, WireHead, body_error};
-use crate::units::{DisplayDuration, DisplaySize};
+use crate::redirect::{self, First, Follow, Redirected};
+use crate::transport::{RequestOptions, Trace, Transport, Way, WireHead, body_error, timed_out};
+use crate::units::DisplaySize;
 
 /// What a bring-your-own client is given beyond the attempt's own limit before it is cut off: roundup's transport keeps
 /// the limit itself and names the phase.
@@ -56,10 +57,11 @@ pub(super) struct Ended {
 
 /// What attempts are sent through.
 #[derive(Clone, Debug)]
-pub(super) struct Client {
-    pub(super) surf: surf::Client,
-    /// Whether it is the fetcher's own, with a transport that hands over heads and contents as they come.
-    pub(super) own: bool,
+pub(super) enum Client {
+    /// The fetcher's own, with nothing between.
+    Own(Transport),
+    /// A client that was brought along, with whatever middleware it has.
+    Surf(surf::Client),
 }
 
 /// Makes one attempt. `keep` says whether anybody wants the content in memory.
@@ -67,21 +69,40 @@ pub(super) async fn attempt(client: &Client, job: &Job, keep: bool, trace: &Arc<
     let settings = job.settings();
     let started = Instant::now();
     let mut received = Received::default();
-    let work = fetch(client, job, keep, started, trace, &mut received);
-    let error = match event_loop::timeout(settings.timeout.saturating_add(GRACE), work).await {
-        Ok(result) => result.err(),
-        Err(_) => {
-            let phase = trace.progress().phase;
-            let text = format!("timed out after {} while {}", DisplayDuration(settings.timeout), phase.doing());
-            Some(Error::new(Kind::Timeout, text).in_phase(phase))
+    let ended = match client {
+        Client::Own(transport) => {
+            let work = send(transport, job, keep, trace, &mut received);
+            event_loop::timeout(settings.timeout, work).await
+        }
+        // In a box, so that those who need none of it have no room for it.
+        Client::Surf(client) => {
+            let work = Box::pin(send_by_surf(client, job, keep, started, trace, &mut received));
+            event_loop::timeout(settings.timeout.saturating_add(GRACE), work).await
         }
     };
+    let error = ended.unwrap_or_else(|_| Err(timed_out(settings.timeout, trace))).err();
     let error = error.or_else(|| too_slow(settings, started.elapsed()));
     Ended { received, error }
 }
 
-async fn fetch(
-    client: &Client,
+async fn send(transport: &Transport, job: &Job, keep: bool, trace: &Arc<Trace>, received: &mut Received) -> Result<()> {
+    let settings = job.settings();
+    let way = Way { raw: settings.raw, connect_timeout: Some(settings.connect_timeout) };
+    let mut fields: Vec<(&str, &[u8])> = settings.headers.iter().map(|field| (field.name(), field.value())).collect();
+    if is_form(settings) {
+        fields.push(("Content-Type", FORM.as_bytes()));
+    }
+    let content = settings.data.as_deref();
+    let first = First { method: settings.method.as_str(), url: job.url(), fields, content };
+    let (response, chain) = redirect::fetch(transport, first, way, settings.follow, trace).await?;
+    let good = received.note(&Head::Wire(&response.head), &chain, settings);
+    let status = response.head.status();
+    read(response.content, good, response.length, job, keep, received).await?;
+    judge(settings, status, good, received)
+}
+
+async fn send_by_surf(
+    client: &surf::Client,
     job: &Job,
     keep: bool,
     started: Instant,
@@ -89,22 +110,13 @@ async fn fetch(
     received: &mut Received,
 ) -> Result<()> {
     let settings = job.settings();
-    let response = client.surf.send(request(client, job, started, trace)).await.map_err(from_surf)?;
+    let response = client.send(request(job, started, trace)).await.map_err(from_surf)?;
     let mut response: surf::http::Response = response.into();
     let wire = response.ext_mut().remove::<WireHead>();
-    let head = wire.as_ref().map_or(Head::Surf(&response), Head::Wire);
+    let head = wire.as_ref().map_or(Head::Surf(&response), |wire| Head::Wire(wire.head()));
+    let chain = response.ext().get::<Redirected>().map_or(&[][..], |Redirected(chain)| chain);
     let status = head.status();
-    received.status = Some(status);
-    received.content_type = head.text("content-type");
-    let now = SystemTime::now();
-    received.retry_after =
-        head.field("retry-after").and_then(|value| advice::retry_after(value, head.field("date"), now));
-    if received.retry_after.is_none() {
-        received.rate_limited = advice::rate_limit(|name| head.field(name), now);
-    }
-    if let Some(Redirected(chain)) = response.ext().get::<Redirected>() {
-        received.final_url = chain.last().map(|url| without_password(url.as_str()).into());
-    }
+    let good = received.note(&head, chain, settings);
     if trace.progress().head_at.is_none() {
         // Another client's backend does not note it.
         trace.update(|progress| {
@@ -113,34 +125,50 @@ async fn fetch(
         });
     }
     trace.enter(Phase::Body);
-    let good = settings.good_statuses().contains(status);
-    let length = match &head {
-        Head::Wire(wire) => wire.content_length(),
-        Head::Surf(response) => response.len().map(|length| length as u64),
+    let length = match &wire {
+        Some(wire) => wire.content_length(),
+        None => response.len().map(|length| length as u64),
     };
-    match wire.and_then(|mut wire| wire.take_content()) {
-        Some(content) => read(content, good, length, job, keep, received).await?,
-        // In a box, so that those who need none of it have no room for it.
-        None => Box::pin(read(response.take_body(), good, length, job, keep, received)).await?,
-    }
+    read(response.take_body(), good, length, job, keep, received).await?;
     judge(settings, status, good, received)
 }
 
-fn request(client: &Client, job: &Job, started: Instant, trace: &Arc<Trace>) -> surf::Request {
+impl Received {
+    /// Notes what a head says; whether its status is good.
+    fn note(&mut self, head: &Head<'_>, chain: &[Url], settings: &Settings) -> bool {
+        let status = head.status();
+        self.status = Some(status);
+        self.content_type = head.text("content-type");
+        let now = SystemTime::now();
+        self.retry_after =
+            head.field("retry-after").and_then(|value| advice::retry_after(value, head.field("date"), now));
+        if self.retry_after.is_none() {
+            self.rate_limited = advice::rate_limit(|name| head.field(name), now);
+        }
+        self.final_url = chain.last().map(|url| without_password(url.as_str()).into());
+        settings.good_statuses().contains(status)
+    }
+}
+
+/// What content is where nobody says what it is: as curl does.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Whether there is content of which nobody says what it is.
+fn is_form(settings: &Settings) -> bool {
+    let is_type = |field: &Field| field.name().eq_ignore_ascii_case("content-type");
+    settings.data.is_some() && !settings.headers.iter().any(is_type)
+}
+
+fn request(job: &Job, started: Instant, trace: &Arc<Trace>) -> surf::Request {
     let settings = job.settings();
     // Every method a job can have is one that surf knows.
-    let method = match settings.method.as_str() {
-        "GET" => surf::http::Method::Get,
-        other => other.parse().unwrap_or(surf::http::Method::Get),
-    };
+    let method = settings.method.as_str().parse().unwrap_or(surf::http::Method::Get);
     let mut request = surf::Request::new(method, job.url().clone());
     if let Some(data) = &settings.data {
         request.set_body(data.to_vec());
-        let typed = settings.headers.iter().any(|field| field.name().eq_ignore_ascii_case("content-type"));
-        if !typed {
-            // As curl does: a body that was given without a type is a form.
-            request.insert_header("content-type", "application/x-www-form-urlencoded");
-        }
+    }
+    if is_form(settings) {
+        request.insert_header("content-type", FORM);
     }
     let mut options = RequestOptions::default();
     let mut set_before: Vec<&str> = Vec::new();
@@ -164,33 +192,29 @@ fn request(client: &Client, job: &Job, started: Instant, trace: &Arc<Trace>) -> 
     options.connect_timeout = Some(settings.connect_timeout.min(settings.timeout));
     options.trace = Some(trace.clone());
     options.raw = settings.raw;
-    if client.own {
-        options.own = Some(settings.follow);
-    } else {
-        options.raw_head = true;
-        request.set_ext(Follow(settings.follow));
-    }
+    options.raw_head = true;
+    request.set_ext(Follow(settings.follow));
     request.set_ext(options);
     request
 }
 
 /// The head of a response, from roundup's transport or from another backend.
 enum Head<'a> {
-    Wire(&'a WireHead),
+    Wire(&'a crate::transport::Head),
     Surf(&'a surf::http::Response),
 }
 
 impl<'a> Head<'a> {
     fn status(&self) -> u16 {
         match self {
-            Head::Wire(wire) => wire.head().status(),
+            Head::Wire(head) => head.status(),
             Head::Surf(response) => response.status() as u16,
         }
     }
 
     fn field(&self, name: &str) -> Option<&'a [u8]> {
         match self {
-            Head::Wire(wire) => wire.head().get(name),
+            Head::Wire(head) => head.get(name),
             Head::Surf(response) => response.header(name).map(|values| values.last().as_str().as_bytes()),
         }
     }

@@ -19,7 +19,6 @@ use self::attempt::Client;
 use crate::event_loop::EventLoop;
 use crate::job::Job;
 use crate::limits::Limits;
-use crate::redirect::Redirect;
 use crate::transport::Transport;
 
 mod advice;
@@ -65,18 +64,20 @@ impl Fetcher {
         Fetcher::with_transport(Transport::new())
     }
 
-    /// A fetcher that sends through this transport, and follows redirects as [`Redirect`] does.
+    /// A fetcher that sends through this transport, and follows redirects as [`Redirect`](crate::Redirect) does.
     pub fn with_transport(transport: Transport) -> Fetcher {
-        let mut fetcher = Fetcher::with_client(surf::Client::with_http_client(transport).with(Redirect::default()));
-        fetcher.client.own = true;
-        fetcher
+        Fetcher::through(Client::Own(transport))
     }
 
     /// A fetcher that sends through this client, with whatever middleware it has. Redirects are followed only where the
     /// client does it; limits of time hold whatever the client.
     pub fn with_client(client: surf::Client) -> Fetcher {
+        Fetcher::through(Client::Surf(client))
+    }
+
+    fn through(client: Client) -> Fetcher {
         Fetcher {
-            client: Client { surf: client, own: false },
+            client,
             limits: Limits::default(),
             deadline: None,
             fail_fast: false,

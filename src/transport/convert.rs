@@ -11,7 +11,7 @@ use super::deadline::Deadline;
 use super::exchange::Answer;
 use super::h1::{self, Framing, Head};
 use super::trace::Trace;
-use super::{Route, Shared, Spent};
+use super::{Route, Shared};
 use crate::error::{Error, Kind};
 
 /// The head of a response as it came: in the `ext` of every response of a [`Transport`](super::Transport).
@@ -22,9 +22,6 @@ pub struct WireHead {
     head: Head,
     decoded: bool,
     length: Option<u64>,
-    /// For the fetcher, which has no use for the boxes that http-types keeps contents in.
-    content: Option<Content>,
-    spent: Option<Box<Spent>>,
 }
 
 impl WireHead {
@@ -40,16 +37,6 @@ impl WireHead {
         self.length
     }
 
-    /// The content, for the request that asked to have it here.
-    pub(crate) fn take_content(&mut self) -> Option<Content> {
-        self.content.take()
-    }
-
-    /// The request, where this is a redirect and the sender asked to have it back.
-    pub(crate) fn take_spent(&mut self) -> Option<Box<Spent>> {
-        self.spent.take()
-    }
-
     /// Whether the content's coding is undone while it is read: Content-Length and Content-Encoding speak of other bytes.
     pub fn decoded(&self) -> bool {
         self.decoded
@@ -60,14 +47,15 @@ impl WireHead {
 /// no server may ask for more than this.
 const MAX_RESERVED: u64 = 1 << 20;
 
-/// A response before it is put into the types of http-types.
-pub(super) struct Received {
-    head: Head,
+/// A response in plain types.
+pub(crate) struct Received {
+    pub(crate) head: Head,
     peer: Option<SocketAddr>,
     framing: Framing,
-    length: Option<u64>,
+    /// As [`WireHead::content_length`].
+    pub(crate) length: Option<u64>,
     decoded: bool,
-    content: Content,
+    pub(crate) content: Content,
 }
 
 impl Received {
@@ -98,14 +86,6 @@ impl Received {
         Received { head, peer, framing, length, decoded: coding.is_some(), content }
     }
 
-    /// For the fetcher: all of it is in the `ext`.
-    pub(super) fn into_own_response(self, spent: Option<Box<Spent>>) -> Response {
-        let Received { head, length, decoded, content, .. } = self;
-        let mut response = Response::new(nearest_status(head.status()));
-        response.ext_mut().insert(WireHead { head, decoded, length, content: Some(content), spent });
-        response
-    }
-
     pub(super) fn into_response(self, raw_head: bool) -> Response {
         let Received { head, peer, framing, length, decoded, content } = self;
         let mut response = Response::new(nearest_status(head.status()));
@@ -128,7 +108,7 @@ impl Received {
         if !typed {
             response.remove_header(headers::CONTENT_TYPE);
         }
-        response.ext_mut().insert(WireHead { head, decoded, length, content: None, spent: None });
+        response.ext_mut().insert(WireHead { head, decoded, length });
         response
     }
 }
@@ -136,48 +116,46 @@ impl Received {
 /// Says whether Content-Type was among them.
 fn copy_fields(head: &Head, decoded: bool, response: &mut Response) -> bool {
     let mut typed = false;
+    // The lengths of the names so far, a bit each: where no other was so long, none was the same.
+    let mut lengths = 0_u64;
     for (name, value) in head.fields_of_length(|_| true) {
-        let is = |other: &HeaderName| name.eq_ignore_ascii_case(other.as_str().as_bytes());
-        if decoded && (is(&headers::CONTENT_LENGTH) || is(&headers::CONTENT_ENCODING)) {
+        let bit = 1 << name.len().min(63);
+        let maybe_again = lengths & bit != 0;
+        lengths |= bit;
+        // As bytes: the conversion from text panics where it is not ASCII.
+        let (Ok(name), Ok(value)) = (header_name(name), HeaderValue::from_bytes(value.to_vec())) else { continue };
+        if decoded && (name == headers::CONTENT_LENGTH || name == headers::CONTENT_ENCODING) {
             // It speaks of other bytes.
             continue;
         }
-        // As bytes: the conversion from text panics where it is not ASCII.
-        let (Ok(known), Ok(value)) = (header_name(name), HeaderValue::from_bytes(value.to_vec())) else { continue };
-        typed |= is(&headers::CONTENT_TYPE);
-        // To look for the name first, as `append_header` does, costs as much as to insert it.
-        let again = head.fields_of_length(|length| length == name.len()).filter(|(n, _)| n.eq_ignore_ascii_case(name));
-        if again.count() == 1 {
-            response.insert_header(known, value);
+        typed |= name == headers::CONTENT_TYPE;
+        if maybe_again {
+            response.append_header(name, value);
         } else {
-            response.append_header(known, value);
+            // To look for the name first, as `append_header` does, costs as much as to insert it.
+            response.insert_header(name, value);
         }
     }
     typed
 }
 
-/// The names that most responses have, which need not be made anew.
-const KNOWN: [&HeaderName; 16] = [
-    &headers::CONTENT_TYPE,
-    &headers::CONTENT_LENGTH,
-    &headers::DATE,
-    &headers::SERVER,
-    &headers::CONNECTION,
-    &headers::CACHE_CONTROL,
-    &headers::ETAG,
-    &headers::LAST_MODIFIED,
-    &headers::ACCEPT_RANGES,
-    &headers::VARY,
-    &headers::EXPIRES,
-    &headers::TRANSFER_ENCODING,
-    &headers::CONTENT_ENCODING,
-    &headers::SET_COOKIE,
-    &headers::LOCATION,
-    &headers::AGE,
-];
-
+/// The names that most responses have, which need not be made anew; the length sorts out nearly all of them.
 fn header_name(name: &[u8]) -> http_types::Result<HeaderName> {
-    match KNOWN.iter().find(|known| name.eq_ignore_ascii_case(known.as_str().as_bytes())) {
+    let known: &[&HeaderName] = match name.len() {
+        3 => &[&headers::AGE],
+        4 => &[&headers::DATE, &headers::ETAG, &headers::VARY],
+        6 => &[&headers::SERVER],
+        7 => &[&headers::EXPIRES],
+        8 => &[&headers::LOCATION],
+        10 => &[&headers::CONNECTION, &headers::SET_COOKIE],
+        12 => &[&headers::CONTENT_TYPE],
+        13 => &[&headers::LAST_MODIFIED, &headers::CACHE_CONTROL, &headers::ACCEPT_RANGES],
+        14 => &[&headers::CONTENT_LENGTH],
+        16 => &[&headers::CONTENT_ENCODING],
+        17 => &[&headers::TRANSFER_ENCODING],
+        _ => &[],
+    };
+    match known.iter().find(|known| name.eq_ignore_ascii_case(known.as_str().as_bytes())) {
         Some(known) => Ok((*known).clone()),
         None => HeaderName::from_bytes(name.to_vec()),
     }

@@ -23,6 +23,11 @@ impl Deadline {
         Deadline::new(Instant::now().checked_add(limit), limit)
     }
 
+    /// For those whose callers see to it.
+    pub(super) fn never() -> Deadline {
+        Deadline::new(None, Duration::ZERO)
+    }
+
     /// At `at`, or never. `limit` is what the user set, for the message.
     pub(super) fn new(at: Option<Instant>, limit: Duration) -> Deadline {
         Deadline { timer: at.map(sleep_until), at, limit }
@@ -70,7 +75,8 @@ impl<T, F: Future<Output = Result<T, Error>>> Future for Watch<'_, F> {
     }
 }
 
-fn timed_out(limit: Duration, trace: &Trace) -> Error {
+/// What to say of a request that was not done within its time.
+pub(crate) fn timed_out(limit: Duration, trace: &Trace) -> Error {
     let progress = trace.progress();
     let text = format!("timed out after {} while {}", DisplayDuration(limit), progress.phase.doing());
     let error = Error::new(Kind::Timeout, text).in_phase(progress.phase);

@@ -12,7 +12,7 @@ use super::h1::{BodyDecoder, Framing, Head, Progress, RequestBody, ResponseParse
 use super::message::Message;
 use super::tls::{self, Asked};
 use super::trace::Trace;
-use super::{RequestOptions, Route, Shared};
+use super::{Route, Shared};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::event_loop::sleep;
 
@@ -59,14 +59,14 @@ impl Shared {
     /// section 10.1.1).
     pub(super) async fn exchange(
         self: &Arc<Shared>,
-        message: &mut Message,
+        message: &mut Message<'_>,
         route: &Route,
-        options: &RequestOptions,
+        connect_timeout: Option<Duration>,
         trace: &Trace,
     ) -> Result<Answer> {
         let mut fresh = false;
         loop {
-            let connection = self.connection(route, fresh, options, trace).await?;
+            let connection = self.connection(route, fresh, connect_timeout, trace).await?;
             let reused = connection.served > 0;
             let peer = connection.peer.clone();
             match self.converse(connection, message, trace).await {
@@ -95,12 +95,12 @@ impl Shared {
     async fn converse(
         &self,
         mut connection: Box<Connection>,
-        message: &mut Message,
+        message: &mut Message<'_>,
         trace: &Trace,
     ) -> Result<Answer, Failed> {
         trace.enter(Phase::Send);
         let sent_at = Instant::now();
-        let parser = ResponseParser::new(message.method.as_ref(), self.settings.head_limits);
+        let parser = ResponseParser::new(message.method, self.settings.head_limits);
         let mut exchange = Exchange {
             connection: &mut connection,
             parser,
@@ -158,7 +158,7 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     /// Sends the message; resolves to how much of it was sent.
-    async fn send(&mut self, message: &mut Message, patience: Duration, trace: &Trace) -> Result<Sent, Unsent> {
+    async fn send(&mut self, message: &mut Message<'_>, patience: Duration, trace: &Trace) -> Result<Sent, Unsent> {
         let rest = match message.expecting() {
             Some((head, content)) => {
                 match self.write(head).await {

@@ -9,16 +9,34 @@ use http_client::http_types::{self, Body, headers};
 
 use super::body::ACCEPT_ENCODING;
 use super::h1::{RequestBody, encode_head};
-use super::{RequestOptions, Route, Settings};
+use super::{Route, Settings};
 use crate::error::{Error, Kind, Phase, Result};
+use crate::job::Field;
 use crate::origin::{Scheme, percent_decode};
 
 /// Content up to this size is put behind the head, sent with it in one write, and can be sent again.
 const SMALL: usize = 256 * 1024;
 
+/// A request in plain types.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a url::Url,
+    /// The fields that the sender gives, in the order in which they are sent.
+    pub(crate) fields: &'a [(&'a str, &'a [u8])],
+    pub(crate) content: Outbound<'a>,
+}
+
+/// The content of a request.
+pub(crate) enum Outbound<'a> {
+    None,
+    #[cfg_attr(not(feature = "fetcher"), expect(dead_code, reason = "the fetcher alone has it so"))]
+    Bytes(&'a [u8]),
+    Body(Body),
+}
+
 /// The head and the content of a request.
-pub(super) struct Message {
-    pub(super) method: http_types::Method,
+pub(super) struct Message<'a> {
+    pub(super) method: &'a str,
     /// The head, and the content where that is small.
     pub(super) bytes: Vec<u8>,
     /// How many of them are the head.
@@ -33,16 +51,20 @@ pub(super) struct Message {
     pub(super) closes: bool,
 }
 
-impl Message {
+impl<'a> Message<'a> {
     pub(super) async fn new(
-        request: &mut http_types::Request,
-        options: &RequestOptions,
+        outgoing: Outgoing<'a>,
+        raw: bool,
         settings: &Settings,
         route: &Route,
-    ) -> Result<Message> {
-        let method = request.method();
-        let body = take_content(request);
-        let (framing, small) = match body.as_ref().map(Body::len) {
+    ) -> Result<Message<'a>> {
+        let Outgoing { method, url, fields, content } = outgoing;
+        let length = match &content {
+            Outbound::None => None,
+            Outbound::Bytes(bytes) => Some(Some(bytes.len())),
+            Outbound::Body(body) => Some(body.len()),
+        };
+        let (framing, small) = match length {
             None => (RequestBody::None, None),
             Some(Some(length)) if length <= SMALL => (RequestBody::Length(length as u64), Some(length)),
             Some(Some(length)) => (RequestBody::Length(length as u64), None),
@@ -50,30 +72,32 @@ impl Message {
         };
 
         let mut bytes = Vec::with_capacity(512 + small.unwrap_or(0));
-        let fields = Fields::new(request, options, settings, route, framing);
-        let target = target(request.url(), route);
-        encode_head(&mut bytes, method.as_ref(), &target, framing, fields.iter())?;
+        let fields = Fields::new(url, fields, raw, settings, route, framing);
+        let target = target(url, route);
+        encode_head(&mut bytes, method, &target, framing, fields.iter())?;
         let head = bytes.len();
         let unexpecting = if fields.given.iter().any(expects_continue) {
             let mut bytes = Vec::with_capacity(head);
             let rest = fields.iter().filter(|field| !expects_continue(field));
-            encode_head(&mut bytes, method.as_ref(), &target, framing, rest)?;
+            encode_head(&mut bytes, method, &target, framing, rest)?;
             Some(bytes)
         } else {
             None
         };
         let (decodes, closes) = (fields.decodes, fields.closes);
-        let stream = match (body, small) {
-            (Some(body), Some(length)) => {
-                let before = bytes.len();
-                let read = body.take(SMALL as u64).read_to_end(&mut bytes).await;
-                read.map_err(|error| content_error("the request's content cannot be read").with_source(error))?;
-                if bytes.len() - before != length {
-                    return Err(content_error("the request's content is shorter than its announced length"));
-                }
+        let stream = match (content, small) {
+            (Outbound::None, _) => None,
+            (Outbound::Bytes(content), Some(_)) => {
+                bytes.extend_from_slice(content);
                 None
             }
-            (body, _) => body.map(|body| (body, framing)),
+            (Outbound::Bytes(content), None) => Some((content.to_vec().into(), framing)),
+            (Outbound::Body(body), Some(length)) => {
+                // In a box, so that those who have none of it have no room for it.
+                Box::pin(append(&mut bytes, body, length)).await?;
+                None
+            }
+            (Outbound::Body(body), None) => Some((body, framing)),
         };
         Ok(Message { method, bytes, head, unexpecting, stream, decodes, closes })
     }
@@ -94,16 +118,26 @@ impl Message {
 
     /// Whether it can be sent a second time, after a connection died under the first (RFC 9110, section 9.2.2).
     pub(super) fn may_be_repeated(&self) -> bool {
-        use http_types::Method as M;
-        let idempotent = !matches!(self.method, M::Post | M::Patch | M::Connect | M::Lock | M::Link | M::Unlink);
+        let idempotent = !matches!(self.method, "POST" | "PATCH" | "CONNECT" | "LOCK" | "LINK" | "UNLINK");
         idempotent && self.stream.is_none()
     }
 }
 
+/// Reads small content behind the head.
+async fn append(bytes: &mut Vec<u8>, body: Body, length: usize) -> Result<()> {
+    let before = bytes.len();
+    let read = body.take(SMALL as u64).read_to_end(bytes).await;
+    read.map_err(|error| content_error("the request's content cannot be read").with_source(error))?;
+    if bytes.len() - before != length {
+        return Err(content_error("the request's content is shorter than its announced length"));
+    }
+    Ok(())
+}
+
 /// The content of a request, where it has any.
-fn take_content(request: &mut http_types::Request) -> Option<Body> {
+pub(super) fn take_content(request: &mut http_types::Request) -> Outbound<'static> {
     if request.len() == Some(0) {
-        return None;
+        return Outbound::None;
     }
     let typed = request.header(headers::CONTENT_TYPE).is_some();
     let body = request.take_body();
@@ -111,7 +145,19 @@ fn take_content(request: &mut http_types::Request) -> Option<Body> {
         // http-types makes one up from the body it leaves behind.
         request.remove_header(headers::CONTENT_TYPE);
     }
-    Some(body)
+    Outbound::Body(body)
+}
+
+/// The fields of a request, and those that http-types cannot carry.
+pub(super) fn fields<'a>(request: &'a http_types::Request, others: &'a [Field]) -> Vec<(&'a str, &'a [u8])> {
+    let mut fields: Vec<(&str, &[u8])> = Vec::new();
+    for (name, values) in request.iter() {
+        fields.extend(values.iter().map(|value| (name.as_str(), value.as_str().as_bytes())));
+    }
+    fields.extend(others.iter().map(|field| (field.name(), field.value())));
+    // http-types keeps fields in a hash map: without an order of ours, every run would send another one.
+    fields.sort_by(|a, b| a.0.cmp(b.0));
+    fields
 }
 
 fn content_error(text: &str) -> Error {
@@ -149,32 +195,25 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn new(
-        request: &'a http_types::Request,
-        options: &'a RequestOptions,
+        url: &'a url::Url,
+        given: &[(&'a str, &'a [u8])],
+        raw: bool,
         settings: &'a Settings,
         route: &Route,
         framing: RequestBody,
     ) -> Fields<'a> {
-        let mut given: Vec<(&str, &[u8])> = Vec::new();
-        for (name, values) in request.iter() {
-            given.extend(values.iter().map(|value| (name.as_str(), value.as_str().as_bytes())));
-        }
-        given.extend(options.fields.iter().map(|field| (field.name(), field.value())));
-        if framing == RequestBody::None {
-            // There is nothing that could wait (RFC 9110, section 10.1.1).
-            given.retain(|field| !expects_continue(field));
-        }
-        // http-types keeps fields in a hash map: without an order of ours, every run would send another one.
-        given.sort_by(|a, b| a.0.cmp(b.0));
+        // Without content there is nothing that could wait (RFC 9110, section 10.1.1).
+        let sent = |field: &&(&str, &[u8])| framing != RequestBody::None || !expects_continue(field);
+        let given: Vec<(&str, &[u8])> = given.iter().filter(sent).copied().collect();
         let has = |name: &str| given.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
 
         // A range is one of the coded content, which nobody can decode from its middle (RFC 9110, section 14.2).
-        let decodes = !options.raw && !has("accept-encoding") && !has("range");
+        let decodes = !raw && !has("accept-encoding") && !has("range");
         let user_agent = !settings.user_agent.is_empty() && !has("user-agent");
-        let credentials = basic_credentials(request.url()).filter(|_| !has("authorization"));
+        let credentials = basic_credentials(url).filter(|_| !has("authorization"));
         let to_proxy = route.proxy.as_ref().filter(|_| route.is_forwarded()).and_then(|p| p.authorization());
         let own = [
-            (!has("host")).then(|| ("Host", host(request.url(), route))),
+            (!has("host")).then(|| ("Host", host(url, route))),
             user_agent.then(|| ("User-Agent", settings.user_agent.as_bytes().into())),
             (!has("accept")).then(|| ("Accept", b"*/*"[..].into())),
             decodes.then(|| ("Accept-Encoding", ACCEPT_ENCODING.as_bytes().into())),

@@ -25,10 +25,9 @@ use http_client::http_types;
 use http_client::{Config, HttpClient};
 
 use self::connection::{Connection, Stream};
-use self::convert::Received;
 use self::deadline::Deadline;
 use self::directions::Directions;
-use self::message::Message;
+use self::message::{Message, take_content};
 use self::peer::Peer;
 use self::pool::Pool;
 use self::resolve::Resolver;
@@ -59,9 +58,11 @@ mod turn;
 mod without_proxy;
 
 pub use self::body::body_error;
+pub(crate) use self::convert::Received;
 pub use self::convert::{WireHead, into_surf};
 pub use self::directions::{ConnectTo, Family, Resolve};
 pub use self::interface::Interface;
+pub(crate) use self::message::Outgoing;
 pub use self::pool::PoolLimits;
 #[cfg(feature = "proxy")]
 pub use self::proxy::{Proxies, Proxy};
@@ -69,6 +70,8 @@ pub use self::tls::{PublicKeyPins, Roots};
 pub use self::trace::{Progress, Trace};
 #[cfg(not(feature = "proxy"))]
 pub use self::without_proxy::{Proxies, Proxy};
+#[cfg(feature = "fetcher")]
+pub(crate) use self::{deadline::timed_out, h1::Head, message::Outbound};
 
 /// What a request says of its sender where it does not say it itself.
 pub const DEFAULT_USER_AGENT: &str = concat!("roundup/", env!("CARGO_PKG_VERSION"));
@@ -99,6 +102,15 @@ impl Transport {
     /// Sets what differs from the defaults.
     pub fn builder() -> TransportBuilder {
         TransportBuilder::default()
+    }
+}
+
+#[cfg(feature = "fetcher")]
+impl Transport {
+    /// Sends a request and receives the head of the response, without the types of http-types: what the fetcher does. The
+    /// caller bounds the time.
+    pub(crate) async fn fetch(&self, outgoing: Outgoing<'_>, way: Way, trace: &Arc<Trace>) -> Result<Received> {
+        self.shared.fetch(outgoing, way, Deadline::never(), trace).await
     }
 }
 
@@ -309,16 +321,15 @@ pub struct RequestOptions {
     pub raw: bool,
     /// Leave the head in [`WireHead`] alone and do not convert its fields into those of http-types.
     pub raw_head: bool,
-    /// The sender is the fetcher: it takes the content out of [`WireHead`] too, and the request where that is redirected.
-    /// So many redirects are to be followed.
-    pub(crate) own: Option<u32>,
 }
 
-/// A request that was answered by a redirect, as it was but for its content.
-#[derive(Debug)]
-pub(crate) struct Spent {
-    pub(crate) request: http_types::Request,
-    pub(crate) options: RequestOptions,
+/// How a request in plain types is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    /// As [`RequestOptions::raw`].
+    pub(crate) raw: bool,
+    /// As [`RequestOptions::connect_timeout`].
+    pub(crate) connect_timeout: Option<Duration>,
 }
 
 /// The statuses whose Location is to be followed (RFC 9110, section 15.4).
@@ -410,32 +421,45 @@ impl Shared {
         let mut options = request.ext_mut().remove::<RequestOptions>().unwrap_or_default();
         Box::pin(async move {
             let trace = options.trace.take().unwrap_or_default();
-            let mut deadline = match (options.deadline, config.timeout) {
+            let deadline = match (options.deadline, config.timeout) {
                 (Some((at, limit)), _) => Deadline::new(Some(at), limit),
                 (None, Some(limit)) => Deadline::after(limit),
-                (None, None) => Deadline::new(None, Duration::ZERO),
+                (None, None) => Deadline::never(),
             };
-            // With redirects, one trace sees many requests, and this one has not been answered.
-            trace.update(|progress| progress.head_at = None);
-
-            let route = Origin::of(request.url()).and_then(|origin| Route::new(origin, &self.settings));
-            let route = route.map_err(into_surf)?;
-            let answer = deadline.watch(&trace, async {
-                let mut message = Message::new(&mut request, &options, &self.settings, &route).await?;
-                let answer = self.exchange(&mut message, &route, &options, &trace).await?;
-                Ok((answer, message.decodes))
-            });
-            let (answer, decodes) = answer.await.map_err(into_surf)?;
-            trace.enter(Phase::Body);
-            let home = answer.keep.then(|| (self.clone(), route));
-            let own = options.own.is_some();
-            let spent = (own && is_redirect(answer.head.status())).then(|| {
-                options.trace = Some(trace.clone());
-                Box::new(Spent { request, options: options.clone() })
-            });
-            let received = Received::new(answer, decodes, deadline, trace, home);
-            Ok(if own { received.into_own_response(spent) } else { received.into_response(options.raw_head) })
+            let content = take_content(&mut request);
+            let method = request.method();
+            let outgoing = Outgoing {
+                method: method.as_ref(),
+                url: request.url(),
+                fields: &message::fields(&request, &options.fields),
+                content,
+            };
+            let way = Way { raw: options.raw, connect_timeout: options.connect_timeout };
+            let received = self.fetch(outgoing, way, deadline, &trace).await.map_err(into_surf)?;
+            Ok(received.into_response(options.raw_head))
         })
+    }
+
+    /// Sends a request and receives the head of the response.
+    async fn fetch(
+        self: &Arc<Shared>,
+        outgoing: Outgoing<'_>,
+        way: Way,
+        mut deadline: Deadline,
+        trace: &Arc<Trace>,
+    ) -> Result<Received> {
+        // With redirects, one trace sees many requests, and this one has not been answered.
+        trace.update(|progress| progress.head_at = None);
+        let route = Route::new(Origin::of(outgoing.url)?, &self.settings)?;
+        let answer = deadline.watch(trace, async {
+            let mut message = Message::new(outgoing, way.raw, &self.settings, &route).await?;
+            let answer = self.exchange(&mut message, &route, way.connect_timeout, trace).await?;
+            Ok((answer, message.decodes))
+        });
+        let (answer, decodes) = answer.await?;
+        trace.enter(Phase::Body);
+        let home = answer.keep.then(|| (self.clone(), route));
+        Ok(Received::new(answer, decodes, deadline, trace.clone(), home))
     }
 
     /// An idle connection that is still good, or a new one.
@@ -443,7 +467,7 @@ impl Shared {
         &self,
         route: &Route,
         fresh: bool,
-        options: &RequestOptions,
+        connect_timeout: Option<Duration>,
         trace: &Trace,
     ) -> Result<Box<Connection>> {
         let idle = || self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(route, Instant::now());
@@ -457,7 +481,7 @@ impl Shared {
             return Ok(connection);
         }
         trace.update(|progress| progress.reused = false);
-        let limit = options.connect_timeout.unwrap_or(self.settings.connect_timeout);
+        let limit = connect_timeout.unwrap_or(self.settings.connect_timeout);
         // In a box: what it takes to open a connection is large, and most requests find one that is open.
         Deadline::after(limit).watch(trace, Box::pin(self.open(route, trace))).await
     }

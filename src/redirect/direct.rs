@@ -1,0 +1,50 @@
+//! Redirects followed without surf, for the fetcher.
+
+use std::sync::Arc;
+
+use surf::http::Url;
+
+use super::{NOT_ACROSS_ORIGINS, OF_CONTENT, Trail, drain_content, is_one_of};
+use crate::error::Result;
+use crate::transport::{Outbound, Outgoing, Received, Trace, Transport, Way, is_redirect};
+
+/// A request to send and to follow, in plain types.
+pub(crate) struct First<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a Url,
+    pub(crate) fields: Vec<(&'a str, &'a [u8])>,
+    pub(crate) content: Option<&'a [u8]>,
+}
+
+/// Sends a request through a transport and follows at most so many redirects, as [`Redirect`](super::Redirect) does for clients of surf.
+/// Returns the URLs on the way too, where there were any.
+pub(crate) async fn fetch(
+    transport: &Transport,
+    first: First<'_>,
+    way: Way,
+    follow: u32,
+    trace: &Arc<Trace>,
+) -> Result<(Received, Vec<Url>)> {
+    let First { mut method, url: first, mut fields, mut content } = first;
+    let mut trail = Trail::new(follow);
+    loop {
+        let url = trail.urls.last().unwrap_or(first);
+        let outgoing =
+            Outgoing { method, url, fields: &fields, content: content.map_or(Outbound::None, Outbound::Bytes) };
+        let received = transport.fetch(outgoing, way, trace).await?;
+        let status = received.head.status();
+        let location = received.head.get("location").filter(|_| follow > 0 && is_redirect(status));
+        let Some(location) = location else { return Ok((received, trail.urls)) };
+        let from = url.clone();
+        let step = trail.step(&from, method, status, &String::from_utf8_lossy(location))?;
+        if step.becomes_get {
+            (method, content) = ("GET", None);
+            fields.retain(|(name, _)| !is_one_of(name, &OF_CONTENT));
+        }
+        if step.leaves_origin {
+            fields.retain(|(name, _)| !is_one_of(name, &NOT_ACROSS_ORIGINS));
+        }
+        // In a box, for it is large, and few requests are redirected.
+        Box::pin(drain_content(received.content)).await;
+    }
+}
