@@ -1,9 +1,9 @@
 //! From the wire's types to those of http-types, and what these cannot carry.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use http_client::http_types::headers::{self, HeaderName, HeaderValue};
+use http_client::http_types::headers::{self, HeaderName, HeaderValue, Headers};
 use http_client::http_types::{self, Body, Response, StatusCode, Version};
 
 use super::body::{Coding, Content, WireBody};
@@ -113,9 +113,23 @@ impl Received {
     }
 }
 
+/// An empty map with room for the fields of most responses: growing on the way, it would hash each name twice. A map's room
+/// is cloned with it.
+static ROOMY: LazyLock<Headers> = LazyLock::new(|| {
+    let mut room = Response::new(StatusCode::Ok);
+    for name in ('a'..='n').map(String::from) {
+        room.insert_header(&*name, "");
+    }
+    for name in ('a'..='n').map(String::from) {
+        room.remove_header(&*name);
+    }
+    AsRef::<Headers>::as_ref(&room).clone()
+});
+
 /// Says whether Content-Type was among them.
 fn copy_fields(head: &Head, decoded: bool, response: &mut Response) -> bool {
     let mut typed = false;
+    *AsMut::<Headers>::as_mut(response) = ROOMY.clone();
     // The lengths of the names so far, a bit each: where no other was so long, none was the same.
     let mut lengths = 0_u64;
     for (name, value) in head.fields_of_length(|_| true) {
@@ -139,26 +153,28 @@ fn copy_fields(head: &Head, decoded: bool, response: &mut Response) -> bool {
     typed
 }
 
-/// The names that most responses have, which need not be made anew; the length sorts out nearly all of them.
+/// The names that most responses have, in their usual spelling: they need not be made anew, and are compared as a whole.
 fn header_name(name: &[u8]) -> http_types::Result<HeaderName> {
-    let known: &[&HeaderName] = match name.len() {
-        3 => &[&headers::AGE],
-        4 => &[&headers::DATE, &headers::ETAG, &headers::VARY],
-        6 => &[&headers::SERVER],
-        7 => &[&headers::EXPIRES],
-        8 => &[&headers::LOCATION],
-        10 => &[&headers::CONNECTION, &headers::SET_COOKIE],
-        12 => &[&headers::CONTENT_TYPE],
-        13 => &[&headers::LAST_MODIFIED, &headers::CACHE_CONTROL, &headers::ACCEPT_RANGES],
-        14 => &[&headers::CONTENT_LENGTH],
-        16 => &[&headers::CONTENT_ENCODING],
-        17 => &[&headers::TRANSFER_ENCODING],
-        _ => &[],
+    let known = match name {
+        b"Age" => &headers::AGE,
+        b"Date" => &headers::DATE,
+        b"ETag" => &headers::ETAG,
+        b"Vary" => &headers::VARY,
+        b"Server" => &headers::SERVER,
+        b"Expires" => &headers::EXPIRES,
+        b"Location" => &headers::LOCATION,
+        b"Connection" => &headers::CONNECTION,
+        b"Set-Cookie" => &headers::SET_COOKIE,
+        b"Content-Type" => &headers::CONTENT_TYPE,
+        b"Last-Modified" => &headers::LAST_MODIFIED,
+        b"Cache-Control" => &headers::CACHE_CONTROL,
+        b"Accept-Ranges" => &headers::ACCEPT_RANGES,
+        b"Content-Length" => &headers::CONTENT_LENGTH,
+        b"Content-Encoding" => &headers::CONTENT_ENCODING,
+        b"Transfer-Encoding" => &headers::TRANSFER_ENCODING,
+        _ => return HeaderName::from_bytes(name.to_vec()),
     };
-    match known.iter().find(|known| name.eq_ignore_ascii_case(known.as_str().as_bytes())) {
-        Some(known) => Ok((*known).clone()),
-        None => HeaderName::from_bytes(name.to_vec()),
-    }
+    Ok(known.clone())
 }
 
 /// The same status, or where http-types has no name for it, the one that asks for the same treatment.

@@ -24,9 +24,16 @@ pub struct Head {
     /// How many of them are the head.
     length: u32,
     reason: (u32, u32),
+    /// Which lengths the names have, a bit each: what is looked for is mostly not there, and then no field need be looked at.
+    lengths: u64,
     status: u16,
     version: Version,
     keep_alive: bool,
+}
+
+/// The bit of a name of this length in [`Head::lengths`]; all that are longer share the last.
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 /// Where a field is in the head's bytes. `u32` because a head is bounded far below 4 GiB.
@@ -70,7 +77,9 @@ impl Head {
         let length = bytes.len();
         let mut all: Vec<u8> = Vec::with_capacity(length + fields.len() * Span::SIZE);
         all.extend_from_slice(bytes);
+        let mut lengths = 0;
         for field in fields {
+            lengths |= length_bit(field.name.len());
             let name = (field.name.as_ptr().addr() - start) as u32;
             let value = (field.value.as_ptr().addr() - start) as u32;
             let (name_end, value_end) = (name + field.name.len() as u32, value + field.value.len() as u32);
@@ -83,7 +92,7 @@ impl Head {
         let reason = reason(bytes);
         // A head is bounded far below 4 GiB.
         let (bytes, length) = (all.into_boxed_slice(), length as u32);
-        Head { bytes, length, reason, status, version, keep_alive: false }
+        Head { bytes, length, reason, lengths, status, version, keep_alive: false }
     }
 
     pub(super) fn set_keep_alive(&mut self, keep_alive: bool) {
@@ -122,9 +131,9 @@ impl Head {
     /// All fields of this name, whatever its case, in the order in which they came.
     pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let length = name.len();
-        self.fields_of_length(move |other| other == length)
-            .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
+        let maybe = self.lengths & length_bit(length) != 0;
+        let fields = maybe.then(|| self.fields_of_length(move |other| other == length)).into_iter().flatten();
+        fields.filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
     /// Whether the connection may carry another request once the content has been read to its end.
