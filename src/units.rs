@@ -188,18 +188,24 @@ pub struct DisplaySize(pub u64);
 
 impl fmt::Display for DisplaySize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut size = self.0 as f64;
-        let mut unit = "B";
-        for next in ["KiB", "MiB", "GiB", "TiB"] {
-            if size < 1024.0 {
-                break;
-            }
-            size /= 1024.0;
-            unit = next;
+        let Some(mut step) = UNITS.iter().rposition(|(_, bits)| self.0 >> bits > 0) else {
+            return write!(f, "{} B", self.0);
+        };
+        let tenths = |step: usize| (u128::from(self.0) * 10 + (1 << (UNITS[step].1 - 1))) >> UNITS[step].1;
+        // What would be 1024 when rounded is 1 of the next.
+        if tenths(step) >= 10 * 1024 && step + 1 < UNITS.len() {
+            step += 1;
         }
-        if size.fract() < 0.05 || unit == "B" { write!(f, "{size:.0} {unit}") } else { write!(f, "{size:.1} {unit}") }
+        let (tenths, unit) = (tenths(step), UNITS[step].0);
+        match tenths % 10 {
+            0 => write!(f, "{} {unit}", tenths / 10),
+            tenth => write!(f, "{}.{tenth} {unit}", tenths / 10),
+        }
     }
 }
+
+/// Units of sizes, and of how many bits their numbers of bytes have been shifted.
+const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
 
 #[cfg(test)]
 mod tests {
@@ -249,6 +255,19 @@ mod tests {
         }
         assert_eq!(DisplaySize(1536).to_string(), "1.5 KiB");
         assert_eq!(DisplaySize(16 << 20).to_string(), "16 MiB");
-        assert_eq!(DisplaySize(1023).to_string(), "1023 B");
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1075, "1 KiB"),
+            (1076, "1.1 KiB"),
+            (2047, "2 KiB"),
+            ((1 << 20) - 1, "1 MiB"),
+            ((1 << 20) - 52, "1023.9 KiB"),
+            (5 << 40, "5 TiB"),
+            (u64::MAX, "16777216 TiB"),
+        ] {
+            assert_eq!(DisplaySize(bytes).to_string(), shown, "{bytes}");
+        }
     }
 }

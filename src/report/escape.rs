@@ -17,10 +17,15 @@ pub(super) fn is_command(c: char) -> bool {
 
 /// The text with every command shown as a picture: ASCII controls as their Unicode control picture, others as U+FFFD.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_command) {
+    if is_visible_ascii(text) || !text.contains(is_command) {
         return Cow::Borrowed(text);
     }
     text.chars().map(|c| if is_command(c) { picture(c) } else { c }).collect()
+}
+
+/// Whether all of it is visible ASCII and spaces, as most text is. To look at all bytes lets the compiler take many at once.
+pub(super) fn is_visible_ascii(text: &str) -> bool {
+    text.bytes().fold(true, |visible, byte| visible & matches!(byte, b' '..=b'~'))
 }
 
 /// What is shown in place of a command.
@@ -86,8 +91,7 @@ pub(super) fn plain_len(bytes: &[u8]) -> usize {
 
 /// Writes the inside of a JSON string, escaping the commands that JSON itself would leave as they are.
 pub(super) fn fragment<W: Write + ?Sized>(out: &mut W, text: &str) -> io::Result<()> {
-    // Most text is plain ASCII, where one look at each byte in turn is enough (and many at once, as compilers have it).
-    if text.bytes().fold(true, |plain, b| plain & matches!(b, b' '..=b'~')) {
+    if is_visible_ascii(text) {
         return out.write_all(text.as_bytes());
     }
     let mut rest = text;

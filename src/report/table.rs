@@ -10,7 +10,7 @@ use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::columns::{Cell, Ending, TITLED as COLUMNS, TITLES};
-use super::escape::visible;
+use super::escape::{is_visible_ascii, visible};
 use super::format::Style;
 use super::{Run, masked};
 use crate::outcome::{Failure, Outcome, Summary};
@@ -121,7 +121,7 @@ fn widths(rows: &[Row], limit: Option<usize>) -> [usize; COLUMNS.len()] {
     let mut widths = [0; COLUMNS.len()];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(&row.cells) {
-            *width = (*width).max(cell.width());
+            *width = (*width).max(width_of(cell));
         }
     }
     for (width, column) in widths.iter_mut().zip(&COLUMNS) {
@@ -162,7 +162,7 @@ fn write_row(
     let mut gap = 0;
     for ((column, cell), width) in COLUMNS.iter().zip(cells).zip(widths).filter(|(_, width)| **width > 0) {
         let cell = cut(cell, *width);
-        let space = width.saturating_sub(cell.width());
+        let space = width.saturating_sub(width_of(&cell));
         // Space is only written before something, so that no row ends in it.
         let (before, after) = if column.quantity { (gap + space, 0) } else { (gap, space) };
         gap = GAP + after;
@@ -171,9 +171,25 @@ fn write_row(
             continue;
         }
         let color = color.or_else(|| ending_color(&cell).filter(|_| column.title == COLUMNS[0].title));
-        write!(out, "{:before$}{}", "", painted(style, color, &cell))?;
+        write_spaces(out, before)?;
+        out.write_all(painted(style, color, &cell).as_bytes())?;
     }
     out.write_all(b"\n")
+}
+
+fn write_spaces(out: &mut dyn Write, mut number: usize) -> io::Result<()> {
+    const SPACES: [u8; 64] = [b' '; 64];
+    while number > 0 {
+        let now = number.min(SPACES.len());
+        out.write_all(&SPACES[..now])?;
+        number -= now;
+    }
+    Ok(())
+}
+
+/// How many columns of a terminal a text takes.
+fn width_of(text: &str) -> usize {
+    if is_visible_ascii(text) { text.len() } else { text.width() }
 }
 
 /// The errors that had no room in the table, whole, under the names of their jobs: why a job failed is what a reader of
@@ -181,7 +197,7 @@ fn write_row(
 fn write_cut_errors(out: &mut dyn Write, rows: &[Row], widths: &[usize; COLUMNS.len()]) -> io::Result<()> {
     let [_, name, .., error]: [usize; TITLES] = std::array::from_fn(|column| column);
     let mut any = false;
-    for row in rows.iter().filter(|row| row.cells[error].width() > widths[error]) {
+    for row in rows.iter().filter(|row| width_of(&row.cells[error]) > widths[error]) {
         writeln!(out, "{}: {}", row.cells[name], row.cells[error])?;
         any = true;
     }
@@ -205,7 +221,7 @@ fn painted<'a>(style: &Style, color: Option<&str>, text: &'a str) -> Cow<'a, str
 
 /// The text, cut to this width with `…` at its end where it is longer.
 fn cut(text: &str, width: usize) -> Cow<'_, str> {
-    if text.width() <= width {
+    if width_of(text) <= width {
         return text.into();
     }
     let mut end = 0;
