@@ -10,6 +10,10 @@ use std::time::Duration;
 /// The most threads that run blocking calls at once; further calls wait their turn.
 pub const MAX_BLOCKING_THREADS: usize = 4;
 
+/// The most threads that look up host names at once, beside those of [`MAX_BLOCKING_THREADS`]: look-ups wait for a server
+/// and hardly work, and one that does not answer must not keep files from being written.
+pub const MAX_LOOK_UP_THREADS: usize = 16;
+
 /// How long a thread waits for another call before it goes back to the pool of the `blocking` crate, which lets it go
 /// after half a second more.
 const LINGER: Duration = Duration::from_millis(500);
@@ -22,7 +26,17 @@ const LINGER: Duration = Duration::from_millis(500);
 /// # Panics
 /// Where the call panics, the panic goes on in the task that awaits it.
 pub async fn unblock<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
-    match run(Box::new(move || Box::new(call()))).await {
+    on_queue(&CALLS, call).await
+}
+
+/// As [`unblock`], for looking up a name: on at most [`MAX_LOOK_UP_THREADS`] threads of their own.
+#[cfg(feature = "transport")]
+pub(crate) async fn look_up<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    on_queue(&LOOK_UPS, call).await
+}
+
+async fn on_queue<T: Send + 'static>(queue: &'static Queue, call: impl FnOnce() -> T + Send + 'static) -> T {
+    match run(queue, Box::new(move || Box::new(call()))).await {
         Ok(value) => *value.downcast().expect("it is what the call above returned"),
         Err(payload) => resume_unwind(payload),
     }
@@ -31,9 +45,9 @@ pub async fn unblock<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'stati
 /// What a call returned, of whatever type: the channel and the waiting are compiled once and not for each of them.
 type Value = Box<dyn Any + Send>;
 
-async fn run(call: Box<dyn FnOnce() -> Value + Send>) -> thread::Result<Value> {
+async fn run(queue: &'static Queue, call: Box<dyn FnOnce() -> Value + Send>) -> thread::Result<Value> {
     let (sender, receiver) = smol::channel::bounded(1);
-    QUEUE.push(Box::new(move || {
+    queue.push(Box::new(move || {
         if !sender.is_closed() {
             // The payload goes to the awaiting task whole, so nothing that was half done is seen.
             let _ = sender.try_send(catch_unwind(AssertUnwindSafe(call)));
@@ -54,6 +68,7 @@ type Call = Box<dyn FnOnce() + Send>;
 /// set, and a thread is not idle yet at the moment its call ends. Workers of ours that take one call after the other keep
 /// the number of threads at the limit.
 struct Queue {
+    most: usize,
     state: Mutex<State>,
     arrived: Condvar,
 }
@@ -64,10 +79,17 @@ struct State {
     idle: usize,
 }
 
-static QUEUE: Queue =
-    Queue { state: Mutex::new(State { calls: VecDeque::new(), workers: 0, idle: 0 }), arrived: Condvar::new() };
+static CALLS: Queue = Queue::new(MAX_BLOCKING_THREADS);
+
+#[cfg(feature = "transport")]
+static LOOK_UPS: Queue = Queue::new(MAX_LOOK_UP_THREADS);
 
 impl Queue {
+    const fn new(most: usize) -> Queue {
+        let state = State { calls: VecDeque::new(), workers: 0, idle: 0 };
+        Queue { most, state: Mutex::new(state), arrived: Condvar::new() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Calls run outside the lock and their panics are caught: the state is whole even if a thread died.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -76,7 +98,7 @@ impl Queue {
     fn push(&'static self, call: Call) {
         let mut state = self.lock();
         state.calls.push_back(call);
-        if state.calls.len() > state.idle && state.workers < MAX_BLOCKING_THREADS {
+        if state.calls.len() > state.idle && state.workers < self.most {
             state.workers += 1;
             drop(state);
             blocking::unblock(|| self.work()).detach();

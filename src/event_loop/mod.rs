@@ -72,7 +72,9 @@ mod time;
 mod timers;
 mod watch;
 
-pub use self::blocking::{MAX_BLOCKING_THREADS, unblock};
+#[cfg(feature = "transport")]
+pub(crate) use self::blocking::look_up;
+pub use self::blocking::{MAX_BLOCKING_THREADS, MAX_LOOK_UP_THREADS, unblock};
 pub use self::builder::Builder;
 pub use self::completed::{AsCompleted, TryGather};
 pub use self::gather::{Gather, wait_first};

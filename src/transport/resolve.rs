@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use async_lock::{OnceCell, Semaphore};
+use async_lock::OnceCell;
 
 use crate::error::{Error, Kind, Phase, RAISE_DESCRIPTORS, Result, out_of_descriptors};
-use crate::event_loop::{MAX_BLOCKING_THREADS, unblock};
+use crate::event_loop::look_up;
 
 /// How long an answer is used again. getaddrinfo does not tell the records' own lifetime; a minute is what browsers use.
 const LIFETIME: Duration = Duration::from_secs(60);
@@ -21,13 +21,12 @@ const MAX_ADDRESSES: usize = 16;
 
 /// Resolves names with the system's getaddrinfo.
 ///
-/// A hundred requests for one slow name make one look-up. Look-ups leave one blocking thread free, so that a name server
+/// A hundred requests for one slow name make one look-up, and look-ups have threads of their own, so that a name server
 /// that does not answer cannot keep files from being written. A failure is shared by those who wait for it and then
 /// forgotten.
 #[derive(Debug)]
 pub(crate) struct Resolver {
     names: Mutex<HashMap<Box<str>, Lookup>>,
-    permits: Arc<Semaphore>,
     system: fn(&str) -> std::io::Result<Arc<[IpAddr]>>,
 }
 
@@ -45,7 +44,7 @@ impl Resolver {
     }
 
     fn with(system: fn(&str) -> std::io::Result<Arc<[IpAddr]>>) -> Resolver {
-        Resolver { names: Mutex::default(), permits: Arc::new(Semaphore::new(MAX_BLOCKING_THREADS - 1)), system }
+        Resolver { names: Mutex::default(), system }
     }
 
     /// The addresses of a name, in the order the system prefers.
@@ -55,16 +54,9 @@ impl Resolver {
         }
         let lookup = self.lookup(host, now);
         let answer = lookup.answer.get_or_init(|| async {
-            let permit = self.permits.acquire_arc().await;
             let name: Box<str> = host.into();
             let system = self.system;
-            // The permit goes with the call: who gives up waiting does not end it.
-            let call = move || {
-                let answer = system(&name);
-                drop(permit);
-                answer
-            };
-            unblock(call).await.map_err(Arc::new)
+            look_up(move || system(&name)).await.map_err(Arc::new)
         });
         match answer.await {
             Ok(addresses) => Ok(addresses.clone()),
@@ -162,7 +154,7 @@ pub(crate) fn interleave(addresses: &[IpAddr]) -> Vec<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event_loop::EventLoop;
+    use crate::event_loop::{EventLoop, MAX_LOOK_UP_THREADS, unblock};
 
     #[test]
     fn families_take_turns() {
@@ -192,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn look_ups_that_were_given_up_still_leave_a_thread_free() {
+    fn look_ups_are_bounded_and_leave_the_threads_of_others_free() {
         use std::sync::atomic::{AtomicUsize, Ordering};
         static RUNNING: AtomicUsize = AtomicUsize::new(0);
         static GO_ON: Mutex<()> = Mutex::new(());
@@ -204,7 +196,7 @@ mod tests {
         let stop = GO_ON.lock().expect("nobody panics with it");
         let resolver = Resolver::with(stuck);
         EventLoop::new().run(async {
-            for n in 1..MAX_BLOCKING_THREADS {
+            for n in 1..=MAX_LOOK_UP_THREADS {
                 let name = format!("host-{n}.test");
                 let mut waiting = std::pin::pin!(resolver.resolve(&name, Instant::now()));
                 assert!(futures_lite::future::poll_once(&mut waiting).await.is_none());
@@ -214,10 +206,10 @@ mod tests {
             }
             let mut one_more = std::pin::pin!(resolver.resolve("one-more.test", Instant::now()));
             assert!(futures_lite::future::poll_once(&mut one_more).await.is_none());
-            // Were the last thread taken too, this would wait for ever.
+            // Were it one of those threads, this would wait for ever.
             assert_eq!(unblock(|| 7).await, 7);
         });
-        assert_eq!(RUNNING.load(Ordering::SeqCst), MAX_BLOCKING_THREADS - 1);
+        assert_eq!(RUNNING.load(Ordering::SeqCst), MAX_LOOK_UP_THREADS);
         drop(stop);
     }
 
