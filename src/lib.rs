@@ -1,8 +1,8 @@
 //! Round up many HTTP APIs into one report: one thread, no tokio, small enough for a Raspberry Pi Zero.
 //!
 //! ```text
-//! plan ──Vec<Job>──> fetcher ──surf::Request──> transport ──bytes──> server
-//!                       │    <──surf::Response──┘
+//! plan ──Vec<Job>──> fetcher ──request──> transport ──bytes──> server
+//!                       │    <──response──┘
 //!                       └────Outcome────> report ──> files, stdout
 //!         every await of the above runs on one thread: event_loop
 //! ```

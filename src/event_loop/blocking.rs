@@ -12,7 +12,7 @@ pub const MAX_BLOCKING_THREADS: usize = 4;
 
 /// The most threads that look up host names at once, beside those of [`MAX_BLOCKING_THREADS`]: look-ups wait for a server
 /// and hardly work, and one that does not answer must not keep files from being written.
-pub const MAX_LOOK_UP_THREADS: usize = 16;
+pub const MAX_LOOK_UP_THREADS: usize = 32;
 
 /// How long a thread waits for another call before it goes back to the pool of the `blocking` crate, which lets it go
 /// after half a second more.

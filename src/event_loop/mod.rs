@@ -5,7 +5,8 @@
 //! - Tasks run on the thread that calls [`EventLoop::run`], and on no other.
 //! - async-io keeps one helper thread named "async-io". It sleeps while the loop runs, and may take over waiting for
 //!   sockets and timers when the loop is busy; it never runs a task.
-//! - Blocking calls run on at most [`MAX_BLOCKING_THREADS`] threads, through [`unblock`], and only where one is made;
+//! - Blocking calls run on at most [`MAX_BLOCKING_THREADS`] threads, through [`unblock`], and only where one is made, and
+//!   the transport looks up names on at most [`MAX_LOOK_UP_THREADS`] more;
 //!   the threads go away when there has been nothing to do for a second.
 //!
 //! | asyncio | here |
