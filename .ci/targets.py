@@ -23,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 windows = "--windows" in sys.argv
 words = [word for word in sys.argv[1:] if word != "--windows"]
@@ -42,11 +43,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = self.path.split("?")[0]
+        moved = None
         status, kind, content = 200, "application/json", json.dumps({"path": self.path}).encode()
         if path.startswith("/text"):
             kind, content = "text/plain; charset=utf-8", TEXT.encode()
         elif path.startswith("/big"):
             kind, content = "application/octet-stream", bytes(range(256)) * 4096
+        elif path.startswith("/moved"):
+            status, moved = 302, self.path.partition("?")[2]
         elif path.startswith("/down"):
             status = 503
         elif path.startswith("/flaky") and self.path not in Handler.seen:
@@ -57,6 +61,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             released.wait(PATIENCE)
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        if moved:
+            # In UTF-8, as browsers take it.
+            self.send_header("Location", urllib.parse.unquote(moved).encode().decode("latin-1"))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -267,6 +274,15 @@ def _():
                           timeout=PATIENCE, env=environment())
     if done.returncode:
         assert done.returncode == 1 and b"write its ASCII form" in done.stderr, done
+    # The same where a server says it.
+    for host, (name, way) in {**{host: (name, "//") for host, name in hosts.items()}, "שלום.example": (hebrew, "http://")}.items():
+        moved = f"{HTTP}/moved?{urllib.parse.quote(f'{way}{host}:{port}/json')}"
+        led = subprocess.run([*COMMAND, "get", *quiet, "--resolve", f"{name}:{port}:127.0.0.1", moved], capture_output=True,
+                             timeout=PATIENCE, env=environment())
+        if name == hebrew and done.returncode:
+            assert led.returncode == 3 and b"its ASCII form" in led.stdout, led
+        else:
+            assert led.returncode == 0, led
     # What the parser of URLs decodes or drops must not lead to another host.
     given = ("--resolve", f"xn--bcher-kva.example:{port}:127.0.0.1")
     for odd in ("b%C3%BCcher.example", "%62ücher.example", "b\tücher.example"):
