@@ -215,6 +215,16 @@ def _():
     done = roundup("get", *quiet, "--output-dir", f"deep/{deep}", f"{HTTP}/text")
     saved = [path for path in (WORK / "deep").rglob("*") if path.is_file()]
     assert len(saved) == 1 and saved[0].read_text() == TEXT and not done.stderr, (saved, done.stderr)
+    done = roundup("get", *quiet, "--report", f"json=deep/{deep}/report.json", f"{HTTP}/json")
+    assert document(f"deep/{deep}/report.json")["summary"]["ok"] == 1 and not done.stderr, done.stderr
+
+
+@check
+def _():
+    "a report to the device that keeps nothing"
+    null = "nul" if windows else "/dev/null"
+    said = roundup("get", *quiet, "--report", f"json={null}", "--report", "jsonl", f"{HTTP}/json").stdout
+    assert b'"ok":true' in said and not (WORK / null).is_file(), said
 
 
 @check
