@@ -354,11 +354,12 @@ if windows and len(words) > 2 and words[2].endswith(".exe"):
         finally:
             del COMMAND[1:2 + len(how)]
 
-    @check
-    def _():
-        "Ctrl-Break ends the run with the report of what there is"
-        with helped("console", "1"):
-            return interrupted(lambda running: (running.stdin.write(b"\n"), running.stdin.flush()))
+    for event, name in ((1, "Ctrl-Break"), (2, "the closing of the console"), (5, "logging off"), (6, "shutting down")):
+        def told():
+            with helped("console", str(event)):
+                return interrupted(lambda running: (running.stdin.write(b"\n"), running.stdin.flush()))
+        told.__doc__ = f"{name} ends the run with the report of what there is"
+        check(told)
 
     @check
     def _():
