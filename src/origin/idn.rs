@@ -47,6 +47,7 @@ pub(super) fn parse(url: &str) -> Option<Url> {
     (parsed.host_str() == Some(&ascii)).then_some(parsed)
 }
 
+#[cfg(feature = "transport")]
 /// [`Url::join`], as [`parse`] does what `Url::parse` does.
 pub(super) fn join(base: &Url, reference: &str) -> Option<Url> {
     if reference.starts_with("//") { parse(&format!("{}:{reference}", base.scheme())) } else { parse(reference) }
@@ -331,6 +332,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "transport")]
     #[test]
     fn a_reference_with_a_host_leads_where_it_does_with_tables() {
         let base = Url::parse("https://a/b").expect("a URL");
