@@ -23,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 windows = "--windows" in sys.argv
 words = [word for word in sys.argv[1:] if word != "--windows"]
@@ -42,11 +43,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = self.path.split("?")[0]
+        moved = None
         status, kind, content = 200, "application/json", json.dumps({"path": self.path}).encode()
         if path.startswith("/text"):
             kind, content = "text/plain; charset=utf-8", TEXT.encode()
         elif path.startswith("/big"):
             kind, content = "application/octet-stream", bytes(range(256)) * 4096
+        elif path.startswith("/moved"):
+            status, moved = 302, self.path.partition("?")[2]
         elif path.startswith("/down"):
             status = 503
         elif path.startswith("/flaky") and self.path not in Handler.seen:
@@ -57,6 +61,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             released.wait(PATIENCE)
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        if moved:
+            # In UTF-8, as browsers take it.
+            self.send_header("Location", urllib.parse.unquote(moved).encode().decode("latin-1"))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -208,6 +215,16 @@ def _():
     done = roundup("get", *quiet, "--output-dir", f"deep/{deep}", f"{HTTP}/text")
     saved = [path for path in (WORK / "deep").rglob("*") if path.is_file()]
     assert len(saved) == 1 and saved[0].read_text() == TEXT and not done.stderr, (saved, done.stderr)
+    done = roundup("get", *quiet, "--report", f"json=deep/{deep}/report.json", f"{HTTP}/json")
+    assert document(f"deep/{deep}/report.json")["summary"]["ok"] == 1 and not done.stderr, done.stderr
+
+
+@check
+def _():
+    "a report to the device that keeps nothing"
+    null = "nul" if windows else "/dev/null"
+    said = roundup("get", *quiet, "--report", f"json={null}", "--report", "jsonl", f"{HTTP}/json").stdout
+    assert b'"ok":true' in said and not (WORK / null).is_file(), said
 
 
 @check
@@ -267,6 +284,15 @@ def _():
                           timeout=PATIENCE, env=environment())
     if done.returncode:
         assert done.returncode == 1 and b"write its ASCII form" in done.stderr, done
+    # The same where a server says it.
+    for host, (name, way) in {**{host: (name, "//") for host, name in hosts.items()}, "שלום.example": (hebrew, "http://")}.items():
+        moved = f"{HTTP}/moved?{urllib.parse.quote(f'{way}{host}:{port}/json')}"
+        led = subprocess.run([*COMMAND, "get", *quiet, "--resolve", f"{name}:{port}:127.0.0.1", moved], capture_output=True,
+                             timeout=PATIENCE, env=environment())
+        if name == hebrew and done.returncode:
+            assert led.returncode == 3 and b"its ASCII form" in led.stdout, led
+        else:
+            assert led.returncode == 0, led
     # What the parser of URLs decodes or drops must not lead to another host.
     given = ("--resolve", f"xn--bcher-kva.example:{port}:127.0.0.1")
     for odd in ("b%C3%BCcher.example", "%62ücher.example", "b\tücher.example"):
@@ -328,11 +354,12 @@ if windows and len(words) > 2 and words[2].endswith(".exe"):
         finally:
             del COMMAND[1:2 + len(how)]
 
-    @check
-    def _():
-        "Ctrl-Break ends the run with the report of what there is"
-        with helped("console", "1"):
-            return interrupted(lambda running: (running.stdin.write(b"\n"), running.stdin.flush()))
+    for event, name in ((1, "Ctrl-Break"), (2, "the closing of the console"), (5, "logging off"), (6, "shutting down")):
+        def told():
+            with helped("console", str(event)):
+                return interrupted(lambda running: (running.stdin.write(b"\n"), running.stdin.flush()))
+        told.__doc__ = f"{name} ends the run with the report of what there is"
+        check(told)
 
     @check
     def _():

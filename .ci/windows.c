@@ -38,8 +38,15 @@ int main(int count, char **words) {
         FARPROC routine = GetProcAddress(GetModuleHandleA("kernelbase.dll"), "CtrlRoutine");
         if (!CreateProcessA(NULL, after(3), NULL, NULL, TRUE, 0, NULL, NULL, &start, &command)) return 98;
         getchar();
-        if (!routine || !CreateRemoteThread(command.hProcess, NULL, 0, (LPTHREAD_START_ROUTINE)routine,
-                                            (void *)(ULONG_PTR)atoi(words[2]), 0, NULL)) return 97;
+        ULONG_PTR event = atoi(words[2]);
+        HANDLE handler = !routine ? NULL : CreateRemoteThread(command.hProcess, NULL, 0, (LPTHREAD_START_ROUTINE)routine,
+                                                              (void *)event, 0, NULL);
+        DWORD code = 0;
+        if (!handler) return 97;
+        /* Of these Windows ends the process as soon as the handlers have returned, and after five seconds at the latest;
+           wine does not. A thread that the process itself has ended has the code of the process. */
+        if (event > 1 && (WaitForSingleObject(handler, 5000) || !GetExitCodeThread(handler, &code) || code < 2))
+            TerminateProcess(command.hProcess, 0xC000013A);
         return ended(&command);
     }
     if (count > 2 && !strcmp(words[1], "detached")) {

@@ -174,6 +174,18 @@ pub fn parse_url(text: &str) -> Result<Url> {
     Err(Error::new(Kind::Url, format!("\"{}\" names no host", shown())))
 }
 
+/// Where a reference leads that stands at this URL (RFC 3986, section 4.1), as [`Url::join`], but with hosts as
+/// [`parse_url`] takes them. An error comes with words for what it leads to.
+#[cfg(feature = "transport")]
+pub(crate) fn join(base: &Url, reference: &str) -> std::result::Result<Url, (url::ParseError, &'static str)> {
+    match base.join(reference) {
+        Err(error @ url::ParseError::IdnaError) if !idn::is_built_in() => idn::join(base, reference)
+            .ok_or((error, "whose host this build has no tables for: fetch it by its ASCII form, xn--...")),
+        Err(error) => Err((error, "which is not a URL")),
+        Ok(url) => Ok(url),
+    }
+}
+
 /// The URL as it may be shown: a password in it is hidden.
 pub fn without_password(text: &str) -> String {
     // Mostly there is none.

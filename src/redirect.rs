@@ -11,7 +11,7 @@ use surf::{Body, Client, Request, Response};
 
 use crate::error::{Error, Kind, Phase};
 use crate::event_loop::timeout;
-use crate::origin::{Origin, without_password};
+use crate::origin::{self, Origin, without_password};
 use crate::transport::{RequestOptions, WireHead, into_surf, is_redirect};
 
 #[cfg(feature = "fetcher")]
@@ -259,13 +259,9 @@ fn check(from: &Url, location: &str, chain: &[Url], same_method_from: usize, fol
         hops.join(" -> ")
     };
     let shown = || without_password(&location.chars().take(200).collect::<String>());
-    let target = from.join(location).map_err(|error| {
-        wrong(format!(
-            "the redirect from {} leads to \"{}\", which is not a URL",
-            without_password(from.as_str()),
-            shown()
-        ))
-        .with_source(error)
+    let target = origin::join(from, location).map_err(|(error, what)| {
+        let from = without_password(from.as_str());
+        wrong(format!("the redirect from {from} leads to \"{}\", {what}", shown())).with_source(error)
     })?;
     if target.scheme() == "http+unix" {
         // Whoever answers from elsewhere must not choose what is said to a service of this machine.

@@ -47,6 +47,12 @@ pub(super) fn parse(url: &str) -> Option<Url> {
     (parsed.host_str() == Some(&ascii)).then_some(parsed)
 }
 
+#[cfg(feature = "transport")]
+/// [`Url::join`], as [`parse`] does what `Url::parse` does.
+pub(super) fn join(base: &Url, reference: &str) -> Option<Url> {
+    if reference.starts_with("//") { parse(&format!("{}:{reference}", base.scheme())) } else { parse(reference) }
+}
+
 /// Where the host stands in a URL as people write it, as the URL standard parts it.
 fn host(url: &str) -> Option<Range<usize>> {
     let start = url.find("://")? + 3;
@@ -323,6 +329,20 @@ mod tests {
         for url in ["http://ä.de\\@evil.example/", "http://evil@ä.de/", "http://a@b@ä.de?@evil", "http://ä.de#@evil/"]
         {
             assert!(is_as_with_tables(url), "{url}");
+        }
+    }
+
+    #[cfg(feature = "transport")]
+    #[test]
+    fn a_reference_with_a_host_leads_where_it_does_with_tables() {
+        let base = Url::parse("https://a/b").expect("a URL");
+        for reference in ["//ä.de/ö?ö", "http://Ä.de", "https://ä@ä.de:1/"] {
+            let joined = join(&base, reference);
+            assert!(joined.is_some(), "{reference}");
+            assert_eq!(joined, base.join(reference).ok(), "{reference}");
+        }
+        for reference in ["//שלום.il/", "/ä", "///ä.de", "\\\\ä.de", "ä"] {
+            assert_eq!(join(&base, reference), None, "{reference}");
         }
     }
 

@@ -16,16 +16,20 @@ pub(crate) fn signals() -> io::Result<Signals> {
     Ok(signals.map(drop).boxed_local())
 }
 
-/// Ctrl-C and Ctrl-Break. The closing of the console, logging off and shutting down come here too, but Windows ends the
-/// process as soon as it has said so: what was not written by then never is. To hold it up, a thread of Windows itself
-/// would have to be blocked, for which no safe interface was found.
+/// Ctrl-C, Ctrl-Break, the closing of the console, logging off and shutting down. After the last three Windows ends the
+/// process as soon as its handler returns, so that one never does: there is an end when `main` comes to its own, or after
+/// the five seconds that Windows gives.
 #[cfg(windows)]
 pub(crate) fn signals() -> io::Result<Signals> {
-    // The second ends the program; there is no use in a third.
-    let (sender, receiver) = smol::channel::bounded(2);
-    ctrlc::set_handler(move || {
-        let _ = sender.try_send(());
-    })
-    .map_err(io::Error::other)?;
-    Ok(receiver.boxed_local())
+    use signal_mod::{Coordinator, Signal, SignalSet};
+    let all = SignalSet::from(Signal::Interrupt).with(Signal::Quit).with(Signal::Terminate).with(Signal::Hangup);
+    // What is done about them is the caller's business: nothing is shut down from here.
+    let source = Coordinator::builder().signals(SignalSet::empty()).notify_signals(all).build();
+    let received = source.subscribe();
+    source.install().map_err(io::Error::other)?;
+    // The source goes along, for without it nothing comes any more.
+    let signals = futures_lite::stream::unfold((source, received), |(source, mut received)| async move {
+        received.recv().await.map(|_| ((), (source, received)))
+    });
+    Ok(signals.boxed_local())
 }

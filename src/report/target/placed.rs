@@ -111,6 +111,10 @@ pub(super) fn resolve(path: &Path) -> io::Result<(PathBuf, bool)> {
         if cfg!(unix) && (path.starts_with("/proc") || path.starts_with("/dev/fd")) {
             return Ok((original.to_owned(), true));
         }
+        // Windows tells nothing about its /dev/null, not even that it is there.
+        if cfg!(windows) && ["NUL", r"\\.\NUL"].iter().any(|name| path.as_os_str().eq_ignore_ascii_case(name)) {
+            return Ok((path, true));
+        }
         // `Path` takes "out/" and "out/." for "out"; the system does not.
         let text = path.as_os_str().as_encoded_bytes();
         let last = text.rsplit(|byte| std::path::is_separator(char::from(*byte))).next().unwrap_or_default();
@@ -137,7 +141,12 @@ pub(super) fn resolve(path: &Path) -> io::Result<(PathBuf, bool)> {
 fn in_true_folder(path: &Path) -> io::Result<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
-    Ok(fs::canonicalize(folder)?.join(name))
+    let folder = match fs::canonicalize(folder) {
+        // Some file systems of Windows cannot say how a path is spelled in truth; files can be written there all the same.
+        Err(_) if cfg!(windows) && folder.is_dir() => std::path::absolute(folder)?,
+        found => found?,
+    };
+    Ok(folder.join(name))
 }
 
 const MAX_TRIES: u32 = 16;
