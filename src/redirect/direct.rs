@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use surf::http::Url;
+use url::Url;
 
 use super::{NOT_ACROSS_ORIGINS, OF_CONTENT, Trail, drain_content, is_one_of};
 use crate::error::Result;
