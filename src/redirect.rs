@@ -36,7 +36,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 ///
 /// 301, 302 and 303 turn POST into GET, 307 and 308 keep the method. Authorization, Cookie and Proxy-Authorization do not
 /// cross origins. From https to http, to another scheme, to a unix-domain socket that it does not come from, in a loop, or
-/// too often: an error of [`Kind::Redirect`] that lists the way. A response whose status is a redirect but that names no Location is handed on as it is.
+/// too often: an error of [`Kind::Redirect`] that lists the way. A response whose status is a redirect but that names no
+/// Location is handed on as it is.
 ///
 /// Unlike surf's own `Redirect`, it does not probe: every request is sent once.
 #[derive(Clone, Copy, Debug)]

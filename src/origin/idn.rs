@@ -47,8 +47,8 @@ pub(super) fn parse(url: &str) -> Option<Url> {
     (parsed.host_str() == Some(&ascii)).then_some(parsed)
 }
 
-#[cfg(feature = "transport")]
 /// [`Url::join`], as [`parse`] does what `Url::parse` does.
+#[cfg(feature = "transport")]
 pub(super) fn join(base: &Url, reference: &str) -> Option<Url> {
     if reference.starts_with("//") { parse(&format!("{}:{reference}", base.scheme())) } else { parse(reference) }
 }

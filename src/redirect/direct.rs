@@ -16,8 +16,8 @@ pub(crate) struct First<'a> {
     pub(crate) content: Option<&'a [u8]>,
 }
 
-/// Sends a request through a transport and follows at most so many redirects, as [`Redirect`](super::Redirect) does for clients of surf.
-/// Returns the URLs on the way too, where there were any.
+/// Sends a request through a transport and follows at most so many redirects, as [`Redirect`](super::Redirect) does for
+/// clients of surf. Returns the URLs on the way too, where there were any.
 pub(crate) async fn fetch(
     transport: &Transport,
     first: First<'_>,

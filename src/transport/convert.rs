@@ -133,7 +133,7 @@ fn copy_fields(head: &Head, decoded: bool, response: &mut Response) -> bool {
     // The lengths of the names so far, a bit each: where no other was so long, none was the same.
     let mut lengths = 0_u64;
     for (name, value) in head.fields_of_length(|_| true) {
-        let bit = 1 << name.len().min(63);
+        let bit = h1::length_bit(name.len());
         let maybe_again = lengths & bit != 0;
         lengths |= bit;
         // As bytes: the conversion from text panics where it is not ASCII.
