@@ -8,6 +8,7 @@ use url::{Host, Url};
 use crate::error::{Error, Kind, Result};
 
 mod idn;
+mod siblings;
 mod socket;
 
 #[cfg(feature = "transport")]
@@ -140,6 +141,9 @@ pub fn parse_url(text: &str) -> Result<Url> {
         // The URL standard would drop them silently; what was meant is not known.
         return Err(Error::new(Kind::Url, format!("\"{}\" contains a line break or NUL, which no URL can", shown())));
     }
+    if let Some(url) = siblings::parse(text) {
+        return Ok(url);
+    }
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(url::ParseError::RelativeUrlWithoutBase) => {
@@ -169,6 +173,7 @@ pub fn parse_url(text: &str) -> Result<Url> {
         return Err(Error::new(Kind::Url, format!("\"{}\" {hint}: write http:// or https://", shown())));
     }
     if !matches!(url.host(), Some(Host::Domain(name)) if name.is_empty()) && url.host().is_some() {
+        siblings::remember(text, &url);
         return Ok(url);
     }
     Err(Error::new(Kind::Url, format!("\"{}\" names no host", shown())))
