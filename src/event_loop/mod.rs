@@ -83,6 +83,8 @@ pub use self::group::{GroupTask, TaskGroup};
 pub use self::handle::{Closed, Handle};
 pub use self::sync::{Event, queue};
 pub use self::task::{JoinError, Task};
+#[cfg(feature = "fetcher")]
+pub(crate) use self::time::timeout_from;
 pub use self::time::{Elapsed, Sleep, Timeout, sleep, sleep_until, timeout};
 pub use self::watch::{DEFAULT_SLOW_POLL, SlowPoll, TaskInfo, TaskState, TaskTable};
 pub use async_lock::{Barrier, Mutex, Semaphore};

@@ -129,6 +129,12 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     Timeout { limit, sleep: None, future }
 }
 
+/// The same, the time running from `start` on, which the caller knows already.
+#[cfg(feature = "fetcher")]
+pub(crate) fn timeout_from<F: Future>(start: Instant, limit: Duration, future: F) -> Timeout<F> {
+    Timeout { limit, sleep: Some(Sleep { at: start.checked_add(limit), state: State::New }), future }
+}
+
 pin_project_lite::pin_project! {
     /// A future that is given up when its time is over. Made by [`timeout`].
     ///

@@ -1,6 +1,7 @@
 //! One attempt at a job: send, read, judge. The only part of the fetcher that knows surf.
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -64,24 +65,24 @@ pub(super) enum Client {
     Surf(surf::Client),
 }
 
-/// Makes one attempt. `keep` says whether anybody wants the content in memory.
-pub(super) async fn attempt(client: &Client, job: &Job, keep: bool, trace: &Arc<Trace>) -> Ended {
+/// Makes one attempt, which began when it had its permit. `keep` says whether anybody wants the content in memory.
+pub(super) async fn attempt(client: &Client, job: &Job, keep: bool, started: Instant, trace: &Arc<Trace>) -> Ended {
     let settings = job.settings();
-    let started = Instant::now();
     let mut received = Received::default();
     let ended = match client {
         Client::Own(transport) => {
-            let work = send(transport, job, keep, trace, &mut received);
-            event_loop::timeout(settings.timeout, work).await
+            // Pinned where it stands: it is large, and would be moved into the timeout.
+            let work = pin!(send(transport, job, keep, trace, &mut received));
+            event_loop::timeout_from(started, settings.timeout, work).await
         }
         // In a box, so that those who need none of it have no room for it.
         Client::Surf(client) => {
             let work = Box::pin(send_by_surf(client, job, keep, started, trace, &mut received));
-            event_loop::timeout(settings.timeout.saturating_add(GRACE), work).await
+            event_loop::timeout_from(started, settings.timeout.saturating_add(GRACE), work).await
         }
     };
     let error = ended.unwrap_or_else(|_| Err(timed_out(settings.timeout, trace))).err();
-    let error = error.or_else(|| too_slow(settings, started.elapsed()));
+    let error = error.or_else(|| too_slow(settings, started));
     Ended { received, error }
 }
 
@@ -371,9 +372,9 @@ fn shorten(value: &Value) -> String {
     if text.chars().count() <= MAX { text } else { text.chars().take(MAX).chain(['…']).collect() }
 }
 
-fn too_slow(settings: &Settings, took: Duration) -> Option<Error> {
+fn too_slow(settings: &Settings, started: Instant) -> Option<Error> {
     let limit = settings.expect.max_ms?;
-    let took = whole_ms(took);
+    let took = whole_ms(started.elapsed());
     let text = format!("it took {took} ms where at most {limit} are expected");
     (took > limit).then(|| Error::new(Kind::Expectation, text).in_phase(Phase::Body))
 }

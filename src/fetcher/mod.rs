@@ -28,6 +28,7 @@ mod outcomes;
 mod queue;
 mod rate;
 mod retry;
+mod room;
 mod run;
 mod sink;
 

@@ -17,6 +17,7 @@ use super::intake::Refused;
 use super::outcomes::{Outcomes, Status};
 use super::queue::{Next, Queue};
 use super::retry::{Failed, Verdict, decide};
+use super::room::{Orders, Room};
 use crate::error::{Error, Kind, Phase};
 use crate::event_loop::{EventLoop, Handle, Task, sleep_until};
 use crate::job::Job;
@@ -123,22 +124,24 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
     let concurrency = state.borrow().fetcher.limits.concurrency.get();
     let semaphore = Arc::new(Semaphore::new(concurrency as usize));
     let watched = handle.is_watched();
+    let room = Room::new();
     loop {
         let permit = semaphore.acquire_arc().await;
-        let (index, host) = loop {
-            let next = {
+        let (index, host, since) = loop {
+            let (next, now) = {
                 let mut state = state.borrow_mut();
                 // The queue still holds what has been ended in another way.
                 if state.stopped {
                     return;
                 }
-                state.queue.next(Instant::now())
+                let now = Instant::now();
+                (state.queue.next(now), now)
             };
             let changed = async {
                 let _ = changes.recv().await;
             };
             match next {
-                Next::Start { job, host } => break (job, host),
+                Next::Start { job, host } => break (job, host, now),
                 Next::At(at) => {
                     let due = async {
                         sleep_until(at).await;
@@ -151,10 +154,9 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
             }
         };
         let trace = Arc::<Trace>::default();
-        let since = Instant::now();
         state.borrow_mut().permit(index, since);
-        // In a box, for it is moved a few times on its way into the executor.
-        let attempt = Box::pin(make_attempt(state.clone(), index, host, permit, trace.clone(), since));
+        let order = Order { index, host, permit, trace: trace.clone(), since };
+        let attempt = room.employ(order, |orders| make_attempts(state.clone(), orders));
         let name = watched.then(|| state.borrow().name(index));
         let task = match name {
             Some(name) => handle.spawn_named(name, attempt),
@@ -165,22 +167,28 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
     }
 }
 
-async fn make_attempt(
-    state: Rc<RefCell<State>>,
+/// An attempt to make.
+struct Order {
     index: usize,
     host: usize,
     permit: SemaphoreGuardArc,
     trace: Arc<Trace>,
     since: Instant,
-) {
-    let (client, job, keep) = {
-        let state = state.borrow();
-        let Some(job) = state.jobs.get(&index).map(|slot| slot.job.clone()) else { return };
-        (state.client.clone(), job, state.fetcher.keep_bodies)
-    };
-    let ended = attempt(&client, &job, keep, &trace).await;
-    let cancelled = state.borrow_mut().attempt_ended(index, host, job, ended, &trace, since, permit);
-    drop(cancelled);
+}
+
+/// Makes attempts, one after the other, until it is dropped.
+async fn make_attempts(state: Rc<RefCell<State>>, orders: Orders<Order>) {
+    loop {
+        let Order { index, host, permit, trace, since } = orders.next().await;
+        let (client, job, keep) = {
+            let state = state.borrow();
+            let Some(job) = state.jobs.get(&index).map(|slot| slot.job.clone()) else { continue };
+            (state.client.clone(), job, state.fetcher.keep_bodies)
+        };
+        let ended = attempt(&client, &job, keep, since, &trace).await;
+        let cancelled = state.borrow_mut().attempt_ended(index, host, job, ended, &trace, since, permit);
+        drop(cancelled);
+    }
 }
 
 impl State {

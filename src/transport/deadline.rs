@@ -10,10 +10,15 @@ use crate::event_loop::{Sleep, sleep_until};
 use crate::units::DisplayDuration;
 
 /// One timer that goes with a request from its start to the last byte of the response.
+///
+/// In a box, for it is moved often, and mostly the caller sees to the time.
 #[derive(Debug)]
-pub(super) struct Deadline {
-    timer: Option<Sleep>,
-    at: Option<Instant>,
+pub(super) struct Deadline(Option<Box<Timer>>);
+
+#[derive(Debug)]
+struct Timer {
+    sleep: Sleep,
+    at: Instant,
     limit: Duration,
 }
 
@@ -25,24 +30,24 @@ impl Deadline {
 
     /// For those whose callers see to it.
     pub(super) fn never() -> Deadline {
-        Deadline::new(None, Duration::ZERO)
+        Deadline(None)
     }
 
     /// At `at`, or never. `limit` is what the user set, for the message.
     pub(super) fn new(at: Option<Instant>, limit: Duration) -> Deadline {
-        Deadline { timer: at.map(sleep_until), at, limit }
+        Deadline(at.map(|at| Box::new(Timer { sleep: sleep_until(at), at, limit })))
     }
 
     /// Ready when the time is over: with the error that says in which phase.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, trace: &Trace) -> Poll<Error> {
-        let Some(timer) = &mut self.timer else { return Poll::Pending };
-        Pin::new(timer).poll(cx).map(|()| timed_out(self.limit, trace))
+        let Some(timer) = &mut self.0 else { return Poll::Pending };
+        Pin::new(&mut timer.sleep).poll(cx).map(|()| timed_out(timer.limit, trace))
     }
 
     /// The error where the time is over. For those who are never made to wait, and so never poll.
     pub(super) fn check(&self, trace: &Trace) -> Result<(), Error> {
-        match self.at {
-            Some(at) if Instant::now() >= at => Err(timed_out(self.limit, trace)),
+        match &self.0 {
+            Some(timer) if Instant::now() >= timer.at => Err(timed_out(timer.limit, trace)),
             _ => Ok(()),
         }
     }
