@@ -29,7 +29,7 @@ where
     I: IntoIterator<Item = &'a Outcome, IntoIter: Clone>,
 {
     let outcomes = outcomes.into_iter();
-    let rows: Vec<Row> = outcomes.clone().map(|outcome| Row::new(&run.redactor, outcome)).collect();
+    let rows: Vec<Row<'_>> = outcomes.clone().map(|outcome| Row::new(&run.redactor, outcome)).collect();
     if !rows.is_empty() {
         let widths = widths(&rows, style.width);
         write_row(out, style, &widths, &COLUMNS.map(|column| Cow::Borrowed(column.title)), Some(BOLD))?;
@@ -84,19 +84,22 @@ fn time(duration: Duration) -> String {
 }
 
 /// The cells of a row as text, without colours.
-struct Row {
-    cells: [Cow<'static, str>; COLUMNS.len()],
+struct Row<'a> {
+    cells: [Cow<'a, str>; COLUMNS.len()],
 }
 
-impl Row {
-    fn new(redactor: &Redactor, outcome: &Outcome) -> Row {
+impl<'a> Row<'a> {
+    fn new(redactor: &Redactor, outcome: &'a Outcome) -> Row<'a> {
         let cells = COLUMNS.each_ref().map(|column| match (column.cell)(outcome) {
             Cell::Absent if column.quantity => Cow::Borrowed("-"),
             Cell::Absent => Cow::Borrowed(""),
             Cell::Ending(ending) => Cow::Borrowed(ending.as_str()),
             Cell::Word(word) => Cow::Borrowed(word),
             Cell::File(path) => Cow::Owned(visible(&masked::text(redactor, &path.to_string_lossy())).into_owned()),
-            Cell::Text(text) => Cow::Owned(visible(&masked::text(redactor, text)).into_owned()),
+            Cell::Text(text) => match masked::text(redactor, text) {
+                Cow::Borrowed(text) => visible(text),
+                Cow::Owned(text) => Cow::Owned(visible(&text).into_owned()),
+            },
             Cell::Number(number) => Cow::Owned(number.to_string()),
             Cell::Size(bytes) => Cow::Owned(DisplaySize(bytes).to_string()),
             Cell::Time(duration) => Cow::Owned(time(duration)),
@@ -117,7 +120,7 @@ fn describe(redactor: &Redactor, failure: &Failure) -> String {
 }
 
 /// The width of each column; 0 for one that is empty.
-fn widths(rows: &[Row], limit: Option<usize>) -> [usize; COLUMNS.len()] {
+fn widths(rows: &[Row<'_>], limit: Option<usize>) -> [usize; COLUMNS.len()] {
     let mut widths = [0; COLUMNS.len()];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(&row.cells) {
@@ -156,7 +159,7 @@ fn write_row(
     out: &mut dyn Write,
     style: &Style,
     widths: &[usize; COLUMNS.len()],
-    cells: &[Cow<'static, str>; COLUMNS.len()],
+    cells: &[Cow<'_, str>; COLUMNS.len()],
     color: Option<&str>,
 ) -> io::Result<()> {
     let mut gap = 0;
@@ -194,7 +197,7 @@ fn width_of(text: &str) -> usize {
 
 /// The errors that had no room in the table, whole, under the names of their jobs: why a job failed is what a reader of
 /// the table wants to know most.
-fn write_cut_errors(out: &mut dyn Write, rows: &[Row], widths: &[usize; COLUMNS.len()]) -> io::Result<()> {
+fn write_cut_errors(out: &mut dyn Write, rows: &[Row<'_>], widths: &[usize; COLUMNS.len()]) -> io::Result<()> {
     let [_, name, .., error]: [usize; TITLES] = std::array::from_fn(|column| column);
     let mut any = false;
     for row in rows.iter().filter(|row| width_of(&row.cells[error]) > widths[error]) {

@@ -8,7 +8,7 @@ use futures_lite::StreamExt;
 use roundup::event_loop::{EventLoop, Task};
 use roundup::fetcher::Stopper;
 use roundup::report::Run;
-use roundup::{Fetcher, Summary};
+use roundup::{Fetcher, Outcome, Summary};
 
 use crate::exit::Exit;
 use crate::manner::Manner;
@@ -24,6 +24,8 @@ pub(crate) struct Finished {
     pub(crate) exit: Exit,
     pub(crate) summary: Summary,
     pub(crate) elapsed: Duration,
+    /// All of them, in input order.
+    pub(crate) outcomes: Vec<Outcome>,
 }
 
 /// The loop of a run. It knows its tasks by name, and with `--verbose` reports those that hold it.
@@ -55,7 +57,10 @@ pub(crate) async fn round_up(
     let mut writer = writer.begin().await;
     while let Some(mut outcome) = outcomes.next().await {
         outcome.index = places.get(outcome.index).copied().unwrap_or(outcome.index);
-        writer = writer.take(outcome).await;
+        writer.take(outcome);
+        if writer.is_behind() {
+            writer = writer.streamed().await;
+        }
         if writer.is_pointless() {
             stopper.stop();
         }
@@ -67,14 +72,14 @@ pub(crate) async fn round_up(
     let unread = writer.is_pointless();
     let in_time = deadline.is_none_or(|deadline| elapsed < deadline) || !writer.is_unfinished();
     let run = Run { started, elapsed, interrupted: interrupts.came() || !in_time, redactor };
-    let (exit, summary) = writer.finish(run).await;
+    let (exit, summary, outcomes) = writer.finish(run).await;
     let exit = match unread {
         // Whoever closed the pipe has what they wanted.
         true => Exit::Success,
         false if interrupts.came() => Exit::Interrupted,
         false => exit,
     };
-    Finished { exit, summary, elapsed }
+    Finished { exit, summary, elapsed, outcomes }
 }
 
 /// Ctrl-C and requests to terminate: the first ends the run, the second the program.

@@ -1,6 +1,7 @@
 //! What there is to fetch: from URLs, a list or a plan, with the options of the command line put over it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,18 +59,25 @@ impl Work {
         Over::new(options)?.apply(&mut settings);
         let settings = Arc::new(settings);
         let mut names = Names::default();
-        let mut work = Work::default();
+        let mut work = Work {
+            jobs: Vec::with_capacity(sources.len()),
+            places: Vec::with_capacity(sources.len()),
+            ..Work::default()
+        };
         let mut wrong = Vec::new();
         for (place, Source { name, url, error }) in sources.into_iter().enumerate() {
             match error.map_or_else(|| Job::new(&url, settings.clone()), Err) {
                 Ok(job) => {
-                    let name = names.unique(name.as_deref().unwrap_or(job.name()));
+                    let name = names.other(name.as_deref().unwrap_or(job.name())).or(name);
                     work.places.push(place);
-                    work.jobs.push(job.named(name));
+                    work.jobs.push(match name {
+                        Some(name) => job.named(name),
+                        None => job,
+                    });
                 }
                 Err(error) => {
                     let shown = roundup::without_password(&url);
-                    let name = names.unique(name.as_deref().unwrap_or(&shown));
+                    let name = names.other(name.as_deref().unwrap_or(&shown)).or(name).unwrap_or(shown.clone());
                     wrong.push(error.one_line());
                     work.rejected.push(rejected(place, name, shown, &error.in_phase(Phase::Queue)));
                 }
@@ -242,15 +250,24 @@ fn rejected(index: usize, name: String, url: String, error: &Error) -> Outcome {
 struct Names(HashMap<String, u32>);
 
 impl Names {
-    fn unique(&mut self, name: &str) -> String {
-        let mut unique = name.to_owned();
-        while self.0.contains_key(&unique) {
-            let seen = self.0.entry(name.to_owned()).or_insert(0);
-            *seen += 1;
-            unique = format!("{name}#{seen}");
+    /// The name to take in place of this one; `None` where nobody has it yet.
+    fn other(&mut self, name: &str) -> Option<String> {
+        let mut other = None;
+        let mut next = name.to_owned();
+        loop {
+            match self.0.entry(next) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(1);
+                    return other;
+                }
+                Entry::Occupied(_) => {
+                    let seen = self.0.entry(name.to_owned()).or_insert(0);
+                    *seen += 1;
+                    next = format!("{name}#{seen}");
+                    other = Some(next.clone());
+                }
+            }
         }
-        self.0.insert(unique.clone(), 1);
-        unique
     }
 }
 
@@ -340,6 +357,9 @@ mod tests {
     fn names_are_unique_whatever_was_there_before() {
         let mut names = Names::default();
         let given = ["a", "a#2", "a", "a", "a#2", "b"];
-        assert_eq!(given.map(|name| names.unique(name)), ["a", "a#2", "a#3", "a#4", "a#2#2", "b"]);
+        assert_eq!(
+            given.map(|name| names.other(name).unwrap_or_else(|| name.to_owned())),
+            ["a", "a#2", "a#3", "a#4", "a#2#2", "b"]
+        );
     }
 }

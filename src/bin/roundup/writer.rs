@@ -30,6 +30,8 @@ enum Notes {
 pub(crate) struct Writer {
     opened: Vec<Opened>,
     outcomes: Vec<Option<Outcome>>,
+    /// One that was taken and not yet written.
+    fresh: Option<Outcome>,
     redactor: Redactor,
     style: Style,
     output_dir: Option<PathBuf>,
@@ -52,6 +54,7 @@ impl Writer {
             keeps_bodies: opened.iter().any(|opened| opened.format() == Format::Json),
             opened,
             outcomes: vec![None; work.len()],
+            fresh: None,
             redactor: work.redactor.clone(),
             style: manner.style,
             output_dir: manner.output_dir.clone(),
@@ -100,20 +103,28 @@ impl Writer {
         .await
     }
 
-    /// Takes one more.
-    pub(crate) async fn take(mut self, mut outcome: Outcome) -> Writer {
+    /// Takes one more. What is written of it now, if anything is, [`Writer::streamed`] writes.
+    pub(crate) fn take(&mut self, mut outcome: Outcome) {
         if let (Some(folder), Some(file)) = (&self.output_dir, &outcome.body_file) {
             outcome.body_file = file.strip_prefix(folder).ok().map(PathBuf::from).or(outcome.body_file);
         }
         self.note(&outcome);
-        if !self.streams() {
-            self.place(outcome);
-            return self;
-        }
+        if self.streams() { self.fresh = Some(outcome) } else { self.place(outcome) }
+    }
+
+    /// Whether something is to be written of what was taken last.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.fresh.is_some()
+    }
+
+    /// Writes what was taken last to where it is written as it comes.
+    pub(crate) async fn streamed(mut self) -> Writer {
         unblock(move || {
-            self.stream(&outcome);
-            self.place(outcome);
-            self.bodies();
+            if let Some(outcome) = self.fresh.take() {
+                self.stream(&outcome);
+                self.place(outcome);
+                self.bodies();
+            }
             self
         })
         .await
@@ -129,8 +140,8 @@ impl Writer {
         self.unfinished
     }
 
-    /// Writes what is written at the end, and puts files in their places.
-    pub(crate) async fn finish(mut self, run: Run) -> (Exit, Summary) {
+    /// Writes what is written at the end, and puts files in their places. Gives the outcomes back.
+    pub(crate) async fn finish(mut self, run: Run) -> (Exit, Summary, Vec<Outcome>) {
         unblock(move || {
             let outcomes: Vec<Outcome> = std::mem::take(&mut self.outcomes).into_iter().flatten().collect();
             let summary = run.summary(&outcomes);
@@ -154,7 +165,7 @@ impl Writer {
                     Ok(()) => {}
                 }
             }
-            (exit, summary)
+            (exit, summary, outcomes)
         })
         .await
     }

@@ -72,7 +72,7 @@ pub(crate) fn both(
             let line = line("one at a time", one.elapsed, &one.summary, 1);
             unblock(move || show(&line, aside)).await?;
         }
-        let Finished { exit, summary, elapsed } =
+        let Finished { exit, summary, elapsed, .. } =
             round_up(&event_loop, &fast, second, writer, &interrupts, manner).await;
         if !whole || interrupts.came() {
             return Ok(exit);

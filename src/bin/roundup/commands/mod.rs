@@ -51,6 +51,8 @@ fn once(mut work: Work, manner: &Manner) -> Result<Exit, Failed> {
         let interrupts = Interrupts::listen(&event_loop);
         round_up(&event_loop, &fetcher, work, writer, &interrupts, manner).await
     });
+    // The process ends now, and the system takes all of it at once.
+    std::mem::forget(finished.outcomes);
     Ok(finished.exit)
 }
 
