@@ -41,8 +41,7 @@ impl Asked {
 ///
 /// # Errors
 /// [`Kind::Protocol`] where the fields contradict themselves or name a transfer coding other than chunked.
-pub(super) fn decide(asked: Asked, head: &mut Head) -> Result<Framing> {
-    let signals = Signals::read(head);
+pub(super) fn decide(asked: Asked, head: &mut Head, signals: Signals) -> Result<Framing> {
     let empty = match head.status() {
         204 | 304 => true,
         200..=299 if asked == Asked::Connect => true,
@@ -50,6 +49,7 @@ pub(super) fn decide(asked: Asked, head: &mut Head) -> Result<Framing> {
     };
     let has_codings = !matches!(signals.codings, Codings::None);
     let has_length = !matches!(signals.length, Declared::None);
+    let announces_content = !matches!(signals.length, Declared::None | Declared::Length(0));
     let framing = match (signals.codings, signals.length) {
         _ if empty => Framing::Empty,
         (Codings::Refused(error), _) => return Err(error),
@@ -63,7 +63,7 @@ pub(super) fn decide(asked: Asked, head: &mut Head) -> Result<Framing> {
     // Both fields at once, or a coding in HTTP/1.0, are how responses are smuggled (RFC 9112, section 6.1).
     let doubtful = has_codings && (has_length || http10);
     // A server that announces content with a 204 may well send it.
-    let stray = head.status() == 204 && (has_codings || signals.announces_content);
+    let stray = head.status() == 204 && (has_codings || announces_content);
     head.set_keep_alive(persistent && !doubtful && !stray && framing != Framing::UntilClose);
     Ok(framing)
 }
@@ -80,35 +80,28 @@ enum Declared {
     Refused(Error),
 }
 
-struct Signals {
+/// What the fields of a head say of framing and of the connection.
+pub(super) struct Signals {
     close: bool,
     keep_alive: bool,
     codings: Codings,
     length: Declared,
-    announces_content: bool,
 }
 
 impl Signals {
-    fn read(head: &Head) -> Signals {
-        let mut signals = Signals {
-            close: false,
-            keep_alive: false,
-            codings: Codings::None,
-            length: Declared::None,
-            announces_content: false,
-        };
-        // The length sorts out nearly all fields before a byte is looked at.
-        for (name, value) in head.fields_of_length(|length| matches!(length, 10 | 14 | 17)) {
-            if is_word(name, b"Connection") {
-                signals.connection(value);
-            } else if is_word(name, b"Content-Length") {
-                signals.content_length(value);
-            } else if is_word(name, b"Transfer-Encoding") {
-                signals.transfer_encoding(value);
-            }
+    pub(super) const fn new() -> Signals {
+        Signals { close: false, keep_alive: false, codings: Codings::None, length: Declared::None }
+    }
+
+    /// Takes note of a field.
+    pub(super) fn note(&mut self, name: &[u8], value: &[u8]) {
+        if is_word(name, b"Connection") {
+            self.connection(value);
+        } else if is_word(name, b"Content-Length") {
+            self.content_length(value);
+        } else if is_word(name, b"Transfer-Encoding") {
+            self.transfer_encoding(value);
         }
-        signals.announces_content = !matches!(signals.length, Declared::None | Declared::Length(0));
-        signals
     }
 
     fn connection(&mut self, value: &[u8]) {

@@ -36,6 +36,9 @@ pub(in crate::transport) fn length_bit(length: usize) -> u64 {
     1 << length.min(63)
 }
 
+/// The bits of `Connection`, `Content-Length` and `Transfer-Encoding`.
+const OF_FRAMING: u64 = 1 << 10 | 1 << 14 | 1 << 17;
+
 /// Where a field is in the head's bytes. `u32` because a head is bounded far below 4 GiB.
 #[derive(Clone, Copy)]
 struct Span {
@@ -65,31 +68,45 @@ impl Span {
 }
 
 impl Head {
-    /// Copies a head out of `bytes`, of which httparse made `fields`. `folded` where a value can hold line ends.
+    /// Copies a head out of `bytes`, of which httparse made `fields`, the status and the reason. `folded` where a value can hold line ends. `note` is
+    /// called with name and value of each field that may speak of framing or of the connection.
     pub(super) fn copy(
         bytes: &[u8],
         fields: &[httparse::Header<'_>],
-        status: u16,
+        (status, reason): (u16, Option<&str>),
         version: Version,
         folded: bool,
+        mut note: impl FnMut(&[u8], &[u8]),
     ) -> Head {
         let start = bytes.as_ptr().addr();
         let length = bytes.len();
         let mut all: Vec<u8> = Vec::with_capacity(length + fields.len() * Span::SIZE);
         all.extend_from_slice(bytes);
+        all.resize(length + fields.len() * Span::SIZE, 0);
+        let (text, places) = all.split_at_mut(length);
         let mut lengths = 0;
-        for field in fields {
-            lengths |= length_bit(field.name.len());
+        for (field, place) in fields.iter().zip(places.chunks_exact_mut(Span::SIZE)) {
+            let bit = length_bit(field.name.len());
+            lengths |= bit;
             let name = (field.name.as_ptr().addr() - start) as u32;
             let value = (field.value.as_ptr().addr() - start) as u32;
             let (name_end, value_end) = (name + field.name.len() as u32, value + field.value.len() as u32);
             let mut span = Span { name, name_end, value, value_end };
             if folded {
-                unfold(&mut all[..length], &mut span);
+                unfold(text, &mut span);
             }
-            all.extend_from_slice(&span.to_bytes());
+            if bit & OF_FRAMING != 0 {
+                note(field.name.as_bytes(), &text[span.value as usize..span.value_end as usize]);
+            }
+            place.copy_from_slice(&span.to_bytes());
         }
-        let reason = reason(bytes);
+        let reason = match reason {
+            Some(reason) if !reason.is_empty() => {
+                let at = (reason.as_ptr().addr() - start) as u32;
+                (at, at + reason.len() as u32)
+            }
+            _ => find_reason(bytes),
+        };
         // A head is bounded far below 4 GiB.
         let (bytes, length) = (all.into_boxed_slice(), length as u32);
         Head { bytes, length, reason, lengths, status, version, keep_alive: false }
@@ -198,7 +215,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 /// The bytes after `HTTP/1.1 200 `. httparse gives none where one of them is above 127.
-fn reason(raw: &[u8]) -> (u32, u32) {
+fn find_reason(raw: &[u8]) -> (u32, u32) {
     const START: usize = 13;
     let line = raw.get(START - 1..).unwrap_or_default();
     let end = line.iter().position(|b| matches!(b, b'\r' | b'\n')).unwrap_or(line.len());
@@ -254,7 +271,7 @@ mod tests {
     #[test]
     fn reasons_are_found_by_their_place() {
         let reason_of = |line: &str| {
-            let (start, end) = reason(line.as_bytes());
+            let (start, end) = find_reason(line.as_bytes());
             line[start as usize..end as usize].to_owned()
         };
         assert_eq!(reason_of("HTTP/1.1 404 Not Found\r\n"), "Not Found");
@@ -269,7 +286,7 @@ mod tests {
         let mut room = [httparse::EMPTY_HEADER; 2];
         let mut response = httparse::Response::new(&mut room);
         response.parse(bytes).expect("a good head");
-        let head = Head::copy(bytes, response.headers, 200, Version::Http11, false);
+        let head = Head::copy(bytes, response.headers, (200, response.reason), Version::Http11, false, |_, _| {});
         let shown = format!("{head:?}");
         assert!(shown.contains(REDACTED) && !shown.contains("hunter2"), "{shown}");
         assert!(shown.contains(r"\\xff"), "{shown}");

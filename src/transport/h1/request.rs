@@ -1,7 +1,7 @@
 //! Encoding of requests: RFC 9112, sections 3, 6 and 7.1.
 
 use super::diagnose::shown;
-use super::{IN_TARGET, all_are, is_token, is_value, is_word};
+use super::{is_target, is_token, is_value, is_word};
 use crate::error::{Error, Kind, Phase, Result};
 
 /// What follows the head of a request, and so which field frames it.
@@ -76,11 +76,10 @@ fn request_line(out: &mut Vec<u8>, method: &str, target: &str) -> Result<()> {
     if target.is_empty() {
         return Err(refuse("the request target is empty, at least / is needed".to_owned()));
     }
-    if !all_are(target.as_bytes(), IN_TARGET) {
+    if !is_target(target.as_bytes()) {
         let byte = target.bytes().find(|byte| !byte.is_ascii_graphic()).unwrap_or_default();
         return Err(refuse(format!("the request target holds the byte {byte:#04x}, which has to be percent-encoded")));
     }
-    out.reserve(method.len() + target.len() + 12);
     out.extend_from_slice(method.as_bytes());
     out.push(b' ');
     out.extend_from_slice(target.as_bytes());
@@ -101,7 +100,6 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<()> {
     if own {
         return Ok(());
     }
-    out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);

@@ -6,7 +6,7 @@ use httparse::{Header, ParserConfig, Status};
 
 use super::HeadLimits;
 use super::diagnose;
-use super::framing::{Asked, Framing, decide};
+use super::framing::{Asked, Framing, Signals, decide};
 use super::head::{Head, Version};
 use crate::error::{Error, Kind, Phase, Result};
 
@@ -63,6 +63,7 @@ struct Parsed {
     status: u16,
     /// `None` for interim responses, of which nothing but the status is kept.
     head: Option<Head>,
+    framing: Result<Framing>,
 }
 
 impl ResponseParser {
@@ -140,9 +141,8 @@ impl ResponseParser {
     }
 
     fn accept(&mut self, consumed: usize, parsed: Parsed) -> Result<Progress> {
-        if let Some(mut head) = parsed.head {
-            let framing = decide(self.asked, &mut head)?;
-            return Ok(Progress::Final { consumed, head, framing });
+        if let Some(head) = parsed.head {
+            return Ok(Progress::Final { consumed, head, framing: parsed.framing? });
         }
         if parsed.status == 101 {
             return Err(refuse("the server switches protocols (101), which was not asked for".into()));
@@ -189,7 +189,7 @@ impl ResponseParser {
     fn parse_known(&self, bytes: &[u8]) -> Result<Option<Parsed>> {
         let room = self.limits.max_fields.min(STACK_FIELDS);
         let mut on_stack = [const { MaybeUninit::uninit() }; STACK_FIELDS];
-        match with_httparse(bytes, &mut on_stack[..room]) {
+        match with_httparse(self.asked, bytes, &mut on_stack[..room]) {
             Err(httparse::Error::TooManyHeaders) if self.limits.max_fields > STACK_FIELDS => {}
             result => return self.explain(bytes, result),
         }
@@ -197,7 +197,7 @@ impl ResponseParser {
         let room = self.limits.max_fields.min(bytes.len() / 2);
         let mut on_heap = Vec::new();
         on_heap.resize_with(room, MaybeUninit::uninit);
-        let result = with_httparse(bytes, &mut on_heap);
+        let result = with_httparse(self.asked, bytes, &mut on_heap);
         self.explain(bytes, result)
     }
 
@@ -218,18 +218,20 @@ impl ResponseParser {
 
 /// Parses strictly, and only where that fails on a line that starts with white space, with folded lines allowed: so
 /// nobody has to look for folds in a head that has none.
-fn with_httparse<'b>(bytes: &'b [u8], room: &mut [MaybeUninit<Header<'b>>]) -> httparse::Result<Parsed> {
+fn with_httparse<'b>(asked: Asked, bytes: &'b [u8], room: &mut [MaybeUninit<Header<'b>>]) -> httparse::Result<Parsed> {
     let mut config = ParserConfig::default();
-    match with_config(&config, bytes, room) {
-        Err(httparse::Error::HeaderName) => {
-            config.allow_obsolete_multiline_headers_in_responses(true);
-            with_config(&config, bytes, room)
+    loop {
+        match with_config(asked, &config, bytes, room) {
+            Err(httparse::Error::HeaderName) if !config.obsolete_multiline_headers_in_responses_are_allowed() => {
+                config.allow_obsolete_multiline_headers_in_responses(true);
+            }
+            result => return result,
         }
-        result => result,
     }
 }
 
 fn with_config<'b>(
+    asked: Asked,
     config: &ParserConfig,
     bytes: &'b [u8],
     room: &mut [MaybeUninit<Header<'b>>],
@@ -242,8 +244,15 @@ fn with_config<'b>(
     let status = response.code.unwrap_or_default();
     let version = if response.version == Some(0) { Version::Http10 } else { Version::Http11 };
     let folded = config.obsolete_multiline_headers_in_responses_are_allowed();
-    let head = (status >= 200).then(|| Head::copy(&bytes[..len], response.headers, status, version, folded));
-    Ok(Status::Complete(Parsed { len, status, head }))
+    if status < 200 {
+        return Ok(Status::Complete(Parsed { len, status, head: None, framing: Ok(Framing::Empty) }));
+    }
+    // In one pass over the fields.
+    let mut signals = Signals::new();
+    let note = |name: &[u8], value: &[u8]| signals.note(name, value);
+    let mut head = Head::copy(&bytes[..len], response.headers, (status, response.reason), version, folded, note);
+    let framing = decide(asked, &mut head, signals);
+    Ok(Status::Complete(Parsed { len, status, head: Some(head), framing }))
 }
 
 /// Where the status line starts; `None` where only more bytes can tell.
