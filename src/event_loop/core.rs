@@ -16,7 +16,7 @@ use async_executor::LocalExecutor;
 use async_io::Timer;
 use futures_lite::future::yield_now;
 
-use super::signal::{Main, Signal};
+use super::signal::{Idle, Main, Signal};
 use super::task::Task;
 use super::timers;
 use super::watch::{Tracked, Watch};
@@ -52,6 +52,11 @@ pub(super) struct Core {
     pub(super) signal: Arc<Signal>,
     /// When another thread last woke this one, unless that is long ago.
     hastened: Cell<Option<Instant>>,
+    /// The thread that the signal knows to be blocked, for that is looked at in every turn.
+    blocked: RefCell<Option<Waker>>,
+    idle_signal: Arc<Idle>,
+    idle_waker: Waker,
+    /// For the timer.
     waker: Waker,
     main: Waker,
     pub(super) watch: Option<Watch>,
@@ -72,10 +77,14 @@ impl Core {
                 }
             }
         };
+        let idle_signal = Idle::new(signal.clone());
         Core {
             idle: RefCell::new(Box::pin(idle)),
             executor,
             armed: RefCell::new(None),
+            idle_waker: Waker::from(idle_signal.clone()),
+            idle_signal,
+            blocked: RefCell::default(),
             waker: Waker::from(signal.clone()),
             main: Waker::from(Arc::new(Main(signal.clone()))),
             signal,
@@ -104,7 +113,10 @@ impl Core {
         mut tracked: Option<&mut Tracked>,
         cx: &mut Context<'_>,
     ) -> Poll<F::Output> {
-        self.signal.block(cx.waker());
+        if !self.blocked.borrow().as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *self.blocked.borrow_mut() = Some(cx.waker().clone());
+            self.signal.block(cx.waker());
+        }
         self.pause();
         timers::fire();
         let (mut polls, mut look, mut since) = (0, BURST, None);
@@ -153,6 +165,12 @@ impl Core {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// No thread is blocked any more.
+    pub(super) fn unblock(&self) {
+        *self.blocked.borrow_mut() = None;
+        self.signal.unblock();
     }
 
     /// From when on and for how long tasks are polled before sockets are looked at, where that is less than usual.
@@ -209,9 +227,11 @@ impl Core {
         if self.signal.is_notified() || self.fire() {
             return false;
         }
-        let cx = &mut Context::from_waker(&self.waker);
-        let _ = self.idle.borrow_mut().as_mut().poll(cx);
-        self.arm(cx);
+        // The executor still knows whom to wake where it has not done so.
+        if self.idle_signal.take_woken() {
+            let _ = self.idle.borrow_mut().as_mut().poll(&mut Context::from_waker(&self.idle_waker));
+        }
+        self.arm(&mut Context::from_waker(&self.waker));
         self.signal.sleep()
     }
 

@@ -337,7 +337,7 @@ struct Leave<'a>(&'a EventLoop);
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        self.0.core.signal.unblock();
+        self.0.core.unblock();
         self.0.core.hand_over();
     }
 }

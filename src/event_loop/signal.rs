@@ -134,7 +134,7 @@ impl Signal {
     }
 }
 
-/// Wakes the loop, for its executor and its timer.
+/// Wakes the loop, for its timer.
 impl Wake for Signal {
     fn wake(self: Arc<Self>) {
         self.notify();
@@ -142,6 +142,35 @@ impl Wake for Signal {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.notify();
+    }
+}
+
+/// Wakes the loop for its executor, which forgets whom to wake when it does.
+pub(super) struct Idle {
+    signal: Arc<Signal>,
+    /// Whether it is to be told again.
+    woken: AtomicBool,
+}
+
+impl Idle {
+    pub(super) fn new(signal: Arc<Signal>) -> Arc<Idle> {
+        Arc::new(Idle { signal, woken: AtomicBool::new(true) })
+    }
+
+    /// Whether it has woken the loop since this was last asked.
+    pub(super) fn take_woken(&self) -> bool {
+        self.woken.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for Idle {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.signal.notify();
     }
 }
 
