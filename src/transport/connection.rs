@@ -37,7 +37,9 @@ pub(super) struct Connection {
     end: usize,
     /// Whether the last read took all the room that there was: there is probably more to come.
     filled: bool,
+    /// What is known of the answer to what was sent last.
     answer: Answer,
+    /// Whether it is worth looking for without being told.
     prompt: Prompt,
     pub(super) peer: Peer,
     /// Whether the server asked for a client certificate.

@@ -68,8 +68,8 @@ impl Span {
 }
 
 impl Head {
-    /// Copies a head out of `bytes`, of which httparse made `fields`, the status and the reason. `folded` where a value can hold line ends. `note` is
-    /// called with name and value of each field that may speak of framing or of the connection.
+    /// Copies a head out of `bytes`, of which httparse made `fields`, the status and the reason. `folded` where a value can
+    /// hold line ends. `note` is called with name and value of each field that may speak of framing or of the connection.
     pub(super) fn copy(
         bytes: &[u8],
         fields: &[httparse::Header<'_>],
