@@ -29,9 +29,16 @@ use crate::statuses::StatusSet;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Job {
-    name: Box<str>,
+    // One word wide: a run has as many jobs as its list has lines, and moves them more than once.
+    parts: Arc<Parts>,
+}
+
+#[derive(Clone, Debug)]
+struct Parts {
+    name: Arc<str>,
     url: Url,
-    written: Option<Box<str>>,
+    /// Mostly the name.
+    written: Arc<str>,
     output: Option<PathBuf>,
     settings: Arc<Settings>,
 }
@@ -50,71 +57,82 @@ impl Job {
     /// # Errors
     /// [`Kind::Url`] where it is not a URL that can be fetched.
     pub fn new(url: &str, settings: Arc<Settings>) -> Result<Job> {
-        let parsed = parse_url(url)?;
-        let shown = without_password(url.trim());
-        Ok(Job { name: shown.as_str().into(), written: Some(shown.into()), url: parsed, output: None, settings })
+        Ok(Job::of(parse_url(url)?, url.trim(), settings))
+    }
+
+    /// A request of a URL that was parsed, and as it was written.
+    pub(crate) fn of(url: Url, written: &str, settings: Arc<Settings>) -> Job {
+        let written: Arc<str> = without_password(written).into();
+        Job { parts: Arc::new(Parts { name: written.clone(), url, written, output: None, settings }) }
     }
 
     /// Names the job; reports list it under this name.
-    pub fn named(mut self, name: impl Into<Box<str>>) -> Job {
-        self.name = name.into();
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Job {
+        let parts = self.parts_mut();
+        parts.name = name.into();
+        if parts.name == parts.written {
+            parts.written = parts.name.clone();
+        }
         self
     }
 
     /// The URL as reports are to show it, where it differs from the one that is fetched: with its `${NAME}` still in place.
     pub fn written_as(mut self, url: &str) -> Job {
-        self.written = Some(without_password(url).into());
+        self.parts_mut().written = without_password(url).into();
         self
     }
 
     /// Saves the content to this file; the report then names the file and does not hold the content.
     pub fn saved_to(mut self, file: impl Into<PathBuf>) -> Job {
-        self.output = Some(file.into());
+        self.parts_mut().output = Some(file.into());
         self
     }
 
     /// Changes settings of this job alone.
     pub fn with(mut self, change: impl FnOnce(&mut Settings)) -> Job {
-        change(Arc::make_mut(&mut self.settings));
+        change(Arc::make_mut(&mut self.parts_mut().settings));
         self
     }
 
     /// Replaces the shared settings.
     pub fn with_settings(mut self, settings: Arc<Settings>) -> Job {
-        self.settings = settings;
+        self.parts_mut().settings = settings;
         self
+    }
+
+    fn parts_mut(&mut self) -> &mut Parts {
+        Arc::make_mut(&mut self.parts)
     }
 
     /// The name reports list the job under.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.parts.name
     }
 
     /// The URL that is fetched.
     pub fn url(&self) -> &Url {
-        &self.url
+        &self.parts.url
     }
 
     /// The URL as the user wrote it, passwords hidden.
     pub fn written_url(&self) -> &str {
-        self.written.as_deref().unwrap_or(self.url.as_str())
+        &self.parts.written
     }
 
     /// The file the content is saved to, if any.
     pub fn output(&self) -> Option<&PathBuf> {
-        self.output.as_ref()
+        self.parts.output.as_ref()
     }
 
-    /// What an outcome says of its job: name, URL as it was written, file.
+    /// What an outcome says of its job: name, URL as it was written.
     #[cfg(feature = "fetcher")]
-    pub(crate) fn into_names(self) -> (Box<str>, Box<str>, Option<PathBuf>) {
-        let Job { name, url, written, output, .. } = self;
-        (name, written.unwrap_or_else(|| String::from(url).into()), output)
+    pub(crate) fn names(&self) -> (Arc<str>, Arc<str>) {
+        (self.parts.name.clone(), self.parts.written.clone())
     }
 
     /// What the job shares with others.
     pub fn settings(&self) -> &Arc<Settings> {
-        &self.settings
+        &self.parts.settings
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a request goes: scheme, host and port (RFC 9110, section 4.3.1). Key of the pool and of per-host limits.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -81,6 +82,15 @@ impl Origin {
         let host = url.host_str().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| Error::new(Kind::Url, "the URL names no host"))?.into();
         Ok(Origin { scheme, host, port: url.port().unwrap_or(scheme.default_port()) })
+    }
+
+    /// Whether this is the origin of a URL: quicker than to make that. No for sockets, whose paths are written in many ways.
+    #[cfg(feature = "transport")]
+    pub(crate) fn is_of(&self, url: &Url) -> bool {
+        self.scheme != Scheme::HttpUnix
+            && self.scheme.as_str() == url.scheme()
+            && url.host_str() == Some(&*self.host)
+            && url.port().unwrap_or(self.scheme.default_port()) == self.port
     }
 
     /// The scheme.
@@ -192,21 +202,21 @@ pub(crate) fn join(base: &Url, reference: &str) -> std::result::Result<Url, (url
 }
 
 /// The URL as it may be shown: a password in it is hidden.
-pub fn without_password(text: &str) -> String {
+pub fn without_password(text: &str) -> Cow<'_, str> {
     // Mostly there is none.
     if !text.contains('@') {
-        return text.to_owned();
+        return text.into();
     }
-    let Some(start) = text.find("://").map(|at| at + 3) else { return text.to_owned() };
+    let Some(start) = text.find("://").map(|at| at + 3) else { return text.into() };
     let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
     let authority = &text[start..end];
     match authority.rsplit_once('@') {
         Some((userinfo, host)) => {
             let user = userinfo.split(':').next().unwrap_or_default();
             let hidden = if userinfo.contains(':') { ":***" } else { "" };
-            format!("{}{user}{hidden}@{host}{}", &text[..start], &text[end..])
+            format!("{}{user}{hidden}@{host}{}", &text[..start], &text[end..]).into()
         }
-        None => text.to_owned(),
+        None => text.into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What happened to a job: plain data, in the words of the report.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -16,9 +17,9 @@ pub struct Outcome {
     /// The job's place in the input, from 0.
     pub index: usize,
     /// The job's name.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// The URL as the user wrote it.
-    pub url: Box<str>,
+    pub url: Arc<str>,
     /// The URL the response came from, where redirects led elsewhere.
     pub final_url: Option<Box<str>>,
     /// The status of the last response, if one came.

@@ -256,10 +256,10 @@ fn becomes_get(status: u16, method: &str) -> bool {
 fn check(from: &Url, location: &str, chain: &[Url], same_method_from: usize, follow: u32) -> Result<Url, Error> {
     let wrong = |text: String| Error::new(Kind::Redirect, text).in_phase(Phase::Head);
     let way = || {
-        let hops: Vec<String> = chain.iter().map(|url| without_password(url.as_str())).collect();
+        let hops: Vec<_> = chain.iter().map(|url| without_password(url.as_str())).collect();
         hops.join(" -> ")
     };
-    let shown = || without_password(&location.chars().take(200).collect::<String>());
+    let shown = || without_password(&location.chars().take(200).collect::<String>()).into_owned();
     let target = origin::join(from, location).map_err(|(error, what)| {
         let from = without_password(from.as_str());
         wrong(format!("the redirect from {from} leads to \"{}\", {what}", shown())).with_source(error)

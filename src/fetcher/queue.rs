@@ -1,10 +1,13 @@
 //! Which job may start next: order, per-host caps, rates and pauses. Pure: the caller brings the time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::time::Instant;
 
+use url::Url;
+
 use super::rate::Pacer;
+use crate::error::Result;
 use crate::limits::Limits;
 use crate::origin::Origin;
 
@@ -16,12 +19,14 @@ use crate::origin::Origin;
 pub(super) struct Queue {
     hosts: Vec<Host>,
     by_origin: HashMap<Origin, usize>,
+    /// The host of the job that was added last: lists name one host many times in a row.
+    last: Option<(Origin, usize)>,
     /// Hosts with a job that may start, by their first job.
     open: BTreeSet<(usize, usize)>,
     /// Hosts to look at again when the time has come.
     held: BinaryHeap<Reverse<(Instant, usize)>>,
     /// Jobs to put back when the time has come, with their host.
-    delayed: BinaryHeap<Reverse<(Instant, usize, usize)>>,
+    delayed: BinaryHeap<Reverse<(Instant, Waiting, usize)>>,
     pacer: Option<Pacer>,
     waiting: usize,
     running: usize,
@@ -32,9 +37,20 @@ pub(super) struct Queue {
     sweep_at: usize,
 }
 
+/// A job that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Waiting {
+    /// Its place in the input, by which jobs are ordered.
+    pub(super) index: usize,
+    /// Where the caller has what is known of it.
+    pub(super) key: usize,
+}
+
 #[derive(Debug)]
 struct Host {
-    jobs: BinaryHeap<Reverse<usize>>,
+    /// Those that came in input order, which is all but those that are tried again.
+    jobs: VecDeque<Waiting>,
+    again: BinaryHeap<Reverse<Waiting>>,
     running: u32,
     /// Jobs of it in [`Queue::delayed`].
     delayed: u32,
@@ -63,7 +79,7 @@ const MAX_IDLE_HOSTS: usize = 1_024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Start this job of this host; it counts as running until [`Queue::ended`].
-    Start { job: usize, host: usize },
+    Start { job: Waiting, host: usize },
     /// Nothing may start before then, unless a running job ends.
     At(Instant),
     /// Nothing may start until a running job ends.
@@ -77,6 +93,7 @@ impl Queue {
         Queue {
             hosts: Vec::new(),
             by_origin: HashMap::new(),
+            last: None,
             open: BTreeSet::new(),
             held: BinaryHeap::new(),
             delayed: BinaryHeap::new(),
@@ -90,13 +107,26 @@ impl Queue {
     }
 
     /// Adds a job. Jobs are numbered in input order.
-    pub(super) fn push(&mut self, job: usize, origin: &Origin, now: Instant) {
-        let host = match self.by_origin.get(origin) {
-            Some(host) => *host,
-            None => self.add_host(origin, now),
+    ///
+    /// # Errors
+    /// Those of [`Origin::of`].
+    pub(super) fn push(&mut self, job: Waiting, url: &Url, now: Instant) -> Result<()> {
+        let host = match &self.last {
+            Some((last, host)) if last.is_of(url) => *host,
+            _ => self.host_of(Origin::of(url)?, now),
         };
         self.waiting += 1;
         self.enqueue(job, host);
+        Ok(())
+    }
+
+    fn host_of(&mut self, origin: Origin, now: Instant) -> usize {
+        let host = match self.by_origin.get(&origin) {
+            Some(host) => *host,
+            None => self.add_host(&origin, now),
+        };
+        self.last = Some((origin, host));
+        host
     }
 
     /// The next job that may start.
@@ -131,7 +161,7 @@ impl Queue {
                 self.open.insert((first, index));
                 return Next::At(until);
             }
-            let Some(Reverse(job)) = host.jobs.pop() else { continue };
+            let Some(job) = host.pop() else { continue };
             host.running += 1;
             if let Some(pacer) = &mut host.pacer {
                 pacer.start(now);
@@ -161,7 +191,7 @@ impl Queue {
     }
 
     /// Puts a job back, to start no earlier than `at`.
-    pub(super) fn retry(&mut self, job: usize, host: usize, at: Instant) {
+    pub(super) fn retry(&mut self, job: Waiting, host: usize, at: Instant) {
         self.waiting += 1;
         self.hosts[host].delayed += 1;
         self.delayed.push(Reverse((at, job, host)));
@@ -199,7 +229,8 @@ impl Queue {
         }
         let limits = self.limits.of(origin);
         let host = Host {
-            jobs: BinaryHeap::new(),
+            jobs: VecDeque::new(),
+            again: BinaryHeap::new(),
             running: 0,
             delayed: 0,
             per_host: limits.per_host.map(u32::from),
@@ -230,33 +261,51 @@ impl Queue {
         self.sweep_at = MAX_IDLE_HOSTS.max(self.by_origin.len() * 2);
     }
 
-    fn enqueue(&mut self, job: usize, host: usize) {
+    fn enqueue(&mut self, job: Waiting, index: usize) {
+        let host = &mut self.hosts[index];
         // A job that comes before the host's first one changes where the host stands.
-        if let Some(Reverse(first)) = self.hosts[host].jobs.peek().copied() {
-            if job < first {
-                self.open.remove(&(first, host));
-            }
+        if let Some(first) = host.first().filter(|first| job < *first) {
+            self.open.remove(&(first.index, index));
         }
-        self.hosts[host].jobs.push(Reverse(job));
-        self.reopen(host);
+        if host.jobs.back().is_none_or(|last| *last < job) {
+            host.jobs.push_back(job);
+        } else {
+            host.again.push(Reverse(job));
+        }
+        self.reopen(index);
     }
 
     /// Lists the host among those to look at, if it has a job.
     fn reopen(&mut self, host: usize) {
-        if let Some(Reverse(first)) = self.hosts[host].jobs.peek() {
-            self.open.insert((*first, host));
+        if let Some(first) = self.hosts[host].first() {
+            self.open.insert((first.index, host));
         }
     }
 }
 
 impl Host {
+    /// The job whose turn it is.
+    fn first(&self) -> Option<Waiting> {
+        let again = self.again.peek().map(|Reverse(job)| *job);
+        self.jobs.front().copied().into_iter().chain(again).min()
+    }
+
+    /// Takes it.
+    fn pop(&mut self) -> Option<Waiting> {
+        match (self.jobs.front(), self.again.peek()) {
+            (Some(next), Some(Reverse(again))) if again < next => self.again.pop().map(|Reverse(job)| job),
+            (None, _) => self.again.pop().map(|Reverse(job)| job),
+            (Some(_), _) => self.jobs.pop_front(),
+        }
+    }
+
     fn is_full(&self) -> bool {
         let cap = |cap: Option<u32>| cap.is_some_and(|cap| self.running >= cap);
         cap(self.per_host) || cap(self.learned.map(|learned| learned.cap))
     }
 
     fn is_idle(&self, now: Instant) -> bool {
-        self.jobs.is_empty() && self.running == 0 && self.delayed == 0 && self.wait_until(now).is_none()
+        self.first().is_none() && self.running == 0 && self.delayed == 0 && self.wait_until(now).is_none()
     }
 
     fn wait_until(&self, now: Instant) -> Option<Instant> {
@@ -275,14 +324,22 @@ mod tests {
     use crate::limits::{HostKey, HostLimits};
     use crate::origin::parse_url;
 
+    fn url(host: &str) -> Url {
+        parse_url(&format!("http://{host}/")).expect(host)
+    }
+
     fn origin(host: &str) -> Origin {
-        Origin::of(&parse_url(&format!("http://{host}/")).expect(host)).expect(host)
+        Origin::of(&url(host)).expect(host)
+    }
+
+    fn job(index: usize) -> Waiting {
+        Waiting { index, key: index }
     }
 
     fn queue(limits: Limits, hosts: &[&str]) -> Queue {
         let mut queue = Queue::new(limits);
-        for (job, host) in hosts.iter().enumerate() {
-            queue.push(job, &origin(host), Instant::now());
+        for (index, host) in hosts.iter().enumerate() {
+            queue.push(job(index), &url(host), Instant::now()).expect(host);
         }
         queue
     }
@@ -292,7 +349,7 @@ mod tests {
         let mut started = Vec::new();
         loop {
             match queue.next(now) {
-                Next::Start { job, .. } => started.push(job),
+                Next::Start { job, .. } => started.push(job.index),
                 other => return (started, other),
             }
         }
@@ -333,14 +390,14 @@ mod tests {
         let soon = now + Duration::from_millis(5);
         let limits = Limits { per_host: NonZeroU32::new(1), ..Limits::default() };
         let mut queue = queue(limits, &["a", "a", "a"]);
-        assert_eq!(queue.next(now), Next::Start { job: 0, host: 0 });
+        assert_eq!(queue.next(now), Next::Start { job: job(0), host: 0 });
         queue.ended(0);
-        queue.retry(0, 0, soon);
-        assert_eq!(queue.next(now), Next::Start { job: 1, host: 0 });
+        queue.retry(job(0), 0, soon);
+        assert_eq!(queue.next(now), Next::Start { job: job(1), host: 0 });
         queue.ended(0);
-        assert_eq!(queue.next(soon), Next::Start { job: 0, host: 0 });
+        assert_eq!(queue.next(soon), Next::Start { job: job(0), host: 0 });
         queue.ended(0);
-        assert_eq!(queue.next(soon), Next::Start { job: 2, host: 0 });
+        assert_eq!(queue.next(soon), Next::Start { job: job(2), host: 0 });
         queue.ended(0);
         assert_eq!(queue.next(soon), Next::Done);
     }
@@ -357,7 +414,7 @@ mod tests {
         let mut time = now;
         loop {
             match queue.next(time) {
-                Next::Start { job, .. } => log.push((job, time)),
+                Next::Start { job, .. } => log.push((job.index, time)),
                 Next::At(next) => time = next,
                 Next::Wait => break,
                 Next::Done => unreachable!("four are running"),
@@ -372,10 +429,10 @@ mod tests {
         let mut queue = queue(Limits::default(), &["a"; 50]);
         assert_eq!(starts(&mut queue, now).0.len(), 50);
         // Ten are being served; forty are refused one after the other.
-        for job in 10..50 {
+        for index in 10..50 {
             queue.ended(0);
             queue.refused(0);
-            queue.retry(job, 0, now);
+            queue.retry(job(index), 0, now);
         }
         assert_eq!(starts(&mut queue, now).0.len(), 0, "ten are still running");
         for _ in 0..10 {
@@ -396,21 +453,21 @@ mod tests {
     fn hosts_that_are_idle_are_forgotten_and_no_others() {
         let now = Instant::now();
         let mut queue = queue(Limits::default(), &["paused", "running", "delayed", "waiting"]);
-        for job in 0..3 {
-            assert_eq!(queue.next(now), Next::Start { job, host: job });
+        for index in 0..3 {
+            assert_eq!(queue.next(now), Next::Start { job: job(index), host: index });
         }
         queue.ended(0);
         queue.pause(0, now + Duration::from_secs(9));
         queue.ended(2);
-        queue.retry(2, 2, now + Duration::from_secs(9));
-        for job in 4..100_004 {
-            queue.push(job, &origin(&format!("h{job}")), now);
+        queue.retry(job(2), 2, now + Duration::from_secs(9));
+        for index in 4..100_004 {
+            queue.push(job(index), &url(&format!("h{index}")), now).expect("good");
             // The job that waits from the start goes first.
             let Next::Start { job, host } = queue.next(now) else { panic!("nothing starts") };
-            if job == 3 {
-                queue.retry(3, host, now + Duration::from_secs(9));
+            if job.index == 3 {
+                queue.retry(job, host, now + Duration::from_secs(9));
             } else {
-                assert!(host > 3, "{job} took the place of a host that is in use");
+                assert!(host > 3, "{job:?} took the place of a host that is in use");
             }
             queue.ended(host);
         }
@@ -418,9 +475,23 @@ mod tests {
         for (index, name) in ["paused", "running", "delayed", "waiting"].iter().enumerate() {
             assert_eq!(queue.by_origin.get(&origin(name)), Some(&index), "{name}");
         }
-        queue.push(200_000, &origin("paused"), now);
+        queue.push(job(200_000), &url("paused"), now).expect("good");
         queue.ended(1);
         assert_eq!(starts(&mut queue, now).0, [100_003], "a pause holds though the host was idle");
         assert_eq!(starts(&mut queue, now + Duration::from_secs(9)).0, [2, 3, 200_000]);
+    }
+
+    #[test]
+    fn hosts_are_told_apart_whatever_was_added_before() {
+        let now = Instant::now();
+        let mut queue = Queue::new(Limits { per_host: NonZeroU32::new(1), ..Limits::default() });
+        let same = ["http://a/", "http://A:80/x", "http://me@a/"];
+        let others = ["https://a/", "http://a:81/", "http://a.b/", "http://b/", "http://[::1]/", "https://a:80/"];
+        for (index, text) in same.iter().chain(&others).chain(&same).enumerate() {
+            queue.push(job(index), &parse_url(text).expect(text), now).expect(text);
+        }
+        assert_eq!(starts(&mut queue, now), (vec![0, 3, 4, 5, 6, 7, 8], Next::Wait));
+        queue.ended(0);
+        assert_eq!(starts(&mut queue, now), (vec![1], Next::Wait));
     }
 }

@@ -1,7 +1,7 @@
 //! One run: a driver that starts jobs, tasks that make attempts, and the state they share.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -9,19 +9,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_lock::{Semaphore, SemaphoreGuardArc};
 use futures_lite::FutureExt;
+use slab::Slab;
 use smol::channel::{Receiver, Sender};
 
 use super::Fetcher;
 use super::attempt::{Client, Ended, Received, attempt};
 use super::intake::Refused;
 use super::outcomes::{Outcomes, Status};
-use super::queue::{Next, Queue};
+use super::queue::{Next, Queue, Waiting};
 use super::retry::{Failed, Verdict, decide};
 use super::room::{Orders, Room};
 use crate::error::{Error, Kind, Phase};
 use crate::event_loop::{EventLoop, Handle, Task, sleep_until};
 use crate::job::Job;
-use crate::origin::Origin;
 use crate::outcome::{Attempt, Failure, Outcome, Timings};
 use crate::rfc3339::rfc3339;
 use crate::transport::Trace;
@@ -40,8 +40,8 @@ pub(super) struct State {
     fetcher: Fetcher,
     /// The fetcher's.
     client: Rc<Client>,
-    /// Those that have not ended, by their place in the input.
-    jobs: BTreeMap<usize, Slot>,
+    /// Those that have not ended, by [`Waiting::key`].
+    jobs: Slab<Slot>,
     queue: Queue,
     in_flight: usize,
     ended: VecDeque<(Outcome, Option<SemaphoreGuardArc>)>,
@@ -56,19 +56,22 @@ pub(super) struct State {
 
 /// A job that has not ended.
 struct Slot {
-    job: Rc<Job>,
+    /// Its place in the input.
+    index: usize,
+    job: Job,
     added: Instant,
+    /// None before its first permit. In a box, for of many jobs most are still waiting or have ended.
     history: Option<Box<History>>,
-    /// The attempt that is under way.
-    running: Option<Running>,
 }
 
 /// What has happened to a job so far.
-#[derive(Default)]
 struct History {
     attempts: Vec<Attempt>,
-    first_permit: Option<Instant>,
+    first_permit: Instant,
+    /// Before the attempt that is next or under way.
     waited: Option<Duration>,
+    /// The attempt that is under way.
+    running: Option<Running>,
 }
 
 struct Running {
@@ -90,7 +93,7 @@ pub(super) fn start(
     let mut state = State {
         fetcher: fetcher.clone(),
         client: Rc::new(fetcher.client.clone()),
-        jobs: BTreeMap::new(),
+        jobs: Slab::new(),
         queue: Queue::new(fetcher.limits.clone()),
         in_flight: 0,
         ended: VecDeque::new(),
@@ -127,7 +130,7 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
     let room = Room::new();
     loop {
         let permit = semaphore.acquire_arc().await;
-        let (index, host, since) = loop {
+        let (job, host, since) = loop {
             let (next, now) = {
                 let mut state = state.borrow_mut();
                 // The queue still holds what has been ended in another way.
@@ -154,22 +157,22 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
             }
         };
         let trace = Arc::<Trace>::default();
-        state.borrow_mut().permit(index, since);
-        let order = Order { index, host, permit, trace: trace.clone(), since };
+        state.borrow_mut().permit(job, since);
+        let order = Order { job, host, permit, trace: trace.clone(), since };
         let attempt = room.employ(order, |orders| make_attempts(state.clone(), orders));
-        let name = watched.then(|| state.borrow().name(index));
+        let name = watched.then(|| state.borrow().name(job));
         let task = match name {
             Some(name) => handle.spawn_named(name, attempt),
             None => handle.spawn(attempt),
         };
         let Ok(task) = task else { return };
-        state.borrow_mut().runs(index, Running { _task: task, trace, since });
+        state.borrow_mut().runs(job, Running { _task: task, trace, since });
     }
 }
 
 /// An attempt to make.
 struct Order {
-    index: usize,
+    job: Waiting,
     host: usize,
     permit: SemaphoreGuardArc,
     trace: Arc<Trace>,
@@ -179,14 +182,14 @@ struct Order {
 /// Makes attempts, one after the other, until it is dropped.
 async fn make_attempts(state: Rc<RefCell<State>>, orders: Orders<Order>) {
     loop {
-        let Order { index, host, permit, trace, since } = orders.next().await;
+        let Order { job: waiting, host, permit, trace, since } = orders.next().await;
         let (client, job, keep) = {
             let state = state.borrow();
-            let Some(job) = state.jobs.get(&index).map(|slot| slot.job.clone()) else { continue };
+            let Some(job) = state.jobs.get(waiting.key).map(|slot| slot.job.clone()) else { continue };
             (state.client.clone(), job, state.fetcher.keep_bodies)
         };
         let ended = attempt(&client, &job, keep, since, &trace).await;
-        let cancelled = state.borrow_mut().attempt_ended(index, host, job, ended, &trace, since, permit);
+        let cancelled = state.borrow_mut().attempt_ended(waiting, host, job, ended, &trace, since, permit);
         drop(cancelled);
     }
 }
@@ -217,17 +220,15 @@ impl State {
     fn push(&mut self, job: Job, added: Instant) -> usize {
         let index = self.status.total;
         self.status.total += 1;
+        let entry = self.jobs.vacant_entry();
         // A job that exists has a URL with an origin.
-        let origin = Origin::of(job.url());
-        let slot = Slot { job: Rc::new(job), added, history: None, running: None };
-        match origin {
-            Ok(origin) => {
-                self.jobs.insert(index, slot);
-                self.queue.push(index, &origin, added);
+        let queued = self.queue.push(Waiting { index, key: entry.key() }, job.url(), added);
+        let slot = Slot { index, job, added, history: None };
+        match queued {
+            Ok(()) => {
+                entry.insert(slot);
             }
-            Err(error) => {
-                self.finish(index, slot, Received::default(), Some(Failure::from(&error)), None, added, None);
-            }
+            Err(error) => self.finish(slot, Received::default(), Some(Failure::from(&error)), None, added, None),
         }
         index
     }
@@ -249,8 +250,8 @@ impl State {
     }
 
     /// What the attempt that is about to start is called: the job, and which attempt it is.
-    fn name(&self, index: usize) -> String {
-        let Some(slot) = self.jobs.get(&index) else { return String::new() };
+    fn name(&self, job: Waiting) -> String {
+        let Some(slot) = self.jobs.get(job.key) else { return String::new() };
         let name = slot.job.name();
         match slot.history.as_ref().map_or(0, |history| history.attempts.len()) {
             0 => name.to_owned(),
@@ -266,13 +267,13 @@ impl State {
     pub(super) fn close(&mut self) -> impl Sized + use<> {
         self.stopped = true;
         self.in_flight = 0;
-        self.jobs.values_mut().filter_map(|slot| slot.running.take()).collect::<Vec<_>>()
+        self.jobs.iter_mut().filter_map(|(_, slot)| slot.take_running()).collect::<Vec<_>>()
     }
 
     /// Notes the attempt that has been started for a job.
-    fn runs(&mut self, index: usize, running: Running) {
-        if let Some(slot) = self.jobs.get_mut(&index) {
-            slot.running = Some(running);
+    fn runs(&mut self, job: Waiting, running: Running) {
+        if let Some(history) = self.jobs.get_mut(job.key).and_then(|slot| slot.history.as_mut()) {
+            history.running = Some(running);
             self.in_flight += 1;
         }
     }
@@ -286,13 +287,15 @@ impl State {
         self.in_flight = 0;
         let mut cancelled = Vec::new();
         let now = Instant::now();
-        for (index, mut slot) in std::mem::take(&mut self.jobs) {
+        let mut slots: Vec<Slot> = std::mem::take(&mut self.jobs).into_iter().map(|(_, slot)| slot).collect();
+        slots.sort_unstable_by_key(|slot| slot.index);
+        for mut slot in slots {
             let cause = match reason {
                 Reason::Interrupted => "the run was interrupted".to_owned(),
                 Reason::Deadline(limit) => format!("the run's deadline of {} has passed", DisplayDuration(limit)),
                 Reason::FailFast => "another job has failed".to_owned(),
             };
-            let running = slot.running.take();
+            let running = slot.take_running();
             let failure = match &running {
                 Some(attempt) => {
                     let phase = attempt.trace.progress().phase;
@@ -311,7 +314,7 @@ impl State {
                 ),
             };
             let trace = running.as_ref().map(|attempt| &*attempt.trace);
-            self.finish(index, slot, Received::default(), Some(failure), trace, now, None);
+            self.finish(slot, Received::default(), Some(failure), trace, now, None);
             cancelled.extend(running);
         }
         if let Some(reader) = self.reader.take() {
@@ -321,9 +324,9 @@ impl State {
         cancelled
     }
 
-    fn permit(&mut self, index: usize, now: Instant) {
-        if let Some(slot) = self.jobs.get_mut(&index) {
-            slot.history.get_or_insert_default().first_permit.get_or_insert(now);
+    fn permit(&mut self, job: Waiting, now: Instant) {
+        if let Some(slot) = self.jobs.get_mut(job.key) {
+            slot.history.get_or_insert_with(|| Box::new(History::new(now)));
         }
     }
 
@@ -331,9 +334,9 @@ impl State {
     #[expect(clippy::too_many_arguments, reason = "each is a different thing, used once, in one place")]
     fn attempt_ended(
         &mut self,
-        index: usize,
+        waiting: Waiting,
         host: usize,
-        job: Rc<Job>,
+        job: Job,
         ended: Ended,
         trace: &Trace,
         since: Instant,
@@ -347,19 +350,19 @@ impl State {
         self.heed(host, &job, &ended, now);
         let Ended { received, error } = ended;
         let mut failure = error.as_ref().map(Failure::from);
-        let mut slot = self.jobs.remove(&index)?;
+        let slot = self.jobs.get_mut(waiting.key)?;
         // The task that is dropped here is the one that runs.
-        self.in_flight -= usize::from(slot.running.take().is_some());
+        self.in_flight -= usize::from(slot.take_running().is_some());
         slot.note_attempt(self.started, received.status, trace, since, now, failure.clone());
-        let verdict = error.as_ref().map(|error| self.judge(&slot, &job, error, &received, trace, now));
+        let attempts = slot.history.as_ref().map_or(1, |history| history.attempts.len());
+        let verdict = error.as_ref().map(|error| self.judge(attempts, &job, error, &received, trace, now));
         match verdict {
             Some(Verdict::Again(wait)) => {
                 self.status.retried += 1;
-                if let Some(history) = &mut slot.history {
+                if let Some(history) = self.jobs.get_mut(waiting.key).and_then(|slot| slot.history.as_mut()) {
                     history.waited = Some(wait);
                 }
-                self.jobs.insert(index, slot);
-                self.queue.retry(index, host, now + wait);
+                self.queue.retry(waiting, host, now + wait);
                 drop(permit);
                 self.wake_driver();
                 return None;
@@ -372,8 +375,8 @@ impl State {
             Some(Verdict::GiveUp) | None => {}
         }
         let failed = failure.is_some();
-        drop(job);
-        self.finish(index, slot, received, failure, Some(trace), now, Some(permit));
+        let slot = self.jobs.try_remove(waiting.key)?;
+        self.finish(slot, received, failure, Some(trace), now, Some(permit));
         self.wake_driver();
         (failed && self.fetcher.fail_fast).then(|| self.stop(Reason::FailFast))
     }
@@ -405,14 +408,13 @@ impl State {
 
     fn judge(
         &self,
-        slot: &Slot,
+        attempts: usize,
         job: &Job,
         error: &Error,
         received: &Received,
         trace: &Trace,
         now: Instant,
     ) -> Verdict {
-        let attempts = slot.history.as_ref().map_or(1, |history| history.attempts.len());
         let failed = Failed {
             kind: error.kind(),
             status: received.status,
@@ -428,7 +430,6 @@ impl State {
     #[expect(clippy::too_many_arguments, reason = "each is a different thing, used once, in one place")]
     fn finish(
         &mut self,
-        index: usize,
         slot: Slot,
         received: Received,
         failure: Option<Failure>,
@@ -436,10 +437,12 @@ impl State {
         now: Instant,
         permit: Option<SemaphoreGuardArc>,
     ) {
-        let Slot { job, added, history, .. } = slot;
-        let history = history.map_or_else(History::default, |history| *history);
+        let Slot { index, job, added, history } = slot;
+        let (attempts, permit_at) = match history {
+            Some(history) => (history.attempts, history.first_permit),
+            None => (Vec::new(), now),
+        };
         let progress = trace.map(Trace::progress).unwrap_or_default();
-        let permit_at = history.first_permit.unwrap_or(now);
         let answered =
             failure.as_ref().is_none_or(|failure| failure.phase == Some(Phase::Body)) || received.body_bytes.is_some();
         let timings = Timings {
@@ -453,20 +456,19 @@ impl State {
         };
         self.status.done += 1;
         self.status.failed += usize::from(failure.is_some());
-        // Nobody else holds it any more, but for an attempt that is cancelled.
-        let (name, url, output) = Rc::unwrap_or_clone(job).into_names();
+        let (name, url) = job.names();
         let outcome = Outcome {
             index,
             name,
             url,
             final_url: received.final_url,
             status: received.status,
-            attempts: history.attempts,
+            attempts,
             timings,
             content_type: received.content_type,
             body_bytes: received.body_bytes,
             body: received.body,
-            body_file: output.filter(|_| received.saved),
+            body_file: job.output().filter(|_| received.saved).cloned(),
             body_truncated: received.truncated,
             data: received.data,
             error: failure,
@@ -483,7 +485,17 @@ impl State {
     }
 }
 
+impl History {
+    fn new(first_permit: Instant) -> History {
+        History { attempts: Vec::with_capacity(1), first_permit, waited: None, running: None }
+    }
+}
+
 impl Slot {
+    fn take_running(&mut self) -> Option<Running> {
+        self.history.as_mut()?.running.take()
+    }
+
     fn note_attempt(
         &mut self,
         run_started: Instant,
@@ -494,9 +506,8 @@ impl Slot {
         error: Option<Failure>,
     ) {
         let progress = trace.progress();
-        let history = self.history.get_or_insert_default();
+        let history = self.history.get_or_insert_with(|| Box::new(History::new(since)));
         let waited = history.waited.take();
-        history.attempts.reserve_exact(1);
         history.attempts.push(Attempt {
             started: since - run_started,
             total: now - since,

@@ -11,7 +11,7 @@ use super::layer::{self, Layer};
 use super::reader::{Entry, Place, Reader, entries, not_valid, scalar};
 use super::template::{EachValue, Into, Show, Template, name_len};
 use crate::job::{Job, Settings};
-use crate::origin::{Origin, parse_url};
+use crate::origin::{Origin, parse_url, without_password};
 
 /// The most variables in one `each`.
 const MAX_EACH: usize = 16;
@@ -43,7 +43,7 @@ pub(super) struct Builder<'b> {
     base: &'b Base,
     jobs: Vec<Job>,
     /// Each name, and the byte where it was given.
-    names: HashMap<Box<str>, usize>,
+    names: HashMap<Arc<str>, usize>,
     /// Each file that is saved to, in lower case, and the byte where it was named, or its job where that was elsewhere.
     files: HashMap<String, usize>,
     /// The settings of tables that say nothing themselves, by host.
@@ -168,9 +168,9 @@ impl<'b> Builder<'b> {
             reader.error(url_place, "contains a line break or another control character, which no URL can");
             return None;
         }
-        let parsed = parse_url(&text).and_then(|url| Origin::of(&url));
-        let origin = match parsed {
-            Ok(origin) => origin,
+        let parsed = parse_url(&text).and_then(|url| Ok((Origin::of(&url)?, url)));
+        let (origin, parsed) = match parsed {
+            Ok(parsed) => parsed,
             Err(error) => {
                 let has_secret = url.has_variables() || written != text;
                 let message = not_valid(&written, has_secret, "a URL that can be fetched", &error);
@@ -208,9 +208,8 @@ impl<'b> Builder<'b> {
             }
         };
         let name_place = job.name.as_ref().map_or(&job.place, |(place, _)| place);
-        self.take_name(reader, name_place, &name, job.name.is_some())?;
-        // The URL was parsed before; it cannot fail now.
-        let mut made = Job::new(&text, settings).ok()?.named(name).written_as(written.trim());
+        let name = self.take_name(reader, name_place, name, job.name.is_some())?;
+        let mut made = Job::of(parsed, written.trim(), settings).named(name);
         if let Some((place, output)) = &ready.layer.output {
             if !reader.charge(place, output.max_len(row)) {
                 return None;
@@ -227,18 +226,19 @@ impl<'b> Builder<'b> {
         Some(())
     }
 
-    fn take_name(&mut self, reader: &mut Reader<'_>, place: &Place, name: &str, given: bool) -> Option<()> {
+    fn take_name(&mut self, reader: &mut Reader<'_>, place: &Place, name: String, given: bool) -> Option<Arc<str>> {
         if name.trim().is_empty() || name.contains(char::is_control) {
             reader.error(place, "a name must not be empty or contain control characters");
             return None;
         }
-        if let Some(before) = self.names.insert(name.into(), place.at) {
+        let name: Arc<str> = name.into();
+        if let Some(before) = self.names.insert(name.clone(), place.at) {
             let line = reader.log.line(before);
             let hint = if given { "give each job its own" } else { "give each job a \"name\"" };
             reader.error(place, format!("the name \"{name}\" is taken by the job of line {line}: {hint}"));
             return None;
         }
-        Some(())
+        Some(name)
     }
 
     fn take_file(&mut self, reader: &mut Reader<'_>, place: &Place, file: &str, written: &str) -> Option<()> {
@@ -262,7 +262,7 @@ impl<'b> Builder<'b> {
 fn job_name(job: &Written, row: &[&EachValue], brackets: bool) -> String {
     let mut name = match &job.name {
         Some((_, name)) => name.render(row, Show::Names, Into::Text),
-        None => crate::origin::without_password(job.url.1.render(row, Show::Names, Into::Url).trim()),
+        None => without_password(job.url.1.render(row, Show::Names, Into::Url).trim()).into_owned(),
     };
     if brackets {
         let values: Vec<&str> = row.iter().map(|value| value.written.as_str()).collect();

@@ -76,7 +76,7 @@ impl Work {
                     });
                 }
                 Err(error) => {
-                    let shown = roundup::without_password(&url);
+                    let shown = roundup::without_password(&url).into_owned();
                     let name = names.other(name.as_deref().unwrap_or(&shown)).or(name).unwrap_or(shown.clone());
                     wrong.push(error.one_line());
                     work.rejected.push(rejected(place, name, shown, &error.in_phase(Phase::Queue)));
