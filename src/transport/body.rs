@@ -35,7 +35,7 @@ pub(crate) struct WireBody {
     deadline: Deadline,
     trace: Arc<Trace>,
     /// Where the connection goes afterwards; `None` where it must be closed.
-    home: Option<(Arc<Shared>, Route)>,
+    home: Option<(Arc<Shared>, Arc<Route>)>,
     failed: bool,
     turn: Turn,
 }
@@ -46,7 +46,7 @@ impl WireBody {
         decoder: BodyDecoder,
         deadline: Deadline,
         trace: Arc<Trace>,
-        home: Option<(Arc<Shared>, Route)>,
+        home: Option<(Arc<Shared>, Arc<Route>)>,
     ) -> WireBody {
         let mut body = WireBody {
             connection: Some(connection),

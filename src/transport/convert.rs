@@ -64,7 +64,7 @@ impl Received {
         decodes: bool,
         deadline: Deadline,
         trace: Arc<Trace>,
-        home: Option<(Arc<Shared>, Route)>,
+        home: Option<(Arc<Shared>, Arc<Route>)>,
     ) -> Received {
         let Answer { connection, head, framing, body, .. } = answer;
         let peer = connection.peer.address();

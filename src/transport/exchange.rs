@@ -60,7 +60,7 @@ impl Shared {
     pub(super) async fn exchange(
         self: &Arc<Shared>,
         message: &mut Message<'_>,
-        route: &Route,
+        route: &Arc<Route>,
         connect_timeout: Option<Duration>,
         trace: &Trace,
     ) -> Result<Answer> {

@@ -13,7 +13,6 @@
 //!
 //! What the types of http-types cannot carry travels in the response's `ext`, as one [`WireHead`].
 
-use std::hash::{Hash, Hasher};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -31,10 +30,11 @@ use self::message::{Message, take_content};
 use self::peer::Peer;
 use self::pool::Pool;
 use self::resolve::Resolver;
+use self::route::{Hashed, Route, Routes};
 use self::tls::{Asked, Tls, TlsSettings};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::job::Field;
-use crate::origin::{Origin, Scheme, check_socket_path};
+use crate::origin::{Scheme, check_socket_path};
 
 mod body;
 mod connect;
@@ -51,6 +51,7 @@ mod pool;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod resolve;
+mod route;
 mod tls;
 mod trace;
 mod turn;
@@ -342,7 +343,8 @@ pub(crate) fn is_redirect(status: u16) -> bool {
 struct Shared {
     settings: Settings,
     resolver: Resolver,
-    pool: Mutex<Pool<Route, Box<Connection>>>,
+    routes: Routes,
+    pool: Mutex<Pool<Arc<Route>, Box<Connection>, Hashed>>,
 }
 
 #[derive(Clone, Debug)]
@@ -372,49 +374,10 @@ impl Default for Settings {
     }
 }
 
-/// Where a connection leads and by which way: only requests with the same route may share it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Route {
-    origin: Origin,
-    proxy: Option<Arc<Proxy>>,
-    /// The host and port to connect to, where they are not the origin's.
-    target: Option<Origin>,
-}
-
-/// Few routes differ in nothing but their proxy or their target.
-impl Hash for Route {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(self.origin.host().as_bytes());
-        state.write_u16(self.origin.port());
-    }
-}
-
-impl Route {
-    fn new(origin: Origin, settings: &Settings) -> Result<Route> {
-        tls::can_reach(&origin)?;
-        let directions = &settings.directions;
-        if directions.unix_socket.is_some() || origin.scheme() == Scheme::HttpUnix {
-            return Ok(Route { origin, proxy: None, target: None });
-        }
-        Ok(Route { proxy: settings.proxies.of(&origin).cloned(), target: directions.target(&origin)?, origin })
-    }
-
-    /// What to connect to, directly or through a tunnel.
-    fn target(&self) -> &Origin {
-        self.target.as_ref().unwrap_or(&self.origin)
-    }
-
-    /// Whether requests go to the proxy in absolute form, and not through a tunnel (RFC 9112, section 3.2.2). In absolute
-    /// form they could not say where else to go.
-    fn is_forwarded(&self) -> bool {
-        self.target.is_none() && self.proxy.as_ref().is_some_and(|proxy| proxy.forwards(self.origin.scheme()))
-    }
-}
-
 impl Shared {
     fn new(settings: Settings) -> Shared {
         let pool = Mutex::new(Pool::new(settings.pool));
-        Shared { settings, resolver: Resolver::new(), pool }
+        Shared { settings, resolver: Resolver::new(), routes: Routes::default(), pool }
     }
 
     fn send<'a>(self: &'a Arc<Shared>, mut request: http_types::Request, config: &'a Config) -> Sending<'a> {
@@ -450,7 +413,7 @@ impl Shared {
     ) -> Result<Received> {
         // With redirects, one trace sees many requests, and this one has not been answered.
         trace.update(|progress| progress.head_at = None);
-        let route = Route::new(Origin::of(outgoing.url)?, &self.settings)?;
+        let route = self.routes.of(outgoing.url, &self.settings)?;
         let answer = deadline.watch(trace, async {
             let mut message = Message::new(outgoing, way.raw, &self.settings, &route).await?;
             let answer = self.exchange(&mut message, &route, way.connect_timeout, trace).await?;
@@ -465,7 +428,7 @@ impl Shared {
     /// An idle connection that is still good, or a new one.
     async fn connection(
         &self,
-        route: &Route,
+        route: &Arc<Route>,
         fresh: bool,
         connect_timeout: Option<Duration>,
         trace: &Trace,
@@ -561,7 +524,7 @@ impl Shared {
     }
 
     /// Keeps a connection whose last response was read to its end for the next request.
-    fn release(&self, route: &Route, mut connection: Box<Connection>) {
+    fn release(&self, route: &Arc<Route>, mut connection: Box<Connection>) {
         if !connection.buffered().is_empty() {
             // Bytes nobody asked for: they must not be taken for the next response.
             return;

@@ -1,7 +1,7 @@
 //! Idle connections, by where they lead. Pure: the caller brings the time.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::{Duration, Instant};
 
 /// How many idle connections are kept, and for how long.
@@ -23,9 +23,9 @@ impl Default for PoolLimits {
 
 /// Idle connections. The one used last is reused first: it is the least likely to have been closed by the server.
 #[derive(Debug)]
-pub(crate) struct Pool<K, C> {
+pub(crate) struct Pool<K, C, S = RandomState> {
     limits: PoolLimits,
-    idle: HashMap<K, VecDeque<Idle<C>>>,
+    idle: HashMap<K, VecDeque<Idle<C>>, S>,
     count: usize,
     swept: Option<Instant>,
 }
@@ -36,9 +36,9 @@ struct Idle<C> {
     since: Instant,
 }
 
-impl<K: Clone + Eq + Hash, C> Pool<K, C> {
-    pub(crate) fn new(limits: PoolLimits) -> Pool<K, C> {
-        Pool { limits, idle: HashMap::new(), count: 0, swept: None }
+impl<K: Clone + Eq + Hash, C, S: BuildHasher + Default> Pool<K, C, S> {
+    pub(crate) fn new(limits: PoolLimits) -> Pool<K, C, S> {
+        Pool { limits, idle: HashMap::default(), count: 0, swept: None }
     }
 
     /// Takes a connection that has not been idle for too long.
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(pool.len(), 3);
         assert_eq!((pool.take(&"a", now), pool.take(&"a", now)), (Some(2), None));
         assert_eq!((pool.take(&"b", now), pool.take(&"c", now)), (Some(3), Some(4)));
-        let mut off = super::Pool::new(PoolLimits { per_origin: 0, ..PoolLimits::default() });
+        let mut off: Pool<&str, u32> = Pool::new(PoolLimits { per_origin: 0, ..PoolLimits::default() });
         off.put(&"a", 1, now);
         assert_eq!(off.take(&"a", now), None);
     }

@@ -1,0 +1,95 @@
+//! Where a connection leads and by which way, made once for the requests to one origin that follow each other.
+
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use url::Url;
+
+use super::{Proxy, Settings, tls};
+use crate::error::Result;
+use crate::origin::{Origin, Scheme};
+
+/// Where a connection leads and by which way: only requests with the same route may share it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) origin: Origin,
+    pub(super) proxy: Option<Arc<Proxy>>,
+    /// The host and port to connect to, where they are not the origin's.
+    target: Option<Origin>,
+    /// Of host and port, by a hasher that nobody outside can foresee: few routes differ in nothing else.
+    hash: u64,
+}
+
+impl Hash for Route {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// For maps whose keys are routes, which know their hash.
+pub(super) type Hashed = BuildHasherDefault<KnownHash>;
+
+#[derive(Debug, Default)]
+pub(super) struct KnownHash(u64);
+
+impl Hasher for KnownHash {
+    fn write(&mut self, bytes: &[u8]) {
+        // Not called by a route, and right for others.
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(5) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Makes routes. All are of one transport, whose settings do not change.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    last: Mutex<Option<Arc<Route>>>,
+    hasher: RandomState,
+}
+
+impl Routes {
+    /// The route to a URL.
+    ///
+    /// # Errors
+    /// Those of [`Origin::of`]; [`Kind::Config`](crate::Kind::Config) where this build has no TLS and it is asked for.
+    pub(super) fn of(&self, url: &Url, settings: &Settings) -> Result<Arc<Route>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(route) = last.as_ref().filter(|route| route.origin.is_of(url)) {
+            return Ok(route.clone());
+        }
+        let origin = Origin::of(url)?;
+        let hash = self.hasher.hash_one((origin.host(), origin.port()));
+        let route = Arc::new(Route::new(origin, hash, settings)?);
+        *last = Some(route.clone());
+        Ok(route)
+    }
+}
+
+impl Route {
+    fn new(origin: Origin, hash: u64, settings: &Settings) -> Result<Route> {
+        tls::can_reach(&origin)?;
+        let directions = &settings.directions;
+        if directions.unix_socket.is_some() || origin.scheme() == Scheme::HttpUnix {
+            return Ok(Route { origin, proxy: None, target: None, hash });
+        }
+        Ok(Route { proxy: settings.proxies.of(&origin).cloned(), target: directions.target(&origin)?, origin, hash })
+    }
+
+    /// What to connect to, directly or through a tunnel.
+    pub(super) fn target(&self) -> &Origin {
+        self.target.as_ref().unwrap_or(&self.origin)
+    }
+
+    /// Whether requests go to the proxy in absolute form, and not through a tunnel (RFC 9112, section 3.2.2). In absolute
+    /// form they could not say where else to go.
+    pub(super) fn is_forwarded(&self) -> bool {
+        self.target.is_none() && self.proxy.as_ref().is_some_and(|proxy| proxy.forwards(self.origin.scheme()))
+    }
+}
