@@ -1,7 +1,6 @@
 //! The executor, and what is done between two of its tasks: timers are fired, and where nothing is ready, the loop is
 //! put to sleep so that whatever comes next wakes it.
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -19,7 +18,7 @@ use futures_lite::future::yield_now;
 use super::signal::{Idle, Main, Signal};
 use super::task::Task;
 use super::timers;
-use super::watch::{Tracked, Watch};
+use super::watch::{TaskName, Tracked, Watch};
 
 /// How many tasks are polled before the main future and the timers have their turn.
 const BURST: usize = 61;
@@ -95,7 +94,7 @@ impl Core {
 
     pub(super) fn spawn<T: 'static>(
         &self,
-        name: Option<Cow<'static, str>>,
+        name: Option<TaskName>,
         place: &'static Location<'static>,
         future: impl Future<Output = T> + 'static,
     ) -> Task<T> {

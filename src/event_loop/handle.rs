@@ -5,12 +5,14 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::rc::Weak;
+#[cfg(feature = "fetcher")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Core;
 use super::group::TaskGroup;
 use super::time::sleep;
-use super::watch::TaskInfo;
+use super::watch::{TaskInfo, TaskName};
 use super::{Task, current};
 
 /// Starts tasks on a loop from within it. Cheap to clone, and does not keep the loop alive.
@@ -53,7 +55,18 @@ impl Handle {
         name: impl Into<Cow<'static, str>>,
         future: impl Future<Output = T> + 'static,
     ) -> Result<Task<T>, Closed> {
-        self.start(Some(name.into()), Location::caller(), future)
+        self.start(Some(TaskName::Own(name.into())), Location::caller(), future)
+    }
+
+    /// The same with a name that what it works on has.
+    #[cfg(feature = "fetcher")]
+    #[track_caller]
+    pub(crate) fn spawn_shared<T: 'static>(
+        &self,
+        name: Arc<str>,
+        future: impl Future<Output = T> + 'static,
+    ) -> Result<Task<T>, Closed> {
+        self.start(Some(TaskName::Shared(name)), Location::caller(), future)
     }
 
     /// Calls `callback` on the loop after this long: `loop.call_later()`. Dropping the task takes it back.
@@ -81,7 +94,7 @@ impl Handle {
             sleep.await;
             callback()
         };
-        self.start(Some(Cow::Borrowed("call_later")), Location::caller(), later)
+        self.start(Some(TaskName::Own("call_later".into())), Location::caller(), later)
     }
 
     /// Runs `body` with a group of tasks, as [`EventLoop::group`](super::EventLoop::group).
@@ -104,7 +117,7 @@ impl Handle {
 
     pub(super) fn start<T: 'static>(
         &self,
-        name: Option<Cow<'static, str>>,
+        name: Option<TaskName>,
         place: &'static Location<'static>,
         future: impl Future<Output = T> + 'static,
     ) -> Result<Task<T>, Closed> {

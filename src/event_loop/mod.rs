@@ -91,6 +91,7 @@ pub use async_lock::{Barrier, Mutex, Semaphore};
 
 use self::core::Core;
 use self::current::Entered;
+use self::watch::TaskName;
 
 /// A loop that runs tasks on the thread that runs it.
 ///
@@ -134,7 +135,7 @@ impl EventLoop {
         let core = &*self.core;
         // Not inside of the closure, which has no caller.
         let place = Location::caller();
-        let mut tracked = core.watch.as_ref().map(|watch| watch.add(Some(Cow::Borrowed("main")), place));
+        let mut tracked = core.watch.as_ref().map(|watch| watch.add(Some(TaskName::Own("main".into())), place));
         let mut main = pin!(main);
         let leave = Leave(self);
         // The host is not asked for what this thread does by itself.
@@ -169,7 +170,7 @@ impl EventLoop {
         name: impl Into<Cow<'static, str>>,
         future: impl Future<Output = T> + 'static,
     ) -> Task<T> {
-        self.core.spawn(Some(name.into()), Location::caller(), future)
+        self.core.spawn(Some(TaskName::Own(name.into())), Location::caller(), future)
     }
 
     /// Starts all of these as tasks, at once, and resolves to their results in the order given.

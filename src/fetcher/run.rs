@@ -162,7 +162,7 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
         let attempt = room.employ(order, |orders| make_attempts(state.clone(), orders));
         let name = watched.then(|| state.borrow().name(job));
         let task = match name {
-            Some(name) => handle.spawn_named(name, attempt),
+            Some(name) => handle.spawn_shared(name, attempt),
             None => handle.spawn(attempt),
         };
         let Ok(task) = task else { return };
@@ -250,12 +250,12 @@ impl State {
     }
 
     /// What the attempt that is about to start is called: the job, and which attempt it is.
-    fn name(&self, job: Waiting) -> String {
-        let Some(slot) = self.jobs.get(job.key) else { return String::new() };
-        let name = slot.job.name();
+    fn name(&self, job: Waiting) -> Arc<str> {
+        let Some(slot) = self.jobs.get(job.key) else { return "".into() };
+        let (name, _) = slot.job.names();
         match slot.history.as_ref().map_or(0, |history| history.attempts.len()) {
-            0 => name.to_owned(),
-            before => format!("{name} (attempt {})", before + 1),
+            0 => name,
+            before => format!("{name} (attempt {})", before + 1).into(),
         }
     }
 

@@ -1,6 +1,5 @@
 //! Tasks one can see: their names and what they have cost, and a watchdog for those that hold the loop.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -19,6 +18,7 @@ mod record;
 mod tests;
 
 pub use self::info::{SlowPoll, TaskInfo, TaskState, TaskTable};
+pub(super) use self::record::TaskName;
 
 /// How long a poll may take before it is reported, as asyncio's `loop.slow_callback_duration`.
 pub const DEFAULT_SLOW_POLL: Duration = Duration::from_millis(100);
@@ -37,7 +37,7 @@ impl Watch {
         Watch { board: Board::start(slow_poll, report) }
     }
 
-    pub(super) fn add(&self, name: Option<Cow<'static, str>>, place: &'static Location<'static>) -> Tracked {
+    pub(super) fn add(&self, name: Option<TaskName>, place: &'static Location<'static>) -> Tracked {
         Tracked { waker: None, record: self.board.add(name, place) }
     }
 

@@ -18,10 +18,21 @@ const AGAIN: u8 = 3;
 /// Not on the list any more.
 const GONE: u8 = 4;
 
+/// What a task is called.
+#[derive(Clone, Debug)]
+pub(in crate::event_loop) enum TaskName {
+    Own(Cow<'static, str>),
+    /// What it works on has a name, which is shared.
+    #[cfg(feature = "fetcher")]
+    Shared(Arc<str>),
+}
+
 /// One a task. It is the waker that the task's own futures get, so that it knows who is ready.
 pub(super) struct Record {
     pub(super) id: u64,
-    pub(super) name: Cow<'static, str>,
+    /// Its place on the list.
+    key: usize,
+    name: Option<TaskName>,
     pub(super) place: &'static Location<'static>,
     born: Instant,
     /// These two are written by the loop's thread alone.
@@ -36,12 +47,22 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn new(
         id: u64,
-        name: Cow<'static, str>,
+        key: usize,
+        name: Option<TaskName>,
         place: &'static Location<'static>,
         board: Arc<Board>,
     ) -> Record {
         let (polls, busy_ns, state) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU8::new(READY));
-        Record { id, name, place, born: Instant::now(), polls, busy_ns, state, waker: OnceLock::new(), board }
+        Record { id, key, name, place, born: Instant::now(), polls, busy_ns, state, waker: OnceLock::new(), board }
+    }
+
+    pub(super) fn name(&self) -> Cow<'static, str> {
+        match &self.name {
+            None => format!("task-{}", self.id).into(),
+            Some(TaskName::Own(name)) => name.clone(),
+            #[cfg(feature = "fetcher")]
+            Some(TaskName::Shared(name)) => name.to_string().into(),
+        }
     }
 
     pub(super) fn set_waker(&self, waker: &Waker) {
@@ -54,7 +75,7 @@ impl Record {
             self.board.ready(-1);
         }
         self.polls.store(self.polls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        Turn { record: self, since: self.board.begin(self.id) }
+        Turn { record: self, since: self.board.begin(self.key) }
     }
 
     /// It is not a task any more.
@@ -62,13 +83,13 @@ impl Record {
         if self.state.swap(GONE, Ordering::AcqRel) == READY {
             self.board.ready(-1);
         }
-        self.board.remove(self.id);
+        self.board.remove(self.key);
     }
 
     pub(super) fn info(&self, now: Instant) -> TaskInfo {
         TaskInfo {
             id: self.id,
-            name: self.name.clone(),
+            name: self.name(),
             place: self.place,
             age: now.saturating_duration_since(self.born),
             polls: self.polls.load(Ordering::Relaxed),
