@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -49,7 +49,8 @@ impl Job {
     /// # Errors
     /// [`Kind::Url`] where it is not a URL that can be fetched.
     pub fn get(url: &str) -> Result<Job> {
-        Job::new(url, Arc::default())
+        static DEFAULT: LazyLock<Arc<Settings>> = LazyLock::new(Arc::default);
+        Job::new(url, DEFAULT.clone())
     }
 
     /// A request of this URL with shared settings, named by the URL as it was written.

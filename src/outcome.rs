@@ -68,7 +68,8 @@ pub struct Attempt {
     /// The status, if a response came.
     pub status: Option<u16>,
     /// The address or the unix-domain socket that answered or was tried last, if it came to that.
-    pub address: Option<Box<str>>,
+    #[serde(serialize_with = "option_text")]
+    pub address: Option<Arc<str>>,
     /// Whether the connection had served a request before.
     pub reused: bool,
     /// What was waited for before this attempt: a backoff, or what the server asked for. `None` for the first.
@@ -189,6 +190,10 @@ impl Serialize for Phase {
 
 fn ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(fractional_ms(*duration))
+}
+
+fn option_text<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+    text.as_deref().serialize(serializer)
 }
 
 fn option_ms<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {

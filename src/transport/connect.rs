@@ -38,7 +38,7 @@ pub(super) async fn connect(
     let mut failures: Vec<(SocketAddr, io::Error)> = Vec::new();
     loop {
         if let Some(address) = waiting.next() {
-            trace.tries(&Peer::Address(address));
+            trace.tries(&Peer::new(address));
             running.push(Box::pin(async move {
                 let connected = match local {
                     Some(local) => local.connect(address).await,
@@ -69,7 +69,7 @@ pub(super) async fn connect(
         };
         match first_done.or(next_is_due).await {
             Some((address, Ok(stream))) => {
-                trace.tries(&Peer::Address(address));
+                trace.tries(&Peer::new(address));
                 // Requests are written whole: waiting for more to send would only delay them.
                 let _ = stream.get_ref().set_nodelay(true);
                 return Ok((stream, address));

@@ -456,7 +456,7 @@ impl Shared {
         let (mut stream, peer, resolved) = match socket {
             Some(path) => {
                 trace.enter(Phase::Connect);
-                let peer = Peer::Socket(path.clone());
+                let peer = Peer::socket(&path);
                 trace.tries(&peer);
                 (connect::connect_unix(&path).await?, peer, started)
             }
@@ -470,7 +470,7 @@ impl Shared {
                     None => error,
                 });
                 let (stream, address, resolved) = opened?;
-                (stream, Peer::Address(address), resolved)
+                (stream, Peer::new(address), resolved)
             }
         };
         if let Some(proxy) = route.proxy.as_ref().filter(|_| !route.is_forwarded()) {

@@ -7,33 +7,32 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind};
 
-/// An address or a socket of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
-    Address(SocketAddr),
-    /// The path of a unix-domain socket.
-    Socket(Arc<Path>),
+/// An address or a socket of this machine, and how it reads: that is said of every attempt, and written once a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    address: Option<SocketAddr>,
+    text: Arc<str>,
 }
 
 impl Peer {
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        match self {
-            Peer::Address(address) => Some(*address),
-            Peer::Socket(_) => None,
-        }
+    pub(super) fn new(address: SocketAddr) -> Peer {
+        Peer { address: Some(address), text: address.to_string().into() }
     }
 
-    /// As [`Display`](fmt::Display) has it; without the machinery of `format!` for the most frequent kind.
+    /// A unix-domain socket.
+    pub(super) fn socket(path: &Path) -> Peer {
+        Peer { address: None, text: path.display().to_string().into() }
+    }
+
+    /// None where it is a socket of this machine.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// As [`Display`](fmt::Display) has it.
     #[cfg(feature = "fetcher")]
-    pub(crate) fn text(&self) -> Box<str> {
-        let Peer::Address(SocketAddr::V4(address)) = self else { return self.to_string().into() };
-        let mut text = String::with_capacity("255.255.255.255:65535".len());
-        for (octet, after) in address.ip().octets().into_iter().zip(['.', '.', '.', ':']) {
-            push_decimal(&mut text, u16::from(octet));
-            text.push(after);
-        }
-        push_decimal(&mut text, address.port());
-        text.into()
+    pub(crate) fn text(&self) -> Arc<str> {
+        self.text.clone()
     }
 
     /// The error with the peer named behind its text, unless a setting of ours is to blame.
@@ -42,34 +41,8 @@ impl Peer {
     }
 }
 
-#[cfg(feature = "fetcher")]
-fn push_decimal(text: &mut String, number: u16) {
-    if number >= 10 {
-        push_decimal(text, number / 10);
-    }
-    text.push(char::from(b'0' + (number % 10) as u8));
-}
-
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Peer::Address(address) => address.fmt(f),
-            Peer::Socket(path) => path.display().fmt(f),
-        }
-    }
-}
-
-#[cfg(all(test, feature = "fetcher"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_read_as_the_standard_library_writes_them() {
-        for text in
-            ["0.0.0.0:0", "127.0.0.1:80", "255.255.255.255:65535", "10.100.9.109:10000", "[::1]:443", "[fe80::1%2]:9"]
-        {
-            let address: SocketAddr = text.parse().expect(text);
-            assert_eq!(&*Peer::Address(address).text(), text);
-        }
+        f.write_str(&self.text)
     }
 }

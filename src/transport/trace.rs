@@ -1,8 +1,7 @@
 //! How far a request has come and where its time went, for whoever watches it from outside.
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::peer::Peer;
@@ -18,8 +17,8 @@ pub struct Trace(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     progress: Progress,
-    /// The socket of this machine that was connected to, in place of an address.
-    socket: Option<Arc<Path>>,
+    /// Who was connected to, or tried last.
+    peer: Option<Peer>,
 }
 
 /// What a [`Trace`] holds.
@@ -52,9 +51,7 @@ impl Trace {
 
     /// Who was connected to, or tried last.
     pub(crate) fn peer(&self) -> Option<Peer> {
-        let state = self.lock();
-        let socket = state.socket.clone().map(Peer::Socket);
-        socket.or_else(|| state.progress.address.map(Peer::Address))
+        self.lock().peer.clone()
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
@@ -64,10 +61,7 @@ impl Trace {
     pub(crate) fn tries(&self, peer: &Peer) {
         let mut state = self.lock();
         state.progress.address = peer.address();
-        state.socket = match peer {
-            Peer::Address(_) => None,
-            Peer::Socket(path) => Some(path.clone()),
-        };
+        state.peer = Some(peer.clone());
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut Progress)) {
