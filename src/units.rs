@@ -196,7 +196,8 @@ impl fmt::Display for DisplaySize {
         if tenths(step) >= 10 * 1024 && step + 1 < UNITS.len() {
             step += 1;
         }
-        let (tenths, unit) = (tenths(step), UNITS[step].0);
+        // At most ten times 2^24 TiB; numbers of 128 bits are written slowly.
+        let (tenths, unit) = (tenths(step) as u64, UNITS[step].0);
         match tenths % 10 {
             0 => write!(f, "{} {unit}", tenths / 10),
             tenth => write!(f, "{}.{tenth} {unit}", tenths / 10),

@@ -1,5 +1,6 @@
 //! curl's URL patterns: `[1-50]`, `[001-100]`, `[0-100:10]`, `[a-z:2]` and `{a,b,c}`.
 
+use std::fmt::Write;
 use std::net::Ipv6Addr;
 
 use super::{MAX_EXPANDED_BYTES, MAX_JOBS};
@@ -54,7 +55,7 @@ pub fn expand_url(pattern: &str, globs: Globs) -> Result<Vec<String>> {
             *choice = rest % part.len();
             rest /= part.len();
         }
-        let mut url = String::new();
+        let mut url = String::with_capacity(usize::try_from(longest).unwrap_or_default());
         for (part, choice) in parts.iter().zip(&chosen) {
             part.write(*choice, &mut url);
         }
@@ -95,7 +96,8 @@ impl Part {
             Part::Fixed(text) => out.push_str(text),
             Part::Set(items) => out.push_str(usize::try_from(choice).ok().and_then(|i| items.get(i)).map_or("", |s| s)),
             Part::Numbers { first, step, width, .. } => {
-                out.push_str(&format!("{:0width$}", first + choice * step, width = *width));
+                // To write to a string cannot fail.
+                let _ = write!(out, "{:0width$}", first + choice * step, width = *width);
             }
             Part::Letters { first, step, .. } => {
                 // Choices stay within the alphabet, so the sum is a letter.

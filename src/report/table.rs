@@ -4,6 +4,7 @@
 //! sent can neither colour the terminal nor break a row.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -29,12 +30,16 @@ where
     I: IntoIterator<Item = &'a Outcome, IntoIter: Clone>,
 {
     let outcomes = outcomes.into_iter();
-    let rows: Vec<Row<'_>> = outcomes.clone().map(|outcome| Row::new(&run.redactor, outcome)).collect();
-    if !rows.is_empty() {
+    let rows = Rows::new(&run.redactor, outcomes.clone());
+    if !rows.rows.is_empty() {
         let widths = widths(&rows, style.width);
-        write_row(out, style, &widths, &COLUMNS.map(|column| Cow::Borrowed(column.title)), Some(BOLD))?;
-        for row in &rows {
-            write_row(out, style, &widths, &row.cells, None)?;
+        let mut line = String::new();
+        push_row(&mut line, style, &widths, &COLUMNS.map(|column| column.title), Some(BOLD));
+        out.write_all(line.as_bytes())?;
+        for row in rows.iter() {
+            line.clear();
+            push_row(&mut line, style, &widths, &row, None);
+            out.write_all(line.as_bytes())?;
         }
         out.write_all(b"\n")?;
         write_cut_errors(out, &rows, &widths)?;
@@ -45,8 +50,9 @@ where
         (_, 0) => GREEN,
         _ => RED,
     };
-    let line = summary_line(run, &summary);
-    writeln!(out, "{}", painted(style, Some(color), &line))
+    let mut line = String::new();
+    push_painted(&mut line, style, Some(color), &summary_line(run, &summary));
+    writeln!(out, "{line}")
 }
 
 /// The totals on one line: `50 sources: 48 ok, 2 failed, 3 retries, 53 attempts, 50 KiB in 1.012 s (slowest 1.004 s,
@@ -62,50 +68,90 @@ pub fn summary_line(run: &Run, summary: &Summary) -> String {
         count(summary.retried, "retry", "retries"),
         count(summary.attempts, "attempt", "attempts"),
         DisplaySize(summary.bytes),
-        time(run.elapsed),
-        time(Duration::from_millis(summary.slowest_ms)),
-        time(Duration::from_millis(summary.tax_ms)),
+        Time(run.elapsed),
+        Time(Duration::from_millis(summary.slowest_ms)),
+        Time(Duration::from_millis(summary.tax_ms)),
     )
 }
 
 /// A duration for people: `0.3 ms`, `812 ms`, `1.012 s`, `2 min 5 s`, `1 h 0 min`.
-fn time(duration: Duration) -> String {
-    let us = duration.as_micros();
-    let ms = (us + 500) / 1000;
-    let seconds = (us + 500_000) / 1_000_000;
-    match (us, ms, seconds) {
-        (0, ..) => "0 ms".to_owned(),
-        (1..950, ..) => format!("0.{} ms", ((us + 50) / 100).max(1)),
-        (_, ..1000, _) => format!("{ms} ms"),
-        (_, ..60_000, _) => format!("{}.{:03} s", ms / 1000, ms % 1000),
-        (.., ..3600) => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+struct Time(Duration);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Numbers of 128 bits are written slowly, and nothing takes half a million years.
+        let us = u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX / 2);
+        let ms = (us + 500) / 1000;
+        let seconds = (us + 500_000) / 1_000_000;
+        match (us, ms, seconds) {
+            (0, ..) => f.write_str("0 ms"),
+            (1..950, ..) => write!(f, "0.{} ms", ((us + 50) / 100).max(1)),
+            (_, ..1000, _) => write!(f, "{ms} ms"),
+            (_, ..60_000, _) => write!(f, "{}.{:03} s", ms / 1000, ms % 1000),
+            (.., ..3600) => write!(f, "{} min {} s", seconds / 60, seconds % 60),
+            _ => write!(f, "{} h {} min", seconds / 3600, seconds / 60 % 60),
+        }
     }
 }
 
-/// The cells of a row as text, without colours.
-struct Row<'a> {
-    cells: [Cow<'a, str>; COLUMNS.len()],
+/// The cells of the rows as text, without colours.
+struct Rows<'a> {
+    rows: Vec<[Shown<'a>; COLUMNS.len()]>,
+    /// What had to be made for cells, one after the other: a string for each would be three for every row.
+    made: String,
 }
 
-impl<'a> Row<'a> {
-    fn new(redactor: &Redactor, outcome: &'a Outcome) -> Row<'a> {
-        let cells = COLUMNS.each_ref().map(|column| match (column.cell)(outcome) {
-            Cell::Absent if column.quantity => Cow::Borrowed("-"),
-            Cell::Absent => Cow::Borrowed(""),
-            Cell::Ending(ending) => Cow::Borrowed(ending.as_str()),
-            Cell::Word(word) => Cow::Borrowed(word),
-            Cell::File(path) => Cow::Owned(visible(&masked::text(redactor, &path.to_string_lossy())).into_owned()),
-            Cell::Text(text) => match masked::text(redactor, text) {
-                Cow::Borrowed(text) => visible(text),
-                Cow::Owned(text) => Cow::Owned(visible(&text).into_owned()),
-            },
-            Cell::Number(number) => Cow::Owned(number.to_string()),
-            Cell::Size(bytes) => Cow::Owned(DisplaySize(bytes).to_string()),
-            Cell::Time(duration) => Cow::Owned(time(duration)),
-            Cell::Failure(failure) => Cow::Owned(describe(redactor, failure)),
+enum Shown<'a> {
+    /// Text of an outcome, or of ours.
+    Lent(&'a str),
+    /// The next so many bytes of [`Rows::made`].
+    Made(usize),
+}
+
+impl<'a> Rows<'a> {
+    fn new(redactor: &Redactor, outcomes: impl Iterator<Item = &'a Outcome>) -> Rows<'a> {
+        let mut made = String::new();
+        let rows = outcomes.map(|outcome| {
+            COLUMNS.each_ref().map(|column| {
+                let before = made.len();
+                // To write to a string cannot fail.
+                let _ = match (column.cell)(outcome) {
+                    Cell::Absent if column.quantity => return Shown::Lent("-"),
+                    Cell::Absent => return Shown::Lent(""),
+                    Cell::Ending(ending) => return Shown::Lent(ending.as_str()),
+                    Cell::Word(word) => return Shown::Lent(word),
+                    Cell::Text(text) => match masked::text(redactor, text) {
+                        Cow::Borrowed(text) => match visible(text) {
+                            Cow::Borrowed(text) => return Shown::Lent(text),
+                            Cow::Owned(text) => made.write_str(&text),
+                        },
+                        Cow::Owned(text) => made.write_str(&visible(&text)),
+                    },
+                    Cell::File(path) => made.write_str(&visible(&masked::text(redactor, &path.to_string_lossy()))),
+                    Cell::Number(number) => write!(made, "{number}"),
+                    Cell::Size(bytes) => write!(made, "{}", DisplaySize(bytes)),
+                    Cell::Time(duration) => write!(made, "{}", Time(duration)),
+                    Cell::Failure(failure) => made.write_str(&describe(redactor, failure)),
+                };
+                Shown::Made(made.len() - before)
+            })
         });
-        Row { cells }
+        let rows = rows.collect();
+        Rows { rows, made }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = [&str; COLUMNS.len()]> {
+        let mut rest = self.made.as_str();
+        self.rows.iter().map(move |row| {
+            row.each_ref().map(|cell| match cell {
+                Shown::Lent(text) => text,
+                Shown::Made(length) => {
+                    let (text, after) = rest.split_at(*length);
+                    rest = after;
+                    text
+                }
+            })
+        })
     }
 }
 
@@ -120,10 +166,10 @@ fn describe(redactor: &Redactor, failure: &Failure) -> String {
 }
 
 /// The width of each column; 0 for one that is empty.
-fn widths(rows: &[Row<'_>], limit: Option<usize>) -> [usize; COLUMNS.len()] {
+fn widths(rows: &Rows<'_>, limit: Option<usize>) -> [usize; COLUMNS.len()] {
     let mut widths = [0; COLUMNS.len()];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(&row.cells) {
+    for row in rows.iter() {
+        for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(width_of(cell));
         }
     }
@@ -155,17 +201,22 @@ fn narrow(widths: &mut [usize; COLUMNS.len()], limit: usize) {
     }
 }
 
-fn write_row(
-    out: &mut dyn Write,
+fn push_row(
+    line: &mut String,
     style: &Style,
     widths: &[usize; COLUMNS.len()],
-    cells: &[Cow<'_, str>; COLUMNS.len()],
+    cells: &[&str; COLUMNS.len()],
     color: Option<&str>,
-) -> io::Result<()> {
+) {
     let mut gap = 0;
     for ((column, cell), width) in COLUMNS.iter().zip(cells).zip(widths).filter(|(_, width)| **width > 0) {
-        let cell = cut(cell, *width);
-        let space = width.saturating_sub(width_of(&cell));
+        let mut used = width_of(cell);
+        let cut = (used > *width).then(|| cut(cell, *width));
+        if let Some(cut) = &cut {
+            used = width_of(cut);
+        }
+        let cell = cut.as_deref().unwrap_or(cell);
+        let space = width.saturating_sub(used);
         // Space is only written before something, so that no row ends in it.
         let (before, after) = if column.quantity { (gap + space, 0) } else { (gap, space) };
         gap = GAP + after;
@@ -173,21 +224,20 @@ fn write_row(
             gap += before;
             continue;
         }
-        let color = color.or_else(|| ending_color(&cell).filter(|_| column.title == COLUMNS[0].title));
-        write_spaces(out, before)?;
-        out.write_all(painted(style, color, &cell).as_bytes())?;
+        let color = color.or_else(|| ending_color(cell).filter(|_| column.title == COLUMNS[0].title));
+        push_spaces(line, before);
+        push_painted(line, style, color, cell);
     }
-    out.write_all(b"\n")
+    line.push('\n');
 }
 
-fn write_spaces(out: &mut dyn Write, mut number: usize) -> io::Result<()> {
-    const SPACES: [u8; 64] = [b' '; 64];
+fn push_spaces(line: &mut String, mut number: usize) {
+    const SPACES: &str = "                                ";
     while number > 0 {
         let now = number.min(SPACES.len());
-        out.write_all(&SPACES[..now])?;
+        line.push_str(&SPACES[..now]);
         number -= now;
     }
-    Ok(())
 }
 
 /// How many columns of a terminal a text takes.
@@ -197,11 +247,11 @@ fn width_of(text: &str) -> usize {
 
 /// The errors that had no room in the table, whole, under the names of their jobs: why a job failed is what a reader of
 /// the table wants to know most.
-fn write_cut_errors(out: &mut dyn Write, rows: &[Row<'_>], widths: &[usize; COLUMNS.len()]) -> io::Result<()> {
+fn write_cut_errors(out: &mut dyn Write, rows: &Rows<'_>, widths: &[usize; COLUMNS.len()]) -> io::Result<()> {
     let [_, name, .., error]: [usize; TITLES] = std::array::from_fn(|column| column);
     let mut any = false;
-    for row in rows.iter().filter(|row| width_of(&row.cells[error]) > widths[error]) {
-        writeln!(out, "{}: {}", row.cells[name], row.cells[error])?;
+    for row in rows.iter().filter(|row| width_of(row[error]) > widths[error]) {
+        writeln!(out, "{}: {}", row[name], row[error])?;
         any = true;
     }
     if any { out.write_all(b"\n") } else { Ok(()) }
@@ -215,17 +265,21 @@ fn ending_color(word: &str) -> Option<&'static str> {
     }
 }
 
-fn painted<'a>(style: &Style, color: Option<&str>, text: &'a str) -> Cow<'a, str> {
-    match color {
-        Some(color) if style.color => format!("{color}{text}{PLAIN}").into(),
-        _ => text.into(),
+fn push_painted(line: &mut String, style: &Style, color: Option<&str>, text: &str) {
+    match color.filter(|_| style.color) {
+        Some(color) => {
+            for part in [color, text, PLAIN] {
+                line.push_str(part);
+            }
+        }
+        None => line.push_str(text),
     }
 }
 
 /// The text, cut to this width with `…` at its end where it is longer.
-fn cut(text: &str, width: usize) -> Cow<'_, str> {
+fn cut(text: &str, width: usize) -> String {
     if width_of(text) <= width {
-        return text.into();
+        return text.to_owned();
     }
     let mut end = 0;
     let mut used = 1;
@@ -243,7 +297,7 @@ fn cut(text: &str, width: usize) -> Cow<'_, str> {
             None => break,
         }
     }
-    format!("{}…", text[..end].trim_end()).into()
+    format!("{}…", text[..end].trim_end())
 }
 
 const GAP: usize = 2;
@@ -277,7 +331,7 @@ mod tests {
             (3_599_999_999, "1 h 0 min"),
             (90_000_000_000, "25 h 0 min"),
         ] {
-            assert_eq!(time(Duration::from_micros(us)), text, "{us}");
+            assert_eq!(Time(Duration::from_micros(us)).to_string(), text, "{us}");
         }
     }
 

@@ -58,7 +58,7 @@ impl Work {
         let mut settings = Settings::default();
         Over::new(options)?.apply(&mut settings);
         let settings = Arc::new(settings);
-        let mut names = Names::default();
+        let mut names = Names(HashMap::with_capacity(sources.len()));
         let mut work = Work {
             jobs: Vec::with_capacity(sources.len()),
             places: Vec::with_capacity(sources.len()),
@@ -68,18 +68,15 @@ impl Work {
         for (place, Source { name, url, error }) in sources.into_iter().enumerate() {
             match error.map_or_else(|| Job::new(&url, settings.clone()), Err) {
                 Ok(job) => {
-                    let name = names.other(name.as_deref().unwrap_or(job.name())).or(name);
+                    let name = names.take(name.as_deref().unwrap_or(job.name()).into());
                     work.places.push(place);
-                    work.jobs.push(match name {
-                        Some(name) => job.named(name),
-                        None => job,
-                    });
+                    work.jobs.push(job.named(name));
                 }
                 Err(error) => {
-                    let shown = roundup::without_password(&url).into_owned();
-                    let name = names.other(name.as_deref().unwrap_or(&shown)).or(name).unwrap_or(shown.clone());
+                    let shown = roundup::without_password(&url);
+                    let name = names.take(name.as_deref().unwrap_or(&shown).into());
                     wrong.push(error.one_line());
-                    work.rejected.push(rejected(place, name, shown, &error.in_phase(Phase::Queue)));
+                    work.rejected.push(rejected(place, name, shown.into(), &error.in_phase(Phase::Queue)));
                 }
             }
         }
@@ -226,11 +223,11 @@ fn too_many(sources: &[Source]) -> Result<(), Failed> {
 /// How many lines on stderr name URLs that cannot be fetched where there is no report to do so.
 const MOST_LINES: usize = 20;
 
-fn rejected(index: usize, name: String, url: String, error: &Error) -> Outcome {
+fn rejected(index: usize, name: Arc<str>, url: Arc<str>, error: &Error) -> Outcome {
     Outcome {
         index,
-        name: name.into(),
-        url: url.into(),
+        name,
+        url,
         final_url: None,
         status: None,
         attempts: Vec::new(),
@@ -246,25 +243,22 @@ fn rejected(index: usize, name: String, url: String, error: &Error) -> Outcome {
 }
 
 /// Tells sources of one name apart: the second is called `name#2`.
-#[derive(Default)]
-struct Names(HashMap<String, u32>);
+struct Names(HashMap<Arc<str>, u32>);
 
 impl Names {
-    /// The name to take in place of this one; `None` where nobody has it yet.
-    fn other(&mut self, name: &str) -> Option<String> {
-        let mut other = None;
-        let mut next = name.to_owned();
+    /// The name, or the one to take in its place where somebody has it.
+    fn take(&mut self, name: Arc<str>) -> Arc<str> {
+        let mut next = name.clone();
         loop {
-            match self.0.entry(next) {
+            match self.0.entry(next.clone()) {
                 Entry::Vacant(vacant) => {
                     vacant.insert(1);
-                    return other;
+                    return next;
                 }
                 Entry::Occupied(_) => {
-                    let seen = self.0.entry(name.to_owned()).or_insert(0);
+                    let seen = self.0.entry(name.clone()).or_insert(0);
                     *seen += 1;
-                    next = format!("{name}#{seen}");
-                    other = Some(next.clone());
+                    next = format!("{name}#{seen}").into();
                 }
             }
         }
@@ -355,11 +349,8 @@ mod tests {
 
     #[test]
     fn names_are_unique_whatever_was_there_before() {
-        let mut names = Names::default();
+        let mut names = Names(HashMap::new());
         let given = ["a", "a#2", "a", "a", "a#2", "b"];
-        assert_eq!(
-            given.map(|name| names.other(name).unwrap_or_else(|| name.to_owned())),
-            ["a", "a#2", "a#3", "a#4", "a#2#2", "b"]
-        );
+        assert_eq!(given.map(|name| names.take(name.into()).to_string()), ["a", "a#2", "a#3", "a#4", "a#2#2", "b"]);
     }
 }
