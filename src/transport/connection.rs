@@ -239,25 +239,34 @@ enum Answer {
 }
 
 /// Whether answers come so soon that they are there when the other tasks have had their turn, as those of servers nearby
-/// do where many are asked at once. To look then spares the reactor: one system call less, and a wake-up.
+/// do where many are asked at once. To look then spares the reactor, a system call and a wake-up; to look in vain costs as
+/// much. So the last looks say whether there is another, as the branches taken say which is fetched.
 #[derive(Debug, Default)]
 struct Prompt {
-    /// How often in a row nothing was there.
+    /// How many more looks in vain than others there were: 0 to [`Prompt::MOST`].
     misses: u32,
     /// How many answers until the next look.
     wait: u32,
 }
 
 impl Prompt {
-    /// Whether to look for the next answer: twice as rarely after each miss, for one in 64 at least.
+    /// With so many misses looks get rare.
+    const TOO_MANY: u32 = 2;
+    /// Looks are at least one in `1 << (MOST - 1)`.
+    const MOST: u32 = 7;
+
+    /// Whether to look for the next answer.
     fn expects(&mut self) -> bool {
         self.wait = self.wait.saturating_sub(1);
         self.wait == 0
     }
 
     fn note(&mut self, there: bool) {
-        self.misses = if there { 0 } else { (self.misses + 1).min(6) };
-        self.wait = 1 << self.misses;
+        self.misses = match there {
+            true => self.misses.saturating_sub(1).min(Prompt::TOO_MANY),
+            false => (self.misses + 1).min(Prompt::MOST),
+        };
+        self.wait = if self.misses < Prompt::TOO_MANY { 1 } else { 1 << (self.misses - 1) };
     }
 }
 
@@ -289,8 +298,8 @@ mod tests {
             }
             looks
         };
-        assert_eq!(looks(false), [0, 2, 6, 14, 30, 62, 126, 190]);
-        let then = looks(true);
-        assert_eq!((then[0], then[1], then.len()), (54, 55, 146));
+        assert_eq!(looks(false), [0, 1, 3, 7, 15, 31, 63, 127, 191]);
+        assert_eq!(looks(true)[..4], [55, 57, 58, 59]);
+        assert_eq!(looks(false)[..4], [0, 1, 3, 7]);
     }
 }
