@@ -427,7 +427,6 @@ impl State {
     }
 
     /// The job has ended: its outcome waits for the reader, and its permit with it.
-    #[expect(clippy::too_many_arguments, reason = "each is a different thing, used once, in one place")]
     fn finish(
         &mut self,
         slot: Slot,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::Ipv6Addr;
+use std::ops::Range;
 
 use super::{MAX_EXPANDED_BYTES, MAX_JOBS};
 use crate::error::{Error, Kind, Result};
@@ -25,19 +26,18 @@ pub enum Globs {
 /// use roundup::plan::{Globs, expand_url};
 /// let urls = expand_url("http://[::1]/{a,b}/[08-10]", Globs::Expand)?;
 /// assert_eq!(urls.len(), 6);
-/// assert_eq!(urls[2], "http://[::1]/a/10");
-/// assert_eq!(urls[3], "http://[::1]/b/08");
+/// assert!(urls.skip(2).take(2).eq(["http://[::1]/a/10", "http://[::1]/b/08"]));
 /// # Ok::<(), roundup::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Kind::Url`] where the pattern is not one of these, with its column, or gives more than [`MAX_JOBS`] URLs or
 /// [`MAX_EXPANDED_BYTES`].
-pub fn expand_url(pattern: &str, globs: Globs) -> Result<Vec<String>> {
-    if globs == Globs::Keep {
-        return Ok(vec![pattern.to_owned()]);
-    }
-    let parts = Scanner { text: pattern, at: 0 }.parts()?;
+pub fn expand_url(pattern: &str, globs: Globs) -> Result<ExpandedUrls> {
+    let parts = match globs {
+        Globs::Keep => vec![Part::Fixed(pattern.to_owned())],
+        Globs::Expand => Scanner { text: pattern, at: 0 }.parts()?,
+    };
     let count = parts.iter().try_fold(1u64, |count, part| count.checked_mul(part.len()));
     let count = count.filter(|count| *count <= MAX_JOBS as u64).ok_or_else(|| {
         Error::new(Kind::Url, format!("the URL pattern gives more than {MAX_JOBS} URLs: write a smaller range"))
@@ -47,24 +47,47 @@ pub fn expand_url(pattern: &str, globs: Globs) -> Result<Vec<String>> {
         let text = format!("the URLs of the pattern take more than {} MiB", MAX_EXPANDED_BYTES >> 20);
         return Err(Error::new(Kind::Url, text));
     }
-    let mut chosen = vec![0; parts.len()];
-    let mut urls = Vec::new();
-    for number in 0..count {
-        let mut rest = number;
-        for (part, choice) in parts.iter().zip(&mut chosen).rev() {
+    let longest = usize::try_from(longest).unwrap_or_default();
+    Ok(ExpandedUrls { chosen: vec![0; parts.len()], parts, longest, numbers: 0..count as usize })
+}
+
+/// The URLs of a pattern, made one after the other by [`expand_url`].
+#[derive(Debug)]
+pub struct ExpandedUrls {
+    parts: Vec<Part>,
+    /// The choice of each part, for the next URL.
+    chosen: Vec<u64>,
+    /// How many bytes the longest one has at most.
+    longest: usize,
+    /// Those that have not been made.
+    numbers: Range<usize>,
+}
+
+impl Iterator for ExpandedUrls {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let mut rest = self.numbers.next()? as u64;
+        for (part, choice) in self.parts.iter().zip(&mut self.chosen).rev() {
             *choice = rest % part.len();
             rest /= part.len();
         }
-        let mut url = String::with_capacity(usize::try_from(longest).unwrap_or_default());
-        for (part, choice) in parts.iter().zip(&chosen) {
+        let mut url = String::with_capacity(self.longest);
+        for (part, choice) in self.parts.iter().zip(&self.chosen) {
             part.write(*choice, &mut url);
         }
-        urls.push(url);
+        Some(url)
     }
-    Ok(urls)
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.numbers.size_hint()
+    }
 }
 
+impl ExactSizeIterator for ExpandedUrls {}
+
 /// A piece of a pattern.
+#[derive(Debug)]
 enum Part {
     Fixed(String),
     Set(Vec<String>),
@@ -293,9 +316,9 @@ mod tests {
             ("\u{e9}{\u{e8},\u{fc}}", "\u{e9}\u{e8} \u{e9}\u{fc}"),
             ("[18446744073709551614-18446744073709551615]", "18446744073709551614 18446744073709551615"),
         ] {
-            let expanded = expand_url(pattern, Globs::Expand).map(|urls| urls.join(" "));
+            let expanded = expand_url(pattern, Globs::Expand).map(|urls| Vec::from_iter(urls).join(" "));
             assert_eq!(expanded.map_err(|e| e.one_line()), Ok(urls.to_owned()), "{pattern}");
-            assert_eq!(expand_url(pattern, Globs::Keep).ok(), Some(vec![pattern.to_owned()]));
+            assert!(expand_url(pattern, Globs::Keep).expect("kept").eq([pattern]));
         }
     }
 

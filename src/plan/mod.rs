@@ -56,7 +56,7 @@ use crate::redact::Redactor;
 
 pub use self::diagnostic::{Diagnostic, Errors, MAX_DIAGNOSTICS};
 pub use self::file_name::{FileNames, MAX_FILE_NAME, file_name};
-pub use self::glob::{Globs, expand_url};
+pub use self::glob::{ExpandedUrls, Globs, expand_url};
 pub use self::json_job::parse_json_job;
 pub use self::list::{Listed, parse_list, parse_secrets};
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,18 +55,14 @@ impl Work {
     pub(crate) fn from_urls(urls: &[String], options: &Options) -> Result<Work, Failed> {
         let list = options.one("input").map(|given| given.text);
         let globs = if options.on("globoff")? { Globs::Keep } else { Globs::Expand };
-        let sources = sources(urls, list.as_deref(), globs)?;
+        let (given, count) = given(urls, list.as_deref(), globs)?;
         let mut settings = Settings::default();
         Over::new(options)?.apply(&mut settings);
         let settings = Arc::new(settings);
-        let mut names = Names(HashMap::with_capacity(sources.len()));
-        let mut work = Work {
-            jobs: Vec::with_capacity(sources.len()),
-            places: Vec::with_capacity(sources.len()),
-            ..Work::default()
-        };
+        let mut names = Names(HashMap::with_capacity(count));
+        let mut work = Work { jobs: Vec::with_capacity(count), places: Vec::with_capacity(count), ..Work::default() };
         let mut wrong = Vec::new();
-        for (place, Source { name, url, error }) in sources.into_iter().enumerate() {
+        for (place, (name, url, error)) in given.into_iter().flat_map(Given::into_sources).enumerate() {
             match error.map_or_else(|| Job::new(&url, settings.clone()), Err) {
                 Ok(job) => {
                     let name = names.take(name.as_deref().unwrap_or(job.name()).into());
@@ -173,51 +170,70 @@ pub(crate) fn read_plan(path: &str, secrets: Option<&str>) -> Result<Plan, Faile
     plan::parse(input::shown(path), &text, &variables).map_err(|errors| Failed::plan(&errors))
 }
 
-/// A URL as it was given.
-struct Source {
-    name: Option<String>,
-    url: String,
-    /// What is wrong with it as a pattern.
-    error: Option<Error>,
+/// URLs as they were given.
+enum Given {
+    /// Those of a pattern.
+    Pattern(plan::ExpandedUrls),
+    /// One that is wrong as a pattern.
+    Wrong(String, Error),
+    /// Those of a list.
+    List(Vec<plan::Listed>),
 }
 
-/// Names and URLs as they were given.
-fn sources(urls: &[String], list: Option<&str>, globs: Globs) -> Result<Vec<Source>, Failed> {
-    let mut sources = Vec::new();
+/// A URL, its name if it has one, and what is wrong with it as a pattern.
+type Source = (Option<String>, String, Option<Error>);
+
+impl Given {
+    fn len(&self) -> usize {
+        match self {
+            Given::Pattern(urls) => urls.len(),
+            Given::Wrong(..) => 1,
+            Given::List(list) => list.len(),
+        }
+    }
+
+    fn into_sources(self) -> Box<dyn Iterator<Item = Source>> {
+        match self {
+            Given::Pattern(urls) => Box::new(urls.map(|url| (None, url, None))),
+            Given::Wrong(url, error) => Box::new(iter::once((None, url, Some(error)))),
+            Given::List(list) => Box::new(list.into_iter().map(|listed| (listed.name, listed.url, None))),
+        }
+    }
+}
+
+/// The URLs of the command line and of a list, and how many there are.
+fn given(urls: &[String], list: Option<&str>, globs: Globs) -> Result<(Vec<Given>, usize), Failed> {
+    let mut all = Vec::new();
+    let mut count = 0;
+    let mut add = |given: Given| {
+        count += given.len();
+        all.push(given);
+        if count > plan::MAX_JOBS {
+            return Err(Failed::usage(format!("{count} URLs are too many: at most {}", plan::MAX_JOBS)));
+        }
+        Ok(())
+    };
     for url in urls {
-        if url == DASH {
-            read_list(DASH, &mut sources)?;
-            continue;
-        }
-        match plan::expand_url(url, globs) {
-            Ok(urls) => sources.extend(urls.into_iter().map(|url| Source { name: None, url, error: None })),
-            Err(error) => sources.push(Source { name: None, url: url.clone(), error: Some(error) }),
-        }
-        too_many(&sources)?;
+        add(match plan::expand_url(url, globs) {
+            _ if url == DASH => read_list(DASH)?,
+            Ok(urls) => Given::Pattern(urls),
+            Err(error) => Given::Wrong(url.clone(), error),
+        })?;
     }
     if let Some(list) = list {
-        read_list(list, &mut sources)?;
+        add(read_list(list)?)?;
     }
-    if sources.is_empty() {
+    if count == 0 {
         return Err(Failed::usage("no URL is given: write roundup get URL..., or --input FILE for a list"));
     }
-    Ok(sources)
+    Ok((all, count))
 }
 
-fn read_list(list: &str, sources: &mut Vec<Source>) -> Result<(), Failed> {
+fn read_list(list: &str) -> Result<Given, Failed> {
     let text = input::text(list, "the list")?;
-    let listed = plan::parse_list(input::shown(list), &text)
-        .map_err(|errors| Failed { exit: crate::exit::Exit::Usage, ..Failed::plan(&errors) })?;
-    let listed = listed.into_iter();
-    sources.extend(listed.map(|listed| Source { name: listed.name, url: listed.url, error: None }));
-    too_many(sources)
-}
-
-fn too_many(sources: &[Source]) -> Result<(), Failed> {
-    if sources.len() > plan::MAX_JOBS {
-        return Err(Failed::usage(format!("{} URLs are too many: at most {}", sources.len(), plan::MAX_JOBS)));
-    }
-    Ok(())
+    plan::parse_list(input::shown(list), &text)
+        .map(Given::List)
+        .map_err(|errors| Failed { exit: crate::exit::Exit::Usage, ..Failed::plan(&errors) })
 }
 
 /// How many lines on stderr name URLs that cannot be fetched where there is no report to do so.

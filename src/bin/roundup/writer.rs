@@ -143,7 +143,8 @@ impl Writer {
     /// Writes what is written at the end, and puts files in their places. Gives the outcomes back.
     pub(crate) async fn finish(mut self, run: Run) -> (Exit, Summary, Vec<Outcome>) {
         unblock(move || {
-            let outcomes: Vec<Outcome> = std::mem::take(&mut self.outcomes).into_iter().flatten().collect();
+            #[expect(clippy::filter_map_identity, reason = "collects in place, where flatten copies all of them")]
+            let outcomes: Vec<Outcome> = std::mem::take(&mut self.outcomes).into_iter().filter_map(|it| it).collect();
             let summary = run.summary(&outcomes);
             self.tell_failures(&outcomes, &run, &summary);
             let mut exit = self.exit;
