@@ -98,7 +98,8 @@ async fn send(transport: &Transport, job: &Job, keep: bool, trace: &Arc<Trace>, 
     let (response, chain) = redirect::fetch(transport, first, way, settings.follow, trace).await?;
     let good = received.note(&Head::Wire(&response.head), &chain, settings);
     let status = response.head.status();
-    read(response.content, good, response.length, job, keep, received).await?;
+    let (mut content, length) = (response.content, response.length);
+    read(&mut content, good, length, job, keep, received).await?;
     judge(settings, status, good, received)
 }
 
@@ -130,7 +131,7 @@ async fn send_by_surf(
         Some(wire) => wire.content_length(),
         None => response.len().map(|length| length as u64),
     };
-    read(response.take_body(), good, length, job, keep, received).await?;
+    read(&mut response.take_body(), good, length, job, keep, received).await?;
     judge(settings, status, good, received)
 }
 
@@ -227,7 +228,7 @@ impl<'a> Head<'a> {
 
 /// Reads the content, where it is good, and else what it says of that.
 async fn read(
-    body: impl AsyncBufRead + Unpin,
+    body: &mut (impl AsyncBufRead + Unpin),
     good: bool,
     length: Option<u64>,
     job: &Job,
@@ -242,7 +243,7 @@ async fn read(
 }
 
 async fn read_good_body(
-    mut body: impl AsyncBufRead + Unpin,
+    body: &mut (impl AsyncBufRead + Unpin),
     length: Option<u64>,
     job: &Job,
     keep: bool,
@@ -296,7 +297,7 @@ async fn read_good_body(
 }
 
 /// Reads what a failed response says, as far as that is short. Whatever goes wrong here, the status is the error.
-async fn read_error_body(mut body: impl AsyncBufRead + Unpin, keep: bool, received: &mut Received) {
+async fn read_error_body(body: &mut (impl AsyncBufRead + Unpin), keep: bool, received: &mut Received) {
     let mut kept = Vec::new();
     let mut total = 0u64;
     while let Ok(piece) = body.fill_buf().await {

@@ -25,26 +25,32 @@ pub(crate) async fn fetch(
     follow: u32,
     trace: &Arc<Trace>,
 ) -> Result<(Received, Vec<Url>)> {
-    let First { mut method, url: first, mut fields, mut content } = first;
+    let First { mut method, url: first, mut fields, content: mut sent } = first;
     let mut trail = Trail::new(follow);
     loop {
         let url = trail.urls.last().unwrap_or(first);
-        let outgoing =
-            Outgoing { method, url, fields: &fields, content: content.map_or(Outbound::None, Outbound::Bytes) };
-        let received = transport.fetch(outgoing, way, trace).await?;
-        let status = received.head.status();
-        let location = received.head.get("location").filter(|_| follow > 0 && is_redirect(status));
-        let Some(location) = location else { return Ok((received, trail.urls)) };
-        let from = url.clone();
-        let step = trail.step(&from, method, status, &String::from_utf8_lossy(location))?;
-        if step.becomes_get {
-            (method, content) = ("GET", None);
-            fields.retain(|(name, _)| !is_one_of(name, &OF_CONTENT));
-        }
-        if step.leaves_origin {
-            fields.retain(|(name, _)| !is_one_of(name, &NOT_ACROSS_ORIGINS));
-        }
+        let outgoing = Outgoing { method, url, fields: &fields, content: sent.map_or(Outbound::None, Outbound::Bytes) };
+        let received = {
+            let mut message = transport.prepare(outgoing, way.raw)?;
+            transport.fetch(&mut message, way.connect_timeout, trace).await?
+        };
+        // In a block, so that there is no room for what is only used in it while the rest of the content is read.
+        let content = {
+            let status = received.head.status();
+            let location = received.head.get("location").filter(|_| follow > 0 && is_redirect(status));
+            let Some(location) = location else { return Ok((received, trail.urls)) };
+            let from = url.clone();
+            let step = trail.step(&from, method, status, &String::from_utf8_lossy(location))?;
+            if step.becomes_get {
+                (method, sent) = ("GET", None);
+                fields.retain(|(name, _)| !is_one_of(name, &OF_CONTENT));
+            }
+            if step.leaves_origin {
+                fields.retain(|(name, _)| !is_one_of(name, &NOT_ACROSS_ORIGINS));
+            }
+            received.content
+        };
         // In a box, for it is large, and few requests are redirected.
-        Box::pin(drain_content(received.content)).await;
+        Box::pin(drain_content(content)).await;
     }
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use futures_lite::{AsyncReadExt, FutureExt};
 use http_client::http_types::Body;
 
+use super::Shared;
 use super::connection::{Connection, Written};
 use super::h1::{BodyDecoder, Framing, Head, Progress, RequestBody, ResponseParser, encode_chunk, encode_last_chunk};
 use super::message::Message;
 use super::tls::{self, Asked};
 use super::trace::Trace;
-use super::{Route, Shared};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::event_loop::sleep;
 
@@ -60,13 +60,12 @@ impl Shared {
     pub(super) async fn exchange(
         self: &Arc<Shared>,
         message: &mut Message<'_>,
-        route: &Arc<Route>,
         connect_timeout: Option<Duration>,
         trace: &Trace,
     ) -> Result<Answer> {
         let mut fresh = false;
         loop {
-            let connection = self.connection(route, fresh, connect_timeout, trace).await?;
+            let connection = self.connection(&message.route, fresh, connect_timeout, trace).await?;
             let reused = connection.served > 0;
             let peer = connection.peer.clone();
             match self.converse(connection, message, trace).await {
@@ -75,7 +74,7 @@ impl Shared {
                         && (answer.sent == Sent::Head || message.stream.is_none())
                         && message.drop_expectation() =>
                 {
-                    log::debug!("{}: 417, the request is sent again without Expect", route.origin);
+                    log::debug!("{}: 417, the request is sent again without Expect", message.route.origin);
                 }
                 Ok(answer) => return Ok(answer),
                 Err(failed)
@@ -84,7 +83,7 @@ impl Shared {
                         && failed.nothing_came
                         && (failed.sent == Sent::Head || message.may_be_repeated()) =>
                 {
-                    log::debug!("{}: the idle connection was closed, a new one is made", route.origin);
+                    log::debug!("{}: the idle connection was closed, a new one is made", message.route.origin);
                     fresh = true;
                 }
                 Err(failed) => return Err(peer.blamed_for(failed.error)),
@@ -167,7 +166,8 @@ impl Exchange<'_> {
                     Err(error) => return Err(error),
                 }
                 trace.enter(Phase::Head);
-                let wanted = self.is_asked_for(patience).await?;
+                // In boxes, this and long content, so that those who have none of it have no room for it.
+                let wanted = Box::pin(self.is_asked_for(patience)).await?;
                 trace.enter(Phase::Send);
                 if !wanted {
                     return Ok(Sent::Head);
@@ -178,7 +178,7 @@ impl Exchange<'_> {
         };
         let mut whole = self.write(rest).await?;
         if let (true, Some((body, framing))) = (whole, &mut message.stream) {
-            whole = self.send_content(body, *framing).await?;
+            whole = Box::pin(self.send_content(body, *framing)).await?;
         }
         Ok(if whole { Sent::Whole } else { Sent::Part })
     }
@@ -260,7 +260,7 @@ impl Exchange<'_> {
     }
 
     /// Reads until the head of the final response is there.
-    async fn receive(mut self, sent: Sent) -> Result<(Head, Framing), Failed> {
+    async fn receive(&mut self, sent: Sent) -> Result<(Head, Framing), Failed> {
         loop {
             self.parse().map_err(|error| Failed { error, nothing_came: false, sent })?;
             if let Some(head) = self.head.take() {

@@ -1,6 +1,7 @@
 //! A request as it goes over the wire.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -31,20 +32,24 @@ pub(crate) enum Outbound<'a> {
     None,
     #[cfg_attr(not(feature = "fetcher"), expect(dead_code, reason = "the fetcher alone has it so"))]
     Bytes(&'a [u8]),
-    Body(Body),
+    /// In a box: it is large, and most requests have none.
+    Body(Box<Body>),
 }
 
 /// The head and the content of a request.
-pub(super) struct Message<'a> {
+pub(crate) struct Message<'a> {
     pub(super) method: &'a str,
+    pub(super) route: Arc<Route>,
     /// The head, and the content where that is small.
     pub(super) bytes: Vec<u8>,
     /// How many of them are the head.
     head: usize,
     /// Where the content is to wait until the server asks for it: the same head without that expectation.
     unexpecting: Option<Vec<u8>>,
+    /// Small content of this length that is still to be read.
+    unread: Option<(Box<Body>, usize)>,
     /// Content that is read and sent piece by piece.
-    pub(super) stream: Option<(Body, RequestBody)>,
+    pub(super) stream: Option<(Box<Body>, RequestBody)>,
     /// Whether content codings of the response are to be undone.
     pub(super) decodes: bool,
     /// Whether the sender asks that the connection be closed afterwards.
@@ -52,11 +57,11 @@ pub(super) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    pub(super) async fn new(
+    pub(super) fn new(
         outgoing: Outgoing<'a>,
         raw: bool,
         settings: &Settings,
-        route: &Route,
+        route: Arc<Route>,
     ) -> Result<Message<'a>> {
         let Outgoing { method, url, fields, content } = outgoing;
         let length = match &content {
@@ -71,9 +76,9 @@ impl<'a> Message<'a> {
             Some(None) => (RequestBody::Chunked, None),
         };
 
-        let mut bytes = Vec::with_capacity(512 + small.unwrap_or(0));
-        let fields = Fields::new(url, fields, raw, settings, route, framing);
-        let target = target(url, route);
+        let fields = Fields::new(url, fields, raw, settings, &route, framing);
+        let target = target(url, &route);
+        let mut bytes = Vec::with_capacity(fields.room() + target.len() + small.unwrap_or(0));
         encode_head(&mut bytes, method, &target, framing, fields.iter())?;
         let head = bytes.len();
         let unexpecting = if fields.given.iter().any(expects_continue) {
@@ -85,21 +90,24 @@ impl<'a> Message<'a> {
             None
         };
         let (decodes, closes) = (fields.decodes, fields.closes);
-        let stream = match (content, small) {
-            (Outbound::None, _) => None,
-            (Outbound::Bytes(content), Some(_)) => {
-                bytes.extend_from_slice(content);
-                None
-            }
-            (Outbound::Bytes(content), None) => Some((content.to_vec().into(), framing)),
-            (Outbound::Body(body), Some(length)) => {
-                // In a box, so that those who have none of it have no room for it.
-                Box::pin(append(&mut bytes, body, length)).await?;
-                None
-            }
-            (Outbound::Body(body), None) => Some((body, framing)),
-        };
-        Ok(Message { method, bytes, head, unexpecting, stream, decodes, closes })
+        let (mut unread, mut stream) = (None, None);
+        match (content, small) {
+            (Outbound::None, _) => {}
+            (Outbound::Bytes(content), Some(_)) => bytes.extend_from_slice(content),
+            (Outbound::Bytes(content), None) => stream = Some((Box::new(content.to_vec().into()), framing)),
+            (Outbound::Body(body), Some(length)) => unread = Some((body, length)),
+            (Outbound::Body(body), None) => stream = Some((body, framing)),
+        }
+        Ok(Message { method, route, bytes, head, unexpecting, unread, stream, decodes, closes })
+    }
+
+    /// Reads content that is sent with the head and was not there yet.
+    pub(super) async fn complete(&mut self) -> Result<()> {
+        match self.unread.take() {
+            // In a box, so that those who have none of it have no room for it.
+            Some((body, length)) => Box::pin(append(&mut self.bytes, *body, length)).await,
+            None => Ok(()),
+        }
     }
 
     /// Head and small content apart, where the content is to wait until the server asks for it (RFC 9110, section 10.1.1).
@@ -145,7 +153,7 @@ pub(super) fn take_content(request: &mut http_types::Request) -> Outbound<'stati
         // http-types makes one up from the body it leaves behind.
         request.remove_header(headers::CONTENT_TYPE);
     }
-    Outbound::Body(body)
+    Outbound::Body(Box::new(body))
 }
 
 /// The fields of a request, and those that http-types cannot carry.
@@ -222,6 +230,13 @@ impl<'a> Fields<'a> {
         ];
         let closes = given.iter().any(|field| lists(field, "connection", b"close"));
         Fields { given, own, decodes, closes }
+    }
+
+    /// About how many bytes a head takes without its target: what there is besides fields is added generously.
+    fn room(&self) -> usize {
+        let own = self.own.iter().flatten().map(|(name, value)| name.len() + value.len() + 4);
+        let given = self.given.iter().map(|(name, value)| name.len() + value.len() + 4);
+        64 + own.chain(given).sum::<usize>()
     }
 
     /// Host first, as RFC 9110, section 7.2, asks for.

@@ -26,7 +26,7 @@ use http_client::{Config, HttpClient};
 use self::connection::{Connection, Stream};
 use self::deadline::Deadline;
 use self::directions::Directions;
-use self::message::{Message, take_content};
+use self::message::take_content;
 use self::peer::Peer;
 use self::pool::Pool;
 use self::resolve::Resolver;
@@ -63,7 +63,7 @@ pub(crate) use self::convert::Received;
 pub use self::convert::{WireHead, into_surf};
 pub use self::directions::{ConnectTo, Family, Resolve};
 pub use self::interface::Interface;
-pub(crate) use self::message::Outgoing;
+pub(crate) use self::message::{Message, Outgoing};
 pub use self::pool::PoolLimits;
 #[cfg(feature = "proxy")]
 pub use self::proxy::{Proxies, Proxy};
@@ -108,10 +108,20 @@ impl Transport {
 
 #[cfg(feature = "fetcher")]
 impl Transport {
-    /// Sends a request and receives the head of the response, without the types of http-types: what the fetcher does. The
+    /// Makes a message of a request. That is not part of [`fetch`](Self::fetch), whose future would hold both.
+    pub(crate) fn prepare<'a>(&self, outgoing: Outgoing<'a>, raw: bool) -> Result<Message<'a>> {
+        self.shared.prepare(outgoing, raw)
+    }
+
+    /// Sends a message and receives the head of the response, without the types of http-types: what the fetcher does. The
     /// caller bounds the time.
-    pub(crate) async fn fetch(&self, outgoing: Outgoing<'_>, way: Way, trace: &Arc<Trace>) -> Result<Received> {
-        self.shared.fetch(outgoing, way, Deadline::never(), trace).await
+    pub(crate) fn fetch<'a>(
+        &'a self,
+        message: &'a mut Message<'_>,
+        connect_timeout: Option<Duration>,
+        trace: &'a Arc<Trace>,
+    ) -> impl Future<Output = Result<Received>> + 'a {
+        self.shared.fetch(message, connect_timeout, Deadline::never(), trace)
     }
 }
 
@@ -397,32 +407,35 @@ impl Shared {
                 fields: &message::fields(&request, &options.fields),
                 content,
             };
-            let way = Way { raw: options.raw, connect_timeout: options.connect_timeout };
-            let received = self.fetch(outgoing, way, deadline, &trace).await.map_err(into_surf)?;
-            Ok(received.into_response(options.raw_head))
+            let mut message = self.prepare(outgoing, options.raw).map_err(into_surf)?;
+            let received = self.fetch(&mut message, options.connect_timeout, deadline, &trace).await;
+            Ok(received.map_err(into_surf)?.into_response(options.raw_head))
         })
     }
 
-    /// Sends a request and receives the head of the response.
+    fn prepare<'a>(&self, outgoing: Outgoing<'a>, raw: bool) -> Result<Message<'a>> {
+        let route = self.routes.of(outgoing.url, &self.settings)?;
+        Message::new(outgoing, raw, &self.settings, route)
+    }
+
+    /// Sends a message and receives the head of the response.
     async fn fetch(
         self: &Arc<Shared>,
-        outgoing: Outgoing<'_>,
-        way: Way,
+        message: &mut Message<'_>,
+        connect_timeout: Option<Duration>,
         mut deadline: Deadline,
         trace: &Arc<Trace>,
     ) -> Result<Received> {
         // With redirects, one trace sees many requests, and this one has not been answered.
         trace.update(|progress| progress.head_at = None);
-        let route = self.routes.of(outgoing.url, &self.settings)?;
         let answer = deadline.watch(trace, async {
-            let mut message = Message::new(outgoing, way.raw, &self.settings, &route).await?;
-            let answer = self.exchange(&mut message, &route, way.connect_timeout, trace).await?;
-            Ok((answer, message.decodes))
+            message.complete().await?;
+            self.exchange(message, connect_timeout, trace).await
         });
-        let (answer, decodes) = answer.await?;
+        let answer = answer.await?;
         trace.enter(Phase::Body);
-        let home = answer.keep.then(|| (self.clone(), route));
-        Ok(Received::new(answer, decodes, deadline, trace.clone(), home))
+        let home = answer.keep.then(|| (self.clone(), message.route.clone()));
+        Ok(Received::new(answer, message.decodes, deadline, trace.clone(), home))
     }
 
     /// An idle connection that is still good, or a new one.
@@ -458,7 +471,7 @@ impl Shared {
                 trace.enter(Phase::Connect);
                 let peer = Peer::socket(&path);
                 trace.tries(&peer);
-                (connect::connect_unix(&path).await?, peer, started)
+                (Box::pin(connect::connect_unix(&path)).await?, peer, started)
             }
             None => {
                 let opened = self.connect(route, started, trace).await.map_err(|error| match &route.proxy {
@@ -475,7 +488,9 @@ impl Shared {
         };
         if let Some(proxy) = route.proxy.as_ref().filter(|_| !route.is_forwarded()) {
             trace.enter(Phase::Proxy);
-            stream = proxy.tunnel(route.target(), stream).await.map_err(|error| peer.blamed_for(error))?;
+            // In boxes, this and the handshake: they are large, and a connection that needs neither has no room for them.
+            let tunnel = Box::pin(proxy.tunnel(route.target(), stream));
+            stream = tunnel.await.map_err(|error| peer.blamed_for(error))?;
         }
         let connected = Instant::now();
         trace.update(|progress| trace::add(&mut progress.connect, connected - resolved));
@@ -483,8 +498,8 @@ impl Shared {
             Scheme::Http | Scheme::HttpUnix => (Stream::Plain(stream), Asked::No),
             Scheme::Https => {
                 trace.enter(Phase::Tls);
-                let stream = self.settings.tls.connect(&route.origin, stream).await;
-                let (stream, asked) = stream.map_err(|error| peer.blamed_for(error))?;
+                let handshake = Box::pin(self.settings.tls.connect(&route.origin, stream));
+                let (stream, asked) = handshake.await.map_err(|error| peer.blamed_for(error))?;
                 trace.update(|progress| trace::add(&mut progress.tls, connected.elapsed()));
                 (Stream::Tls(Box::new(stream)), asked)
             }
