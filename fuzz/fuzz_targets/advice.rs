@@ -22,9 +22,9 @@ fuzz_target!(|data: &[u8]| {
                 "date" => Some(date),
                 _ => None,
             };
-            assert!(fuzzing::rate_limit(field, now).is_none_or(|wait| bounds.contains(&wait)));
+            assert!(fuzzing::rate_limit(field, || now).is_none_or(|wait| bounds.contains(&wait)));
         }
-        let structured = fuzzing::rate_limit(|name| (name == "ratelimit").then_some(value), now);
+        let structured = fuzzing::rate_limit(|name| (name == "ratelimit").then_some(value), || now);
         assert!(structured.is_none_or(|wait| bounds.contains(&wait)));
     }
 });

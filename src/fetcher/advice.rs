@@ -32,7 +32,10 @@ pub fn retry_after(value: &[u8], date: Option<&[u8]>, now: SystemTime) -> Option
 /// `RateLimit-Reset` of the earlier ones, and `X-RateLimit-*`, whose reset is a time of day where it is too large to be a
 /// delay. Malformed fields are ignored, as the draft asks.
 #[cfg_attr(not(fuzzing), expect(unreachable_pub, reason = "the fuzzer reaches it"))]
-pub fn rate_limit<'a>(field: impl Fn(&str) -> Option<&'a [u8]>, now: SystemTime) -> Option<Duration> {
+pub fn rate_limit<'a>(
+    field: impl Fn(&str) -> Option<&'a [u8]>,
+    now: impl FnOnce() -> SystemTime + Copy,
+) -> Option<Duration> {
     if let Some(value) = field("ratelimit") {
         return structured(value).map(|wait| wait.clamp(FLOOR, CEILING));
     }
@@ -43,7 +46,7 @@ pub fn rate_limit<'a>(field: impl Fn(&str) -> Option<&'a [u8]>, now: SystemTime)
         let reset = field(reset)?.trim_ascii();
         let whole = reset.split(|b| *b == b'.').next().unwrap_or_default();
         let seconds = digits(whole)?.saturating_add(u64::from(whole.len() < reset.len()));
-        (remaining == 0).then(|| until_reset(seconds, field("date"), now).clamp(FLOOR, CEILING))
+        (remaining == 0).then(|| until_reset(seconds, field("date"), now()).clamp(FLOOR, CEILING))
     })
 }
 
@@ -126,7 +129,7 @@ mod tests {
         let wait = |fields: &[(&str, &'static str)]| {
             let fields: Vec<(String, &'static str)> = fields.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect();
             let get = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_bytes());
-            rate_limit(get, then()).map(|wait| wait.as_millis())
+            rate_limit(get, then).map(|wait| wait.as_millis())
         };
         assert_eq!(wait(&[]), None);
         assert_eq!(wait(&[("ratelimit", r#""default";r=0;t=30"#)]), Some(30_000));
@@ -146,6 +149,6 @@ mod tests {
             "x-ratelimit-reset" => Some(reset.as_bytes()),
             _ => None,
         };
-        assert_eq!(rate_limit(get, late), Some(Duration::from_secs(10)));
+        assert_eq!(rate_limit(get, || late), Some(Duration::from_secs(10)));
     }
 }

@@ -141,9 +141,10 @@ impl Received {
         let status = head.status();
         self.status = Some(status);
         self.content_type = head.text("content-type");
-        let now = SystemTime::now();
+        // The clock is asked where there is something to reckon.
+        let now = SystemTime::now;
         self.retry_after =
-            head.field("retry-after").and_then(|value| advice::retry_after(value, head.field("date"), now));
+            head.field("retry-after").and_then(|value| advice::retry_after(value, head.field("date"), now()));
         if self.retry_after.is_none() {
             self.rate_limited = advice::rate_limit(|name| head.field(name), now);
         }
@@ -222,7 +223,10 @@ impl<'a> Head<'a> {
     }
 
     fn text(&self, name: &str) -> Option<Box<str>> {
-        self.field(name).map(|value| String::from_utf8_lossy(value).into())
+        self.field(name).map(|value| match std::str::from_utf8(value) {
+            Ok(text) => text.into(),
+            Err(_) => String::from_utf8_lossy(value).into(),
+        })
     }
 }
 

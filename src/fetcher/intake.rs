@@ -36,7 +36,8 @@ impl Intake {
 
     /// How many jobs there are whose outcomes nobody has taken. None where the stream is gone.
     pub fn pending(&self) -> usize {
-        self.0.0.upgrade().map_or(0, |state| state.borrow().status().pending())
+        let status = self.0.0.upgrade().and_then(|state| state.borrow().status_of_stream());
+        status.map_or(0, |status| status.pending())
     }
 }
 

@@ -69,7 +69,7 @@ impl Stopper {
 
     /// How the run stands; `None` where the stream is gone.
     pub fn status(&self) -> Option<Status> {
-        self.0.upgrade().map(|state| state.borrow().status())
+        self.0.upgrade()?.borrow().status_of_stream()
     }
 }
 

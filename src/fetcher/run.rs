@@ -46,12 +46,16 @@ pub(super) struct State {
     in_flight: usize,
     ended: VecDeque<(Outcome, Option<SemaphoreGuardArc>)>,
     reader: Option<Waker>,
+    /// Traces of attempts that have ended, for the next ones: no more than there were attempts at once.
+    spare: Vec<Arc<Trace>>,
     changed: Sender<()>,
     started: Instant,
     status: Status,
     /// Whether further jobs may come.
     open: bool,
     stopped: bool,
+    /// Whether the stream was dropped.
+    closed: bool,
 }
 
 /// A job that has not ended.
@@ -98,11 +102,13 @@ pub(super) fn start(
         in_flight: 0,
         ended: VecDeque::new(),
         reader: None,
+        spare: Vec::new(),
         changed,
         started,
         status: Status::default(),
         open,
         stopped: false,
+        closed: false,
     };
     for job in jobs {
         state.push(job, started);
@@ -156,8 +162,11 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
                 Next::Done => return,
             }
         };
-        let trace = Arc::<Trace>::default();
-        state.borrow_mut().permit(job, since);
+        let trace = {
+            let mut state = state.borrow_mut();
+            state.permit(job, since);
+            state.spare.pop().unwrap_or_default()
+        };
         let order = Order { job, host, permit, trace: trace.clone(), since };
         let attempt = room.employ(order, |orders| make_attempts(state.clone(), orders));
         let name = watched.then(|| state.borrow().name(job));
@@ -182,7 +191,7 @@ struct Order {
 /// Makes attempts, one after the other, until it is dropped.
 async fn make_attempts(state: Rc<RefCell<State>>, orders: Orders<Order>) {
     loop {
-        let Order { job: waiting, host, permit, trace, since } = orders.next().await;
+        let Order { job: waiting, host, permit, mut trace, since } = orders.next().await;
         let (client, job, keep) = {
             let state = state.borrow();
             let Some(job) = state.jobs.get(waiting.key).map(|slot| slot.job.clone()) else { continue };
@@ -191,6 +200,10 @@ async fn make_attempts(state: Rc<RefCell<State>>, orders: Orders<Order>) {
         let ended = attempt(&client, &job, keep, since, &trace).await;
         let cancelled = state.borrow_mut().attempt_ended(waiting, host, job, ended, &trace, since, permit);
         drop(cancelled);
+        if let Some(used) = Arc::get_mut(&mut trace) {
+            *used = Trace::default();
+            state.borrow_mut().spare.push(trace);
+        }
     }
 }
 
@@ -263,9 +276,15 @@ impl State {
         Status { in_flight: self.in_flight, ..self.status }
     }
 
+    /// The same for those who outlive the stream: none once that is dropped, though its tasks, which hold the state, are
+    /// only dropped when the loop turns again.
+    pub(super) fn status_of_stream(&self) -> Option<Status> {
+        (!self.closed).then(|| self.status())
+    }
+
     /// Lets go of all tasks; the caller drops them when the state is no longer borrowed.
     pub(super) fn close(&mut self) -> impl Sized + use<> {
-        self.stopped = true;
+        (self.stopped, self.closed) = (true, true);
         self.in_flight = 0;
         self.jobs.iter_mut().filter_map(|(_, slot)| slot.take_running()).collect::<Vec<_>>()
     }

@@ -37,7 +37,8 @@ pub(crate) async fn fetch(
         // In a block, so that there is no room for what is only used in it while the rest of the content is read.
         let content = {
             let status = received.head.status();
-            let location = received.head.get("location").filter(|_| follow > 0 && is_redirect(status));
+            let follows = follow > 0 && is_redirect(status);
+            let location = if follows { received.head.get("location") } else { None };
             let Some(location) = location else { return Ok((received, trail.urls)) };
             let from = url.clone();
             let step = trail.step(&from, method, status, &String::from_utf8_lossy(location))?;

@@ -88,6 +88,20 @@ fn the_stopper_ends_the_run_and_closes_the_connections() {
 }
 
 #[test]
+fn status_is_gone_with_the_stream_though_the_loop_has_not_turned() {
+    let server = hanging();
+    let event_loop = EventLoop::new();
+    let (intake, outcomes) = Fetcher::new().open(&event_loop);
+    intake.add(job(server.url("/"))).expect("open");
+    let stopper = outcomes.stopper();
+    event_loop.run(wait_for(&server, |stats| stats.in_flight == 1));
+    assert_eq!((stopper.status().map(|status| status.in_flight), intake.pending()), (Some(1), 1));
+    drop(outcomes);
+    assert_eq!((stopper.status(), intake.pending()), (None, 0));
+    assert!(intake.add(job(server.url("/"))).is_err());
+}
+
+#[test]
 fn the_first_failure_ends_the_run_where_that_is_wanted() {
     let server = hanging();
     let jobs = vec![job(server.url("/a")), job(server.url("/404")), job(server.url("/b")), job(server.url("/c"))];

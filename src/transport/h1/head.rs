@@ -142,7 +142,12 @@ impl Head {
 
     /// The first field of this name, whatever its case. Where a list may be split over fields, use [`Head::get_all`].
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.get_all(name).next()
+        let length = name.len();
+        if self.lengths & length_bit(length) == 0 {
+            return None;
+        }
+        let mut fields = self.fields_of_length(|other| other == length);
+        fields.find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
     /// All fields of this name, whatever its case, in the order in which they came.
