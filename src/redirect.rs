@@ -18,7 +18,7 @@ use crate::transport::{RequestOptions, WireHead, into_surf, is_redirect};
 mod direct;
 
 #[cfg(feature = "fetcher")]
-pub(crate) use self::direct::{First, fetch};
+pub(crate) use self::direct::{First, Way, fetch};
 
 /// How many redirects are followed unless the request says otherwise.
 const FOLLOW: u32 = 10;

@@ -18,7 +18,7 @@ use crate::job::{Field, Job, Method, Settings};
 use crate::origin::without_password;
 use crate::outcome::whole_ms;
 use crate::redirect::{self, First, Follow, Redirected};
-use crate::transport::{RequestOptions, Trace, Transport, Way, WireHead, body_error, timed_out};
+use crate::transport::{RequestOptions, Trace, Transport, WireHead, body_error, timed_out};
 use crate::units::DisplaySize;
 
 /// What a bring-your-own client is given beyond the attempt's own limit before it is cut off: roundup's transport keeps
@@ -88,7 +88,7 @@ pub(super) async fn attempt(client: &Client, job: &Job, keep: bool, started: Ins
 
 async fn send(transport: &Transport, job: &Job, keep: bool, trace: &Arc<Trace>, received: &mut Received) -> Result<()> {
     let settings = job.settings();
-    let way = Way { raw: settings.raw, connect_timeout: Some(settings.connect_timeout) };
+    let way = redirect::Way { raw: settings.raw, connect_timeout: Some(settings.connect_timeout) };
     let mut fields: Vec<(&str, &[u8])> = settings.headers.iter().map(|field| (field.name(), field.value())).collect();
     if is_form(settings) {
         fields.push(("Content-Type", FORM.as_bytes()));

@@ -1,12 +1,13 @@
 //! Redirects followed without surf, for the fetcher.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
 use super::{NOT_ACROSS_ORIGINS, OF_CONTENT, Trail, drain_content, is_one_of};
 use crate::error::Result;
-use crate::transport::{Outbound, Outgoing, Received, Trace, Transport, Way, is_redirect};
+use crate::transport::{Outbound, Outgoing, Received, Trace, Transport, is_redirect};
 
 /// A request to send and to follow, in plain types.
 pub(crate) struct First<'a> {
@@ -14,6 +15,15 @@ pub(crate) struct First<'a> {
     pub(crate) url: &'a Url,
     pub(crate) fields: Vec<(&'a str, &'a [u8])>,
     pub(crate) content: Option<&'a [u8]>,
+}
+
+/// How it is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    /// As [`RequestOptions::raw`](crate::transport::RequestOptions::raw).
+    pub(crate) raw: bool,
+    /// As [`RequestOptions::connect_timeout`](crate::transport::RequestOptions::connect_timeout).
+    pub(crate) connect_timeout: Option<Duration>,
 }
 
 /// Sends a request through a transport and follows at most so many redirects, as [`Redirect`](super::Redirect) does for

@@ -334,15 +334,6 @@ pub struct RequestOptions {
     pub raw_head: bool,
 }
 
-/// How a request in plain types is to be sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
-    /// As [`RequestOptions::raw`].
-    pub(crate) raw: bool,
-    /// As [`RequestOptions::connect_timeout`].
-    pub(crate) connect_timeout: Option<Duration>,
-}
-
 /// The statuses whose Location is to be followed (RFC 9110, section 15.4).
 pub(crate) fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
