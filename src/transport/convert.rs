@@ -1,9 +1,10 @@
 //! From the wire's types to those of http-types, and what these cannot carry.
 
-use std::net::SocketAddr;
+use std::cell::Cell;
+use std::option;
 use std::sync::{Arc, LazyLock};
 
-use http_client::http_types::headers::{self, HeaderName, HeaderValue, Headers};
+use http_client::http_types::headers::{self, HeaderName, HeaderValue, Headers, ToHeaderValues};
 use http_client::http_types::{self, Body, Response, StatusCode, Version};
 
 use super::body::{Coding, Content, WireBody};
@@ -50,7 +51,8 @@ const MAX_RESERVED: u64 = 1 << 20;
 /// A response in plain types.
 pub(crate) struct Received {
     pub(crate) head: Head,
-    peer: Option<SocketAddr>,
+    /// The text of its address.
+    peer: Option<Arc<str>>,
     framing: Framing,
     /// As [`WireHead::content_length`].
     pub(crate) length: Option<u64>,
@@ -67,7 +69,7 @@ impl Received {
         home: Option<(Arc<Shared>, Arc<Route>)>,
     ) -> Received {
         let Answer { connection, head, framing, body, .. } = answer;
-        let peer = connection.peer.address();
+        let peer = connection.peer.address().map(|_| connection.peer.text());
         let coding = match framing {
             Framing::Empty | Framing::Length(0) => None,
             _ if !decodes => None,
@@ -93,7 +95,7 @@ impl Received {
             h1::Version::Http10 => Version::Http1_0,
             h1::Version::Http11 => Version::Http1_1,
         }));
-        response.set_peer_addr(peer);
+        response.set_peer_addr(peer.as_deref());
         // Before the body, for which http-types makes a type up where there is none.
         let mut typed = false;
         if !raw_head {
@@ -138,6 +140,7 @@ fn copy_fields(head: &Head, decoded: bool, response: &mut Response) -> bool {
         lengths |= bit;
         // As bytes: the conversion from text panics where it is not ASCII.
         let (Ok(name), Ok(value)) = (header_name(name), HeaderValue::from_bytes(value.to_vec())) else { continue };
+        let value = Single(Cell::new(Some(value)));
         if decoded && (name == headers::CONTENT_LENGTH || name == headers::CONTENT_ENCODING) {
             // It speaks of other bytes.
             continue;
@@ -151,6 +154,17 @@ fn copy_fields(head: &Head, decoded: bool, response: &mut Response) -> bool {
         }
     }
     typed
+}
+
+/// A value that is moved where http-types takes it, and not copied.
+struct Single(Cell<Option<HeaderValue>>);
+
+impl ToHeaderValues for Single {
+    type Iter = option::IntoIter<HeaderValue>;
+
+    fn to_header_values(&self) -> http_types::Result<Self::Iter> {
+        Ok(self.0.take().into_iter())
+    }
 }
 
 /// The names that most responses have, in their usual spelling: they need not be made anew, and are compared as a whole.

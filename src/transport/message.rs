@@ -194,25 +194,29 @@ fn host<'a>(url: &'a url::Url, route: &Route) -> Cow<'a, [u8]> {
 type Own<'a> = Option<(&'static str, Cow<'a, [u8]>)>;
 
 /// The fields of a request: those that the sender gave, and those that go without saying.
-struct Fields<'a> {
-    given: Vec<(&'a str, &'a [u8])>,
+struct Fields<'f, 'a> {
+    given: Cow<'f, [(&'a str, &'a [u8])]>,
     own: [Own<'a>; 6],
     decodes: bool,
     closes: bool,
 }
 
-impl<'a> Fields<'a> {
+impl<'f, 'a> Fields<'f, 'a> {
     fn new(
         url: &'a url::Url,
-        given: &[(&'a str, &'a [u8])],
+        given: &'f [(&'a str, &'a [u8])],
         raw: bool,
         settings: &'a Settings,
         route: &Route,
         framing: RequestBody,
-    ) -> Fields<'a> {
+    ) -> Fields<'f, 'a> {
         // Without content there is nothing that could wait (RFC 9110, section 10.1.1).
-        let sent = |field: &&(&str, &[u8])| framing != RequestBody::None || !expects_continue(field);
-        let given: Vec<(&str, &[u8])> = given.iter().filter(sent).copied().collect();
+        let given: Cow<'f, [(&str, &[u8])]> = match framing {
+            RequestBody::None if given.iter().any(expects_continue) => {
+                given.iter().filter(|field| !expects_continue(field)).copied().collect()
+            }
+            _ => given.into(),
+        };
         let has = |name: &str| given.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
 
         // A range is one of the coded content, which nobody can decode from its middle (RFC 9110, section 14.2).

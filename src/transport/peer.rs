@@ -30,7 +30,6 @@ impl Peer {
     }
 
     /// As [`Display`](fmt::Display) has it.
-    #[cfg(feature = "fetcher")]
     pub(crate) fn text(&self) -> Arc<str> {
         self.text.clone()
     }
