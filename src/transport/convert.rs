@@ -132,12 +132,12 @@ static ROOMY: LazyLock<Headers> = LazyLock::new(|| {
 fn copy_fields(head: &Head, decoded: bool, response: &mut Response) -> bool {
     let mut typed = false;
     *AsMut::<Headers>::as_mut(response) = ROOMY.clone();
-    // The lengths of the names so far, a bit each: where no other was so long, none was the same.
-    let mut lengths = 0_u64;
+    // The names so far, a bit each: where no other had the same, none was the same.
+    let mut seen = 0_u64;
     for (name, value) in head.fields_of_length(|_| true) {
-        let bit = h1::length_bit(name.len());
-        let maybe_again = lengths & bit != 0;
-        lengths |= bit;
+        let bit = bit_of(name);
+        let maybe_again = seen & bit != 0;
+        seen |= bit;
         // As bytes: the conversion from text panics where it is not ASCII.
         let (Ok(name), Ok(value)) = (header_name(name), HeaderValue::from_bytes(value.to_vec())) else { continue };
         let value = Single(Cell::new(Some(value)));
@@ -154,6 +154,12 @@ fn copy_fields(head: &Head, decoded: bool, response: &mut Response) -> bool {
         }
     }
     typed
+}
+
+/// A bit for a name, by its length and its first letter in whatever case: seldom that of another in one response.
+fn bit_of(name: &[u8]) -> u64 {
+    let first = usize::from(name.first().copied().unwrap_or_default() & 0x1f);
+    1 << ((name.len() + 19 * first) % 64)
 }
 
 /// A value that is moved where http-types takes it, and not copied.

@@ -32,7 +32,7 @@ pub struct Head {
 }
 
 /// The bit of a name of this length in [`Head::lengths`]; all that are longer share the last.
-pub(in crate::transport) fn length_bit(length: usize) -> u64 {
+fn length_bit(length: usize) -> u64 {
     1 << length.min(63)
 }
 

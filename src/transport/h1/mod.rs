@@ -82,7 +82,6 @@ mod response;
 
 pub use body::{BodyDecoder, BodyEvent};
 pub use framing::Framing;
-pub(super) use head::length_bit;
 pub use head::{Head, Version};
 pub use request::{RequestBody, encode_chunk, encode_head, encode_last_chunk};
 pub use response::{Progress, ResponseParser};
