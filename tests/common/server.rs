@@ -254,11 +254,11 @@ impl Shared {
         let start = Instant::now();
         let mut state = self.lock();
         while !state.stopping {
-            let left = match delay {
-                Some(delay) if start.elapsed() >= delay => return Ok(()),
-                Some(delay) => delay - start.elapsed(),
-                None => Duration::from_secs(3600),
-            };
+            // The clock is asked once: it goes on between two looks.
+            let left = delay.map_or(Duration::from_secs(3600), |delay| delay.saturating_sub(start.elapsed()));
+            if left.is_zero() {
+                return Ok(());
+            }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         Err(Stopped)
