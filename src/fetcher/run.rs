@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_lock::{Semaphore, SemaphoreGuardArc};
 use futures_lite::FutureExt;
+use futures_lite::future::yield_now;
 use slab::Slab;
 use smol::channel::{Receiver, Sender};
 
@@ -34,6 +35,10 @@ pub(super) enum Reason {
     Deadline(Duration),
     FailFast,
 }
+
+/// So many attempts are started before those that run have a turn. Where many may run at once, the first of them would
+/// else be connected and wait for the last to be, and what they ask for come in one burst.
+const STARTS: usize = 32;
 
 /// All there is to know of a run; borrowed for moments, never across an await.
 pub(super) struct State {
@@ -134,7 +139,10 @@ async fn drive(state: Rc<RefCell<State>>, handle: Handle, changes: Receiver<()>)
     let semaphore = Arc::new(Semaphore::new(concurrency as usize));
     let watched = handle.is_watched();
     let room = Room::new();
-    loop {
+    for started in 1usize.. {
+        if started % STARTS == 0 {
+            yield_now().await;
+        }
         let permit = semaphore.acquire_arc().await;
         let (job, host, since) = loop {
             let (next, now) = {

@@ -48,6 +48,18 @@ fn no_more_on_one_host_than_allowed_and_all_hosts_at_once() {
     }
 }
 
+/// All were started first, and then their requests came in one burst: 1,000 that take 2 s took 2.10 and not 2.08.
+#[test]
+fn the_first_are_connected_before_the_last_are_started() {
+    let servers = [(); 4].map(|()| Server::start(|_| Reply::json("{}")));
+    let jobs = (0..240).map(|n| job(servers[n % 4].url("/"))).collect();
+    let outcomes = collect(&Fetcher::new().limits(at_once(240)), jobs);
+    assert!(outcomes.iter().all(roundup::Outcome::ok));
+    let (first, last) = (&outcomes[0], &outcomes[239]);
+    let connected = first.attempts[0].started + first.timings.connect.expect("a new connection");
+    assert!(connected < last.attempts[0].started, "{connected:?} {:?}", last.attempts[0].started);
+}
+
 #[test]
 fn a_host_may_have_limits_of_its_own() {
     let server = Server::start(|_| Reply::json("{}").late(Duration::from_millis(5)));
