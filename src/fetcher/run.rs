@@ -25,7 +25,7 @@ use crate::event_loop::{EventLoop, Handle, Task, sleep_until};
 use crate::job::Job;
 use crate::outcome::{Attempt, Failure, Outcome, Timings};
 use crate::rfc3339::rfc3339;
-use crate::transport::Trace;
+use crate::transport::{Peer, Progress, Trace};
 use crate::units::DisplayDuration;
 
 /// Why a run ended before its jobs did.
@@ -53,6 +53,9 @@ pub(super) struct State {
     reader: Option<Waker>,
     /// Traces of attempts that have ended, for the next ones: no more than there were attempts at once.
     spare: Vec<Arc<Trace>>,
+    /// What jobs that have ended had their histories in, for the next ones: no more than there may be attempts at once.
+    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
+    blank: Vec<Box<History>>,
     changed: Sender<()>,
     started: Instant,
     status: Status,
@@ -74,9 +77,10 @@ struct Slot {
 }
 
 /// What has happened to a job so far.
+#[derive(Default)]
 struct History {
     attempts: Vec<Attempt>,
-    first_permit: Instant,
+    first_permit: Option<Instant>,
     /// Before the attempt that is next or under way.
     waited: Option<Duration>,
     /// The attempt that is under way.
@@ -108,6 +112,7 @@ pub(super) fn start(
         ended: VecDeque::new(),
         reader: None,
         spare: Vec::new(),
+        blank: Vec::new(),
         changed,
         started,
         status: Status::default(),
@@ -249,7 +254,10 @@ impl State {
             Ok(()) => {
                 entry.insert(slot);
             }
-            Err(error) => self.finish(slot, Received::default(), Some(Failure::from(&error)), None, added, None),
+            Err(error) => {
+                let failure = Failure::from(&error);
+                self.finish(slot, Received::default(), Some(failure), &Progress::default(), added, None);
+            }
         }
         index
     }
@@ -323,25 +331,28 @@ impl State {
                 Reason::FailFast => "another job has failed".to_owned(),
             };
             let running = slot.take_running();
-            let failure = match &running {
-                Some(attempt) => {
-                    let phase = attempt.trace.progress().phase;
+            let end = running.as_ref().map(|attempt| attempt.trace.close());
+            let mut progress = Progress::default();
+            let failure = match (&running, end) {
+                (Some(attempt), Some((reached, peer))) => {
+                    progress = reached;
+                    let phase = progress.phase;
                     let error =
                         Error::new(Kind::Cancelled, format!("{cause} while it was {}", phase.doing())).in_phase(phase);
                     let failure = Failure::from(&error);
-                    slot.note_attempt(self.started, None, &attempt.trace, attempt.since, now, Some(failure.clone()));
+                    let ending = (None, Some(failure.clone()));
+                    slot.note_attempt(self.started, ending, &progress, peer, attempt.since, now);
                     failure
                 }
-                None if slot.history.is_some() => {
+                _ if slot.history.is_some() => {
                     let text = format!("{cause} before it was tried again");
                     Failure::from(&Error::new(Kind::Cancelled, text).in_phase(Phase::Queue))
                 }
-                None => Failure::from(
+                _ => Failure::from(
                     &Error::new(Kind::Skipped, format!("{cause} before it was started")).in_phase(Phase::Queue),
                 ),
             };
-            let trace = running.as_ref().map(|attempt| &*attempt.trace);
-            self.finish(slot, Received::default(), Some(failure), trace, now, None);
+            self.finish(slot, Received::default(), Some(failure), &progress, now, None);
             cancelled.extend(running);
         }
         if let Some(reader) = self.reader.take() {
@@ -352,8 +363,11 @@ impl State {
     }
 
     fn permit(&mut self, job: Waiting, now: Instant) {
-        if let Some(slot) = self.jobs.get_mut(job.key) {
-            slot.history.get_or_insert_with(|| Box::new(History::new(now)));
+        let Some(slot) = self.jobs.get_mut(job.key) else { return };
+        if slot.history.is_none() {
+            let mut history = self.blank.pop().unwrap_or_default();
+            history.first_permit = Some(now);
+            slot.history = Some(history);
         }
     }
 
@@ -373,6 +387,7 @@ impl State {
             return None;
         }
         let now = Instant::now();
+        let (progress, peer) = trace.close();
         self.queue.ended(host);
         self.heed(host, &job, &ended, now);
         let Ended { received, error } = ended;
@@ -380,9 +395,9 @@ impl State {
         let slot = self.jobs.get_mut(waiting.key)?;
         // The task that is dropped here is the one that runs.
         self.in_flight -= usize::from(slot.take_running().is_some());
-        slot.note_attempt(self.started, received.status, trace, since, now, failure.clone());
+        slot.note_attempt(self.started, (received.status, failure.clone()), &progress, peer, since, now);
         let attempts = slot.history.as_ref().map_or(1, |history| history.attempts.len());
-        let verdict = error.as_ref().map(|error| self.judge(attempts, &job, error, &received, trace, now));
+        let verdict = error.as_ref().map(|error| self.judge(attempts, &job, error, &received, &progress, now));
         match verdict {
             Some(Verdict::Again(wait)) => {
                 self.status.retried += 1;
@@ -403,7 +418,7 @@ impl State {
         }
         let failed = failure.is_some();
         let slot = self.jobs.try_remove(waiting.key)?;
-        self.finish(slot, received, failure, Some(trace), now, Some(permit));
+        self.finish(slot, received, failure, &progress, now, Some(permit));
         self.wake_driver();
         (failed && self.fetcher.fail_fast).then(|| self.stop(Reason::FailFast))
     }
@@ -439,13 +454,13 @@ impl State {
         job: &Job,
         error: &Error,
         received: &Received,
-        trace: &Trace,
+        progress: &Progress,
         now: Instant,
     ) -> Verdict {
         let failed = Failed {
             kind: error.kind(),
             status: received.status,
-            answered: trace.progress().head_at.is_some(),
+            answered: progress.head_at.is_some(),
             retry_after: received.retry_after.filter(|_| matches!(received.status, Some(429 | 503))),
         };
         let left = self.left(now);
@@ -459,16 +474,22 @@ impl State {
         slot: Slot,
         received: Received,
         failure: Option<Failure>,
-        trace: Option<&Trace>,
+        progress: &Progress,
         now: Instant,
         permit: Option<SemaphoreGuardArc>,
     ) {
         let Slot { index, job, added, history } = slot;
         let (attempts, permit_at) = match history {
-            Some(history) => (history.attempts, history.first_permit),
+            Some(mut history) => {
+                let past = (std::mem::take(&mut history.attempts), history.first_permit.unwrap_or(now));
+                if self.blank.len() < self.fetcher.limits.concurrency.get() as usize {
+                    *history = History::default();
+                    self.blank.push(history);
+                }
+                past
+            }
             None => (Vec::new(), now),
         };
-        let progress = trace.map(Trace::progress).unwrap_or_default();
         let answered =
             failure.as_ref().is_none_or(|failure| failure.phase == Some(Phase::Body)) || received.body_bytes.is_some();
         let timings = Timings {
@@ -511,12 +532,6 @@ impl State {
     }
 }
 
-impl History {
-    fn new(first_permit: Instant) -> History {
-        History { attempts: Vec::with_capacity(1), first_permit, waited: None, running: None }
-    }
-}
-
 impl Slot {
     fn take_running(&mut self) -> Option<Running> {
         self.history.as_mut()?.running.take()
@@ -525,20 +540,21 @@ impl Slot {
     fn note_attempt(
         &mut self,
         run_started: Instant,
-        status: Option<u16>,
-        trace: &Trace,
+        (status, error): (Option<u16>, Option<Failure>),
+        progress: &Progress,
+        peer: Option<Peer>,
         since: Instant,
         now: Instant,
-        error: Option<Failure>,
     ) {
-        let progress = trace.progress();
-        let history = self.history.get_or_insert_with(|| Box::new(History::new(since)));
+        let Some(history) = &mut self.history else { return };
         let waited = history.waited.take();
+        // Mostly the only one.
+        history.attempts.reserve_exact(1);
         history.attempts.push(Attempt {
             started: since - run_started,
             total: now - since,
             status,
-            address: trace.peer().map(|peer| peer.text()),
+            address: peer.map(Peer::into_text),
             reused: progress.reused,
             waited,
             error,

@@ -85,10 +85,7 @@ impl WireBody {
 
     /// The error with the peer named, which timeouts do themselves.
     fn blamed(&self, error: Error) -> io::Error {
-        io::Error::other(match self.trace.peer() {
-            Some(peer) if error.kind() != Kind::Timeout => peer.blamed_for(error),
-            _ => error,
-        })
+        io::Error::other(if error.kind() == Kind::Timeout { error } else { self.trace.blames(error) })
     }
 
     fn release_if_done(&mut self) {

@@ -5,6 +5,7 @@ use std::io;
 use std::net::TcpStream;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
@@ -42,6 +43,8 @@ pub(super) struct Connection {
     /// Whether it is worth looking for without being told.
     prompt: Prompt,
     pub(super) peer: Peer,
+    /// When its last bytes came, where somebody has asked the clock since.
+    pub(super) heard_at: Option<Instant>,
     /// Whether the server asked for a client certificate.
     pub(super) asked: Asked,
     /// How many requests it has served.
@@ -59,6 +62,7 @@ impl Connection {
             answer: Answer::Unasked,
             prompt: Prompt::default(),
             peer,
+            heard_at: None,
             asked: Asked::No,
             served: 0,
         }
@@ -93,9 +97,14 @@ impl Connection {
         if answer == Answer::GaveWay {
             self.prompt.note(read.is_ready());
         }
+        if read.is_pending() {
+            // The reactor was asked by that.
+            self.answer = Answer::Awaited;
+        }
         let read = ready!(read)?;
         self.filled = read == room;
         self.end += read;
+        self.heard_at = None;
         Poll::Ready(Ok(read))
     }
 

@@ -11,6 +11,7 @@ use super::body::{Coding, Content, WireBody};
 use super::deadline::Deadline;
 use super::exchange::Answer;
 use super::h1::{self, Framing, Head};
+use super::peer::Peer;
 use super::trace::Trace;
 use super::{Route, Shared};
 use crate::error::{Error, Kind};
@@ -51,8 +52,6 @@ const MAX_RESERVED: u64 = 1 << 20;
 /// A response in plain types.
 pub(crate) struct Received {
     pub(crate) head: Head,
-    /// The text of its address.
-    peer: Option<Arc<str>>,
     framing: Framing,
     /// As [`WireHead::content_length`].
     pub(crate) length: Option<u64>,
@@ -69,7 +68,6 @@ impl Received {
         home: Option<(Arc<Shared>, Arc<Route>)>,
     ) -> Received {
         let Answer { connection, head, framing, body, .. } = answer;
-        let peer = connection.peer.address().map(|_| connection.peer.text());
         let coding = match framing {
             Framing::Empty | Framing::Length(0) => None,
             _ if !decodes => None,
@@ -85,17 +83,17 @@ impl Received {
             Some(coding) => Content::Decoded(coding.decode(wire)),
             None => Content::Wire(wire),
         };
-        Received { head, peer, framing, length, decoded: coding.is_some(), content }
+        Received { head, framing, length, decoded: coding.is_some(), content }
     }
 
-    pub(super) fn into_response(self, raw_head: bool) -> Response {
-        let Received { head, peer, framing, length, decoded, content } = self;
+    pub(super) fn into_response(self, raw_head: bool, peer: Option<&Peer>) -> Response {
+        let Received { head, framing, length, decoded, content } = self;
         let mut response = Response::new(nearest_status(head.status()));
         response.set_version(Some(match head.version() {
             h1::Version::Http10 => Version::Http1_0,
             h1::Version::Http11 => Version::Http1_1,
         }));
-        response.set_peer_addr(peer.as_deref());
+        response.set_peer_addr(peer.and_then(Peer::address_text));
         // Before the body, for which http-types makes a type up where there is none.
         let mut typed = false;
         if !raw_head {

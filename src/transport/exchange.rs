@@ -65,10 +65,10 @@ impl Shared {
     ) -> Result<Answer> {
         let mut fresh = false;
         loop {
-            let connection = self.connection(&message.route, fresh, connect_timeout, trace).await?;
+            let (connection, ready) = self.connection(&message.route, fresh, connect_timeout, trace).await?;
             let reused = connection.served > 0;
-            let peer = connection.peer.clone();
-            match self.converse(connection, message, trace).await {
+            trace.sends_to(&connection.peer, reused);
+            match self.converse(connection, ready, message, trace).await {
                 Ok(answer)
                     if answer.head.status() == 417
                         && (answer.sent == Sent::Head || message.stream.is_none())
@@ -86,7 +86,7 @@ impl Shared {
                     log::debug!("{}: the idle connection was closed, a new one is made", message.route.origin);
                     fresh = true;
                 }
-                Err(failed) => return Err(peer.blamed_for(failed.error)),
+                Err(Failed { error, .. }) => return Err(trace.blames(error)),
             }
         }
     }
@@ -94,11 +94,10 @@ impl Shared {
     async fn converse(
         &self,
         mut connection: Box<Connection>,
+        ready: Instant,
         message: &mut Message<'_>,
         trace: &Trace,
     ) -> Result<Answer, Failed> {
-        trace.enter(Phase::Send);
-        let sent_at = Instant::now();
         let parser = ResponseParser::new(message.method, self.settings.head_limits);
         let mut exchange = Exchange {
             connection: &mut connection,
@@ -122,9 +121,11 @@ impl Shared {
         trace.enter(Phase::Head);
         let (head, framing) = exchange.receive(sent).await?;
         let now = Instant::now();
+        connection.heard_at = Some(now);
         trace.update(|progress| {
-            super::trace::add(&mut progress.first_byte, now - sent_at);
+            super::trace::add(&mut progress.first_byte, now.saturating_duration_since(ready));
             progress.head_at = Some(now);
+            progress.phase = Phase::Body;
         });
         let keep = sent == Sent::Whole && head.keep_alive() && !message.closes && framing != Framing::UntilClose;
         let body = BodyDecoder::with_limits(framing, self.settings.head_limits);

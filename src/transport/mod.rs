@@ -27,7 +27,7 @@ use self::connection::{Connection, Stream};
 use self::deadline::Deadline;
 use self::directions::Directions;
 use self::message::take_content;
-use self::peer::Peer;
+pub(crate) use self::peer::Peer;
 use self::pool::Pool;
 use self::resolve::Resolver;
 use self::route::{Hashed, Route, Routes};
@@ -400,7 +400,7 @@ impl Shared {
             };
             let mut message = self.prepare(outgoing, options.raw).map_err(into_surf)?;
             let received = self.fetch(&mut message, options.connect_timeout, deadline, &trace).await;
-            Ok(received.map_err(into_surf)?.into_response(options.raw_head))
+            Ok(received.map_err(into_surf)?.into_response(options.raw_head, trace.peer().as_ref()))
         })
     }
 
@@ -424,33 +424,32 @@ impl Shared {
             self.exchange(message, connect_timeout, trace).await
         });
         let answer = answer.await?;
-        trace.enter(Phase::Body);
         let home = answer.keep.then(|| (self.clone(), message.route.clone()));
         Ok(Received::new(answer, message.decodes, deadline, trace.clone(), home))
     }
 
-    /// An idle connection that is still good, or a new one.
+    /// An idle connection that is still good, or a new one, and when there was one.
     async fn connection(
         &self,
         route: &Arc<Route>,
         fresh: bool,
         connect_timeout: Option<Duration>,
         trace: &Trace,
-    ) -> Result<Box<Connection>> {
-        let idle = || self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(route, Instant::now());
+    ) -> Result<(Box<Connection>, Instant)> {
+        let now = Instant::now();
+        let idle = || self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(route, now);
         let mut good = std::iter::from_fn(idle).filter_map(|mut connection| {
             let stale = connection.is_stale();
             (!stale).then_some(connection)
         });
         if let Some(connection) = if fresh { None } else { good.next() } {
-            trace.update(|progress| progress.reused = true);
-            trace.tries(&connection.peer);
-            return Ok(connection);
+            return Ok((connection, now));
         }
         trace.update(|progress| progress.reused = false);
         let limit = connect_timeout.unwrap_or(self.settings.connect_timeout);
         // In a box: what it takes to open a connection is large, and most requests find one that is open.
-        Deadline::after(limit).watch(trace, Box::pin(self.open(route, trace))).await
+        let connection = Deadline::after(limit).watch(trace, Box::pin(self.open(route, trace))).await?;
+        Ok((connection, Instant::now()))
     }
 
     async fn open(&self, route: &Route, trace: &Trace) -> Result<Box<Connection>> {
@@ -536,6 +535,8 @@ impl Shared {
             return;
         }
         connection.rest();
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner).put(route, connection, Instant::now());
+        // It is idle since the server has sent its last, whenever that was taken.
+        let since = connection.heard_at.unwrap_or_else(Instant::now);
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).put(route, connection, since);
     }
 }

@@ -29,9 +29,15 @@ impl Peer {
         self.address
     }
 
+    /// The address as text; none where it is a socket of this machine.
+    pub(super) fn address_text(&self) -> Option<&str> {
+        self.address.map(|_| &*self.text)
+    }
+
     /// As [`Display`](fmt::Display) has it.
-    pub(crate) fn text(&self) -> Arc<str> {
-        self.text.clone()
+    #[cfg(feature = "fetcher")]
+    pub(crate) fn into_text(self) -> Arc<str> {
+        self.text
     }
 
     /// The error with the peer named behind its text, unless a setting of ours is to blame.

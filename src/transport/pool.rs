@@ -56,12 +56,12 @@ impl<K: Clone + Eq + Hash, C, S: BuildHasher + Default> Pool<K, C, S> {
         None
     }
 
-    /// Keeps a connection for the next request. What no longer fits is dropped, and so closed.
-    pub(crate) fn put(&mut self, key: &K, connection: C, now: Instant) {
+    /// Keeps a connection that is idle since then for the next request. What no longer fits is dropped, and so closed.
+    pub(crate) fn put(&mut self, key: &K, connection: C, since: Instant) {
         if self.limits.per_origin == 0 || self.limits.total == 0 {
             return;
         }
-        self.sweep(now);
+        self.sweep(since);
         if self.count >= self.limits.total {
             // Some at a time, where there are many: to look for them means to look at all.
             self.drop_oldest((self.limits.total / 16).max(1));
@@ -79,7 +79,7 @@ impl<K: Clone + Eq + Hash, C, S: BuildHasher + Default> Pool<K, C, S> {
             list.pop_front();
             self.count -= 1;
         }
-        list.push_back(Idle { connection, since: now });
+        list.push_back(Idle { connection, since });
         self.count += 1;
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::peer::Peer;
-use crate::error::Phase;
+use crate::error::{Error, Phase};
 
 /// Written by the transport while it works on a request, read by whoever sent it: also after a failure or a cancellation,
 /// when there is no response to carry the figures.
@@ -54,14 +54,35 @@ impl Trace {
         self.lock().peer.clone()
     }
 
+    /// What is known in the end, and who was connected to, or tried last; that is not known to the trace any more.
+    #[cfg(feature = "fetcher")]
+    pub(crate) fn close(&self) -> (Progress, Option<Peer>) {
+        let mut state = self.lock();
+        (state.progress, state.peer.take())
+    }
+
+    /// The error with the peer named, if there is one.
+    pub(crate) fn blames(&self, error: Error) -> Error {
+        match self.peer() {
+            Some(peer) => peer.blamed_for(error),
+            None => error,
+        }
+    }
+
     pub(crate) fn enter(&self, phase: Phase) {
         self.lock().progress.phase = phase;
     }
 
     pub(crate) fn tries(&self, peer: &Peer) {
+        self.lock().tries(peer);
+    }
+
+    /// There is a connection to send on.
+    pub(crate) fn sends_to(&self, peer: &Peer, reused: bool) {
         let mut state = self.lock();
-        state.progress.address = peer.address();
-        state.peer = Some(peer.clone());
+        state.progress.phase = Phase::Send;
+        state.progress.reused = reused;
+        state.tries(peer);
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut Progress)) {
@@ -70,6 +91,13 @@ impl Trace {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn tries(&mut self, peer: &Peer) {
+        self.progress.address = peer.address();
+        self.peer = Some(peer.clone());
     }
 }
 
