@@ -3,7 +3,7 @@
 //! Numbers are plain decimal digits with an optional fraction; no sign, no exponent. Errors are one line that says what
 //! would be valid.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
@@ -189,7 +189,8 @@ pub struct DisplaySize(pub u64);
 impl fmt::Display for DisplaySize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(mut step) = UNITS.iter().rposition(|(_, bits)| self.0 >> bits > 0) else {
-            return write!(f, "{} B", self.0);
+            write_number(f, self.0)?;
+            return f.write_str(" B");
         };
         let tenths = |step: usize| (u128::from(self.0) * 10 + (1 << (UNITS[step].1 - 1))) >> UNITS[step].1;
         // What would be 1024 when rounded is 1 of the next.
@@ -198,11 +199,19 @@ impl fmt::Display for DisplaySize {
         }
         // At most ten times 2^24 TiB; numbers of 128 bits are written slowly.
         let (tenths, unit) = (tenths(step) as u64, UNITS[step].0);
+        write_number(f, tenths / 10)?;
         match tenths % 10 {
-            0 => write!(f, "{} {unit}", tenths / 10),
-            tenth => write!(f, "{}.{tenth} {unit}", tenths / 10),
+            0 => {}
+            tenth => write!(f, ".{tenth}")?,
         }
+        f.write_char(' ')?;
+        f.write_str(unit)
     }
+}
+
+/// Writes a number as it stands. `write!` asks for width, sign and fill first, which takes as long as all the rest.
+pub(crate) fn write_number(out: &mut dyn fmt::Write, number: u64) -> fmt::Result {
+    out.write_str(itoa::Buffer::new().format(number))
 }
 
 /// Units of sizes, and of how many bits their numbers of bytes have been shifted.

@@ -78,7 +78,7 @@ fn result(row: &mut Row<'_>, redactor: &Redactor, outcome: &Outcome, selected: &
             Some(Value::String(text)) => row.text(&redactor.redact(text)),
             Some(value) => {
                 let mut json = Vec::new();
-                escape::json(&mut json, &masked::part(redactor, value))?;
+                escape::in_pieces(&mut json, |out| escape::json(out, &masked::part(redactor, value)))?;
                 let json = String::from_utf8_lossy(&json);
                 // What was hidden in a number is text.
                 if value.is_number() && !json.starts_with('"') { row.plain(&json) } else { row.text(&json) }

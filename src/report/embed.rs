@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::escape;
+use super::escape::{self, Pieces};
 use super::masked::MAX_NESTING;
 use crate::redact::Redactor;
 
@@ -19,40 +19,49 @@ pub(super) fn is_strict(text: &str) -> bool {
 
 /// Writes JSON that [`is_strict`] without whitespace, on one line, with commands escaped and secrets hidden that only
 /// show once the escapes of their string are undone, as in `"s\/ecret"`. All others must be hidden before.
-pub(super) fn write_compact(out: &mut dyn Write, redactor: &Redactor, text: &str) -> io::Result<()> {
-    let mut rest = text;
-    let is_cut = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'"');
-    // Everything here is ASCII, so every cut is between characters.
-    while let Some(at) = rest.bytes().position(is_cut) {
-        out.write_all(&rest.as_bytes()[..at])?;
-        rest = &rest[at..];
-        let string = if rest.starts_with('"') { string_len(rest) } else { 0 };
-        if string > 0 {
-            write_string(out, redactor, &rest[..string])?;
-            rest = &rest[string..];
-        } else {
-            rest = rest.trim_start_matches([' ', '\t', '\n', '\r']);
+pub(super) fn write_compact(out: &mut Pieces<'_>, redactor: &Redactor, text: &str) -> io::Result<()> {
+    let bytes = text.as_bytes();
+    // What is written as it stands is written at once: from here to where it ends.
+    let (mut from, mut at) = (0, 0);
+    // All that is cut at is ASCII, so every cut is between characters.
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                let (length, plain) = measure_string(&bytes[at..]);
+                if !plain {
+                    out.write_all(&bytes[from..at])?;
+                    write_string(out, redactor, &text[at..at + length])?;
+                    from = at + length;
+                }
+                at += length;
+            }
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                out.write_all(&bytes[from..at])?;
+                at += bytes[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+                from = at;
+            }
+            _ => at += 1,
         }
     }
-    out.write_all(rest.as_bytes())
+    out.write_all(&bytes[from..])
 }
 
-/// The length of the string, quotes included, that the text starts with.
-fn string_len(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = 1;
+/// The length of the string, quotes included, that these bytes start with, and whether all in it stands for itself.
+fn measure_string(bytes: &[u8]) -> (usize, bool) {
+    let (mut at, mut plain) = (1, true);
     loop {
         at += escape::plain_len(bytes.get(at..).unwrap_or_default());
-        match bytes.get(at) {
-            Some(b'"') => return at + 1,
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
-            None => return bytes.len(),
-        }
+        at += match bytes.get(at) {
+            Some(b'"') => return (at + 1, plain),
+            Some(b'\\') => 2,
+            Some(_) => 1,
+            None => return (bytes.len(), plain),
+        };
+        plain = false;
     }
 }
 
-fn write_string(out: &mut dyn Write, redactor: &Redactor, quoted: &str) -> io::Result<()> {
+fn write_string(out: &mut Pieces<'_>, redactor: &Redactor, quoted: &str) -> io::Result<()> {
     if !redactor.is_empty() && quoted.contains('\\') {
         if let Ok(string) = serde_json::from_str::<String>(quoted) {
             if let Cow::Owned(hidden) = redactor.redact(&string) {
@@ -307,7 +316,7 @@ mod tests {
 
     fn compact(text: &str, redactor: &Redactor) -> String {
         let mut out = Vec::new();
-        write_compact(&mut out, redactor, text).expect("a Vec takes everything");
+        escape::in_pieces(&mut out, |out| write_compact(out, redactor, text)).expect("a Vec takes everything");
         String::from_utf8(out).expect("UTF-8 in, UTF-8 out")
     }
 

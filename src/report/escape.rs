@@ -1,7 +1,7 @@
 //! What a server can send and a reader's terminal, editor or line splitter would take for a command.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
@@ -37,13 +37,28 @@ pub(super) fn picture(c: char) -> char {
     }
 }
 
+/// Where JSON goes: in many small pieces, so that each had better be a copy than a call of whoever takes it in the end.
+pub(super) type Pieces<'w> = BufWriter<&'w mut dyn Write>;
+
+/// What pieces are gathered to.
+const PIECES: usize = 4096;
+
+/// Has `write` write JSON in pieces, and hands all of it on.
+pub(super) fn in_pieces(out: &mut dyn Write, write: impl FnOnce(&mut Pieces<'_>) -> io::Result<()>) -> io::Result<()> {
+    let mut pieces = BufWriter::with_capacity(PIECES, out);
+    let result = write(&mut pieces).and_then(|()| pieces.flush());
+    // What is left after an error would be tried once more.
+    drop(pieces.into_parts());
+    result
+}
+
 /// Writes a value as compact JSON in which every command is escaped.
-pub(super) fn json<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result<()> {
+pub(super) fn json<T: Serialize + ?Sized>(out: &mut Pieces<'_>, value: &T) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Escaping)).map_err(io::Error::from)
 }
 
 /// Writes text as a JSON string in which every command is escaped: what [`json`] writes for it, by larger steps.
-pub(super) fn string(out: &mut dyn Write, text: &str) -> io::Result<()> {
+pub(super) fn string(out: &mut Pieces<'_>, text: &str) -> io::Result<()> {
     out.write_all(b"\"")?;
     let mut rest = text;
     loop {
@@ -77,16 +92,16 @@ pub(super) fn string(out: &mut dyn Write, text: &str) -> io::Result<()> {
 /// How many bytes from the start on stand for themselves in JSON and everywhere else: visible ASCII and spaces, but for
 /// quotation marks and backslashes. Most text is nothing else.
 pub(super) fn plain_len(bytes: &[u8]) -> usize {
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    let is_other = |byte: u8| u8::from(!matches!(byte, b' '..=b'~')) | u8::from(byte == b'"') | u8::from(byte == b'\\');
     let mut length = 0;
     // To look at all of a block, whatever its first bytes are, lets the compiler take them at once.
     while let Some(block) = bytes[length..].first_chunk::<16>() {
-        if !block.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
+        if block.iter().fold(0, |any, byte| any | is_other(*byte)) != 0 {
             break;
         }
         length += block.len();
     }
-    length + bytes[length..].iter().take_while(|byte| is_plain(**byte)).count()
+    length + bytes[length..].iter().take_while(|byte| is_other(**byte) == 0).count()
 }
 
 /// Writes the inside of a JSON string, escaping the commands that JSON itself would leave as they are.
@@ -137,10 +152,9 @@ mod tests {
     #[test]
     fn json_reads_back_the_same_and_holds_no_command() {
         let text: String = ('\0'..'\u{3000}').collect();
-        let mut out = Vec::new();
-        json(&mut out, &text).expect("a Vec takes everything");
-        let mut same = Vec::new();
-        string(&mut same, &text).expect("a Vec takes everything");
+        let (mut out, mut same) = (Vec::new(), Vec::new());
+        in_pieces(&mut out, |out| json(out, &text)).expect("a Vec takes everything");
+        in_pieces(&mut same, |out| string(out, &text)).expect("a Vec takes everything");
         assert!(same == out, "two ways to write a string");
         let written = String::from_utf8(out).expect("JSON is UTF-8");
         assert!(!written.contains(is_command));

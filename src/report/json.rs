@@ -19,7 +19,8 @@ use base64::write::EncoderWriter;
 use serde::Serialize;
 
 use super::content::{Content, classify};
-use super::{Run, embed, escape, masked};
+use super::escape::{self, Pieces, in_pieces};
+use super::{Run, embed, masked};
 use crate::outcome::{Outcome, Summary, whole_ms};
 use crate::redact::Redactor;
 use crate::rfc3339::rfc3339;
@@ -33,26 +34,28 @@ where
     I: IntoIterator<Item = &'a Outcome, IntoIter: Clone>,
 {
     let outcomes = outcomes.into_iter();
-    let mut document = Object::open(out)?;
-    head(&mut document, run)?;
-    let mut summary = Object::open(document.key("summary")?)?;
-    totals(&mut summary, &run.summary(outcomes.clone()))?;
-    summary.close()?;
-    let out = document.key("results")?;
-    out.write_all(b"[")?;
-    let mut separator: &[u8] = b"\n";
-    for outcome in outcomes {
-        out.write_all(separator)?;
-        let mut object = Object::open(out)?;
-        result(&mut object, &run.redactor, outcome)?;
-        object.close()?;
-        separator = b",\n";
-    }
-    out.write_all(b"\n]}\n")
+    in_pieces(out, |out| {
+        let mut document = Object::open(out)?;
+        head(&mut document, run)?;
+        let mut summary = Object::open(document.key("summary")?)?;
+        totals(&mut summary, &run.summary(outcomes.clone()))?;
+        summary.close()?;
+        let out = document.key("results")?;
+        out.write_all(b"[")?;
+        let mut separator: &[u8] = b"\n";
+        for outcome in outcomes {
+            out.write_all(separator)?;
+            let mut object = Object::open(out)?;
+            result(&mut object, &run.redactor, outcome)?;
+            object.close()?;
+            separator = b",\n";
+        }
+        out.write_all(b"\n]}\n")
+    })
 }
 
 /// Writes what the run adds: the version, when, how long, and whether it was interrupted.
-pub(super) fn head(object: &mut Object<'_>, run: &Run) -> io::Result<()> {
+pub(super) fn head(object: &mut Object<'_, '_>, run: &Run) -> io::Result<()> {
     object.field("roundup", env!("CARGO_PKG_VERSION"))?;
     object.field("started", &rfc3339(run.started))?;
     object.field("elapsed_ms", &whole_ms(run.elapsed))?;
@@ -60,7 +63,7 @@ pub(super) fn head(object: &mut Object<'_>, run: &Run) -> io::Result<()> {
 }
 
 /// Writes the totals as members of this object.
-pub(super) fn totals(object: &mut Object<'_>, summary: &Summary) -> io::Result<()> {
+pub(super) fn totals(object: &mut Object<'_, '_>, summary: &Summary) -> io::Result<()> {
     let Summary { total, ok, failed, retried, attempts, bytes, slowest_ms, tax_ms } = summary;
     for (key, count) in [("total", total), ("ok", ok), ("failed", failed), ("retried", retried), ("attempts", attempts)]
     {
@@ -73,7 +76,7 @@ pub(super) fn totals(object: &mut Object<'_>, summary: &Summary) -> io::Result<(
 }
 
 /// Writes the members of one result.
-pub(super) fn result(object: &mut Object<'_>, redactor: &Redactor, outcome: &Outcome) -> io::Result<()> {
+pub(super) fn result(object: &mut Object<'_, '_>, redactor: &Redactor, outcome: &Outcome) -> io::Result<()> {
     let text = |text| masked::text(redactor, text);
     let attempts: Vec<_> = outcome.attempts.iter().map(|attempt| masked::attempt(redactor, attempt)).collect();
     object.text("name", &text(&outcome.name))?;
@@ -94,7 +97,7 @@ pub(super) fn result(object: &mut Object<'_>, redactor: &Redactor, outcome: &Out
 }
 
 /// Writes `body` and `body_base64`, one of which at least is null.
-fn body(object: &mut Object<'_>, redactor: &Redactor, outcome: &Outcome) -> io::Result<()> {
+fn body(object: &mut Object<'_, '_>, redactor: &Redactor, outcome: &Outcome) -> io::Result<()> {
     let bytes = outcome.body.as_deref().map(|body| redactor.redact_bytes(body));
     match bytes.as_deref().map(|bytes| classify(outcome.content_type.as_deref(), bytes)) {
         Some(Content::Json(json)) => embed::write_compact(object.key("body")?, redactor, json)?,
@@ -123,13 +126,13 @@ pub(super) fn portable(path: &Path) -> Cow<'_, str> {
 }
 
 /// A JSON object that is written as its members come.
-pub(super) struct Object<'w> {
-    out: &'w mut dyn Write,
+pub(super) struct Object<'w, 'o> {
+    out: &'w mut Pieces<'o>,
     empty: bool,
 }
 
-impl<'w> Object<'w> {
-    pub(super) fn open(out: &'w mut dyn Write) -> io::Result<Object<'w>> {
+impl<'w, 'o> Object<'w, 'o> {
+    pub(super) fn open(out: &'w mut Pieces<'o>) -> io::Result<Object<'w, 'o>> {
         out.write_all(b"{")?;
         Ok(Object { out, empty: true })
     }
@@ -143,7 +146,7 @@ impl<'w> Object<'w> {
     }
 
     /// Writes the key; the caller writes the value. Keys are plain words.
-    fn key(&mut self, key: &'static str) -> io::Result<&mut dyn Write> {
+    fn key(&mut self, key: &'static str) -> io::Result<&mut Pieces<'o>> {
         let before: &[u8] = if std::mem::take(&mut self.empty) { b"\"" } else { b",\"" };
         for part in [before, key.as_bytes(), b"\":"] {
             self.out.write_all(part)?;

@@ -6,11 +6,12 @@
 //! ```
 //!
 //! `index` is the place in the input, from 0, for lines come in the order of arrival. No line holds a raw line break of
-//! any kind. A line is written in many small pieces: use a buffered writer, and flush it after each line.
+//! any kind. A longer line is written in several pieces: with a buffered writer, flush it after each line.
 
 use std::io::{self, Write};
 
 use super::Run;
+use super::escape::in_pieces;
 use super::json::{self, Object};
 use crate::outcome::{Outcome, Summary};
 use crate::redact::Redactor;
@@ -20,12 +21,14 @@ use crate::redact::Redactor;
 /// # Errors
 /// What `out` returns.
 pub fn result(out: &mut dyn Write, redactor: &Redactor, outcome: &Outcome) -> io::Result<()> {
-    let mut line = Object::open(out)?;
-    line.field("type", "result")?;
-    line.field("index", &outcome.index)?;
-    json::result(&mut line, redactor, outcome)?;
-    line.close()?;
-    out.write_all(b"\n")
+    in_pieces(out, |out| {
+        let mut line = Object::open(out)?;
+        line.field("type", "result")?;
+        line.field("index", &outcome.index)?;
+        json::result(&mut line, redactor, outcome)?;
+        line.close()?;
+        out.write_all(b"\n")
+    })
 }
 
 /// Writes the totals and a line feed: the last line, by which a reader knows that nothing is missing.
@@ -33,12 +36,14 @@ pub fn result(out: &mut dyn Write, redactor: &Redactor, outcome: &Outcome) -> io
 /// # Errors
 /// What `out` returns.
 pub fn summary(out: &mut dyn Write, run: &Run, summary: &Summary) -> io::Result<()> {
-    let mut line = Object::open(out)?;
-    line.field("type", "summary")?;
-    json::head(&mut line, run)?;
-    json::totals(&mut line, summary)?;
-    line.close()?;
-    out.write_all(b"\n")
+    in_pieces(out, |out| {
+        let mut line = Object::open(out)?;
+        line.field("type", "summary")?;
+        json::head(&mut line, run)?;
+        json::totals(&mut line, summary)?;
+        line.close()?;
+        out.write_all(b"\n")
+    })
 }
 
 /// Writes all lines, for a run whose results were gathered first.

@@ -16,7 +16,7 @@ use super::format::Style;
 use super::{Run, masked};
 use crate::outcome::{Failure, Outcome, Summary};
 use crate::redact::Redactor;
-use crate::units::DisplaySize;
+use crate::units::{DisplaySize, write_number};
 
 /// Writes the table, results in the order given, and the totals. Use a buffered writer.
 ///
@@ -85,8 +85,15 @@ impl fmt::Display for Time {
         let seconds = (us + 500_000) / 1_000_000;
         match (us, ms, seconds) {
             (0, ..) => f.write_str("0 ms"),
-            (1..950, ..) => write!(f, "0.{} ms", ((us + 50) / 100).max(1)),
-            (_, ..1000, _) => write!(f, "{ms} ms"),
+            (1..950, ..) => {
+                f.write_str("0.")?;
+                write_number(f, ((us + 50) / 100).max(1))?;
+                f.write_str(" ms")
+            }
+            (_, ..1000, _) => {
+                write_number(f, ms)?;
+                f.write_str(" ms")
+            }
             (_, ..60_000, _) => write!(f, "{}.{:03} s", ms / 1000, ms % 1000),
             (.., ..3600) => write!(f, "{} min {} s", seconds / 60, seconds % 60),
             _ => write!(f, "{} h {} min", seconds / 3600, seconds / 60 % 60),
@@ -128,7 +135,7 @@ impl<'a> Rows<'a> {
                         Cow::Owned(text) => made.write_str(&visible(&text)),
                     },
                     Cell::File(path) => made.write_str(&visible(&masked::text(redactor, &path.to_string_lossy()))),
-                    Cell::Number(number) => write!(made, "{number}"),
+                    Cell::Number(number) => write_number(&mut made, number),
                     Cell::Size(bytes) => write!(made, "{}", DisplaySize(bytes)),
                     Cell::Time(duration) => write!(made, "{}", Time(duration)),
                     Cell::Failure(failure) => made.write_str(&describe(redactor, failure)),
