@@ -26,8 +26,8 @@ const BURST: usize = 61;
 /// How many tasks are polled at most before sockets are looked at, which takes some system calls, or 2 us.
 const ROUND: usize = 1_000;
 
-/// How long they are polled at most, looked at after every burst: tasks that take their time must not keep the sockets
-/// waiting for a thousand of them.
+/// How long they are polled at most before that: tasks that take their time must not keep the sockets waiting for a
+/// thousand of them. Longer, and the other thread comes in between (see [`FIRST_LOOK`]).
 const SLICE: Duration = Duration::from_micros(100);
 
 /// How soon sockets are looked at after another thread woke the loop.
@@ -51,6 +51,8 @@ pub(super) struct Core {
     pub(super) signal: Arc<Signal>,
     /// When another thread last woke this one, unless that is long ago.
     hastened: Cell<Option<Instant>>,
+    /// See [`Core::turn_began`].
+    turn: Cell<Option<Instant>>,
     /// The thread that the signal knows to be blocked, for that is looked at in every turn.
     blocked: RefCell<Option<Waker>>,
     idle_signal: Arc<Idle>,
@@ -88,6 +90,7 @@ impl Core {
             main: Waker::from(Arc::new(Main(signal.clone()))),
             signal,
             hastened: Cell::new(None),
+            turn: Cell::new(None),
             watch,
         }
     }
@@ -118,8 +121,11 @@ impl Core {
         }
         self.pause();
         timers::fire();
-        let (mut polls, mut look, mut since) = (0, BURST, None);
-        let haste = self.haste();
+        let mut polls = 0;
+        let began = Instant::now();
+        let time = self.haste(began).unwrap_or(SLICE);
+        self.turn.set(Some(began));
+        let mut pace = Pace::new(began);
         while polls < ROUND {
             self.signal.run();
             if self.signal.take_main() {
@@ -133,33 +139,21 @@ impl Core {
                 }
                 polls += 1;
             }
-            let burst = match haste {
-                None => (0..BURST).take_while(|_| self.executor.try_tick()).count(),
-                // The clock is asked after each poll, for a single one can take as long.
-                Some((began, time)) => {
-                    let mut burst = 0;
-                    while burst < BURST && self.executor.try_tick() {
-                        burst += 1;
-                        if began.elapsed() >= time {
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
-                    }
-                    burst
+            let mut burst = 0;
+            while burst < BURST && self.executor.try_tick() {
+                burst += 1;
+                let Some(now) = pace.polled(Instant::now) else { continue };
+                self.turn.set(Some(now));
+                if now.saturating_duration_since(began) >= time {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
-            };
-            polls += burst;
-            if burst < BURST && self.fall_asleep() {
-                return Poll::Pending;
             }
-            if polls >= look {
-                look = polls + BURST;
+            polls += burst;
+            if burst == BURST {
                 self.fire();
-                let now = Instant::now();
-                // Measured from the first burst on, so that a loop that has little to do reads no clock.
-                if now.saturating_duration_since(*since.get_or_insert(now)) >= SLICE {
-                    break;
-                }
+            } else if self.fall_asleep() {
+                return Poll::Pending;
             }
         }
         cx.waker().wake_by_ref();
@@ -172,26 +166,34 @@ impl Core {
         self.signal.unblock();
     }
 
-    /// From when on and for how long tasks are polled before sockets are looked at, where that is less than usual.
-    fn haste(&self) -> Option<(Instant, Duration)> {
+    /// For how long tasks are polled before sockets are looked at, where that is less than usual.
+    fn haste(&self, now: Instant) -> Option<Duration> {
         if self.signal.take_elsewhere() {
-            self.hastened.set(Some(Instant::now()));
+            self.hastened.set(Some(now));
         }
         let woken = self.hastened.get()?;
-        let now = Instant::now();
         let since = now.saturating_duration_since(woken);
         if since >= HASTE {
             self.hastened.set(None);
             return None;
         }
         // Within the next look of the other thread, which comes after half of the time that has passed or more.
-        Some((now, FIRST_LOOK.max(since / 4)))
+        Some(FIRST_LOOK.max(since / 4).min(SLICE))
+    }
+
+    /// Since when the task that is polled now has its turn, as far as the clock was asked; a few short polls may have come
+    /// before it.
+    #[cfg(feature = "transport")]
+    pub(super) fn turn_began(&self) -> Option<Instant> {
+        self.turn.get()
     }
 
     /// Polls tasks until `go_on`, which is asked with the number of polls after each, says no, or nothing is ready. True
     /// where more may be ready.
     pub(super) fn poll_while(&self, mut go_on: impl FnMut(usize) -> bool) -> bool {
         let mut polls = 0;
+        // The host has its own idea of time.
+        self.turn.set(None);
         self.pause();
         loop {
             self.signal.run();
@@ -276,8 +278,63 @@ impl Core {
     }
 }
 
+/// How often the clock is asked: after every poll, for a single one can take long, but where they have been short after
+/// up to [`Pace::MOST`] of them.
+struct Pace {
+    stride: u32,
+    left: u32,
+    last: Instant,
+}
+
+impl Pace {
+    const MOST: u32 = 16;
+    /// So long a stride is short.
+    const SHORT: Duration = Duration::from_micros(5);
+
+    fn new(now: Instant) -> Pace {
+        Pace { stride: 1, left: 1, last: now }
+    }
+
+    /// After a poll: what time it is, where that was worth a look.
+    fn polled(&mut self, clock: impl FnOnce() -> Instant) -> Option<Instant> {
+        self.left -= 1;
+        if self.left > 0 {
+            return None;
+        }
+        let now = clock();
+        let short = now.saturating_duration_since(self.last) < Pace::SHORT;
+        self.stride = if short { (self.stride * 2).min(Pace::MOST) } else { 1 };
+        (self.left, self.last) = (self.stride, now);
+        Some(now)
+    }
+}
+
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core").field("executor", &self.executor).field("watched", &self.watch.is_some()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_asked_less_where_polls_are_short() {
+        let start = Instant::now();
+        let mut now = start;
+        let mut pace = Pace::new(start);
+        let mut asked = |polls: u32, each: Duration| {
+            (0..polls)
+                .filter(|_| {
+                    now += each;
+                    pace.polled(|| now).is_some()
+                })
+                .count()
+        };
+        assert_eq!(asked(61, Duration::from_nanos(100)), 6, "after 1, 3, 7, 15, 31 and 47 of them");
+        assert_eq!(asked(2, Duration::from_micros(200)), 1, "the stride that was begun");
+        assert_eq!(asked(10, Duration::from_micros(200)), 10);
+        assert_eq!(asked(10, Duration::from_micros(3)), 7);
     }
 }

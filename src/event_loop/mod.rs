@@ -56,6 +56,8 @@ use std::num::NonZeroUsize;
 use std::panic::Location;
 use std::pin::pin;
 use std::rc::Rc;
+#[cfg(feature = "transport")]
+use std::time::Duration;
 
 mod blocking;
 mod builder;
@@ -331,6 +333,19 @@ impl Drop for EventLoop {
 /// ```
 pub fn current_task() -> Option<TaskInfo> {
     current::core()?.watch.as_ref()?.current()
+}
+
+/// How long one task may have the thread at a stretch, where it is not done by itself.
+///
+/// Not less: a server on this machine sends what each read makes room for in the name of whoever reads, so that contents
+/// of which little is taken at a time cost the client up to three times as much.
+#[cfg(feature = "transport")]
+const TURN: Duration = Duration::from_millis(1);
+
+/// Whether the task that is polled now has had its turn, or nobody knows since when it has.
+#[cfg(feature = "transport")]
+pub(crate) fn turn_is_over() -> bool {
+    current::core().and_then(|core| core.turn_began()).is_none_or(|began| began.elapsed() >= TURN)
 }
 
 /// The thread is not blocked any more, however that came.

@@ -28,9 +28,9 @@ const GRACE: Duration = Duration::from_millis(250);
 /// The content of a response that did not succeed is kept up to this size: it often says why.
 const MAX_ERROR_BODY: u64 = 64 * 1024;
 
-/// After so many bytes others have their turn, the timer of this attempt among them: content that is always ready, as what
-/// a small compressed stream unpacks to, would never let go of the thread.
-const TURN: usize = 256 * 1024;
+/// After so many bytes it is asked whether others should have their turn, the timer of this attempt among them: content
+/// that is always ready, as what a small compressed stream unpacks to, would never let go of the thread.
+const STRETCH: usize = 128 * 1024;
 
 /// What is known of a response, whether or not the job succeeded.
 #[derive(Debug, Default)]
@@ -269,7 +269,7 @@ async fn read_good_body(
     }
     let mut sink = Sink::open(length, keep, path).await?;
     let mut total = 0u64;
-    let mut since_yield = 0;
+    let mut since_look = 0;
     loop {
         let piece = body.fill_buf().await.map_err(body_error)?;
         if piece.is_empty() {
@@ -284,9 +284,12 @@ async fn read_good_body(
         }
         sink.write(piece).await?;
         body.consume(taken);
-        since_yield += taken;
-        if since_yield >= TURN {
-            since_yield = 0;
+        since_look += taken;
+        if since_look < STRETCH {
+            continue;
+        }
+        since_look = 0;
+        if event_loop::turn_is_over() {
             futures_lite::future::yield_now().await;
         }
     }

@@ -311,6 +311,7 @@ fn content_that_is_there_at_once_leaves_others_their_turn() {
             .await;
         });
         assert_eq!(total.get(), MANY, "{path}");
-        assert!(most <= (1 << 20) + 64 * 1024, "{path}: {most} bytes at a stretch");
+        // Mostly less, for it is over by the clock.
+        assert!(most <= (4 << 20) + 64 * 1024, "{path}: {most} bytes at a stretch");
     }
 }
