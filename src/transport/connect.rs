@@ -14,6 +14,7 @@ use futures_lite::FutureExt;
 use super::interface::Local;
 use super::peer::Peer;
 use super::resolve::interleave;
+use super::socket;
 use super::trace::Trace;
 use crate::error::{Error, Kind, Phase, RAISE_DESCRIPTORS, Result, out_of_descriptors};
 
@@ -39,13 +40,7 @@ pub(super) async fn connect(
     loop {
         if let Some(address) = waiting.next() {
             trace.tries(&Peer::new(address));
-            running.push(Box::pin(async move {
-                let connected = match local {
-                    Some(local) => local.connect(address).await,
-                    None => Async::<TcpStream>::connect(address).await,
-                };
-                (address, connected)
-            }));
+            running.push(Box::pin(async move { (address, socket::connect(address, local).await) }));
         }
         if running.is_empty() {
             return Err(refused(failures, local));

@@ -2,18 +2,15 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpStream;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
 
-use super::tls::{self, TlsStream};
-
 use super::peer::Peer;
-use super::tls::Asked;
+use super::socket::Socket;
+use super::tls::{self, Asked, TlsStream};
 
 /// What a connection reads into at first: enough for most answers of an API.
 const BUFFER: usize = 4 * 1024;
@@ -24,7 +21,7 @@ const LARGE: usize = 16 * 1024;
 /// Plain or encrypted.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(Async<TcpStream>),
+    Plain(Socket),
     Tls(Box<TlsStream>),
 }
 
@@ -33,6 +30,8 @@ pub(super) enum Stream {
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: Stream,
+    /// How much of the first message was sent when the connection was made.
+    ahead: usize,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -52,9 +51,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, peer: Peer) -> Connection {
+    pub(super) fn new(stream: Stream, peer: Peer, ahead: usize) -> Connection {
         Connection {
             stream,
+            ahead,
             buffer: Vec::new(),
             start: 0,
             end: 0,
@@ -83,9 +83,19 @@ impl Connection {
     /// The buffer grows where a read has filled it, up to [`LARGE`], and beyond where it is full of bytes that nobody could
     /// take yet: only a head does that, and its parser refuses one that is too long.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let answer = self.answer;
-        if answer != Answer::Unasked {
-            ready!(self.poll_answer(cx))?;
+        let answer = std::mem::replace(&mut self.answer, Answer::Unasked);
+        if answer == Answer::Due {
+            // The first may well be the only one.
+            if self.served > 0 && self.prompt.expects() {
+                self.answer = Answer::GaveWay;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.socket_mut().expect_nothing_yet();
+        }
+        // What waits needs no room. Under TLS there may be something where the socket has nothing.
+        if let Stream::Plain(socket) = &mut self.stream {
+            ready!(socket.poll_wait(cx))?;
         }
         self.make_room();
         let free = &mut self.buffer[self.end..];
@@ -97,41 +107,11 @@ impl Connection {
         if answer == Answer::GaveWay {
             self.prompt.note(read.is_ready());
         }
-        if read.is_pending() {
-            // The reactor was asked by that.
-            self.answer = Answer::Awaited;
-        }
         let read = ready!(read)?;
         self.filled = read == room;
         self.end += read;
         self.heard_at = None;
         Poll::Ready(Ok(read))
-    }
-
-    /// Waits where to read would be in vain: directly after a request the answer cannot be there, so that a read would
-    /// only be a system call that fails.
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match (self.answer, &self.stream) {
-            // The first may well be the only one.
-            (Answer::Due, _) if self.served > 0 && self.prompt.expects() => {
-                self.answer = Answer::GaveWay;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            (Answer::Due, Stream::Plain(stream)) => {
-                // Once: where the reactor is driven by another thread, as under a host's loop, async-io may take what
-                // it has just seen for old, each time anew. A read that is tried is never wrong.
-                self.answer = Answer::Awaited;
-                return stream.poll_readable(cx);
-            }
-            // What async-io has seen is taken note of, or it would be told again of the next answer before there is one.
-            (Answer::Awaited, Stream::Plain(stream)) => {
-                let _ = stream.poll_readable(cx)?;
-            }
-            _ => {}
-        }
-        self.answer = Answer::Unasked;
-        Poll::Ready(Ok(()))
     }
 
     /// Sees to it that there is room behind what was read and not taken.
@@ -178,6 +158,7 @@ impl Connection {
     }
 
     fn poll_write_all(&mut self, cx: &mut Context<'_>, bytes: &[u8], written: &mut usize) -> Poll<io::Result<()>> {
+        *written += std::mem::take(&mut self.ahead);
         while *written < bytes.len() {
             match ready!(self.poll_write(cx, &bytes[*written..]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -194,11 +175,7 @@ impl Connection {
         if self.start != self.end {
             return true;
         }
-        let socket = match &self.stream {
-            Stream::Plain(stream) => stream.get_ref(),
-            Stream::Tls(stream) => tls::socket(stream),
-        };
-        match socket.peek(&mut [0]) {
+        match self.socket_mut().get_ref().peek(&mut [0]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
             // After a TLS handshake the server may send session tickets; only TLS itself can tell them from a farewell.
             Ok(n) if n > 0 && matches!(self.stream, Stream::Tls(_)) => {
@@ -217,6 +194,13 @@ impl Connection {
             self.buffer = Vec::new();
         }
         (self.start, self.end, self.answer) = (0, 0, Answer::Unasked);
+    }
+
+    fn socket_mut(&mut self) -> &mut Socket {
+        match &mut self.stream {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => tls::socket_mut(stream),
+        }
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -243,8 +227,6 @@ enum Answer {
     Due,
     /// The other tasks had their turn since.
     GaveWay,
-    /// The reactor was asked to tell when it comes.
-    Awaited,
 }
 
 /// Whether answers come so soon that they are there when the other tasks have had their turn, as those of servers nearby

@@ -65,7 +65,7 @@ impl Shared {
     ) -> Result<Answer> {
         let mut fresh = false;
         loop {
-            let (connection, ready) = self.connection(&message.route, fresh, connect_timeout, trace).await?;
+            let (connection, ready) = self.connection(message, fresh, connect_timeout, trace).await?;
             let reused = connection.served > 0;
             trace.sends_to(&connection.peer, reused);
             match self.converse(connection, ready, message, trace).await {

@@ -5,9 +5,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::str::FromStr;
 
-use async_io::Async;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
-
 use crate::error::{Error, Kind, Result};
 
 /// What connections are made from, as curl's `--interface`:
@@ -145,39 +142,8 @@ impl Local {
         own.is_some() || (self.v4.is_none() && self.v6.is_none())
     }
 
-    /// Connects from here. Dropped, it gives up.
-    pub(super) async fn connect(&self, address: SocketAddr) -> io::Result<Async<TcpStream>> {
-        let stream = Async::new_nonblocking(self.start(address)?)?;
-        stream.writable().await?;
-        match stream.get_ref().take_error()? {
-            None => Ok(stream),
-            Some(error) => Err(error),
-        }
-    }
-
-    /// A socket that is connecting.
-    fn start(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let socket = rustix::net::socket_with(family, SocketType::STREAM, FLAGS, Some(ipproto::TCP))?;
-        #[cfg(target_vendor = "apple")]
-        {
-            rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-            rustix::net::sockopt::set_socket_nosigpipe(&socket, true)?;
-        }
-        let socket = TcpStream::from(socket);
-        socket.set_nonblocking(true)?;
-        self.bind(&socket, address.is_ipv4())?;
-        match rustix::net::connect(&socket, &address) {
-            Ok(()) => {}
-            #[cfg(unix)]
-            Err(rustix::io::Errno::INPROGRESS) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(error) => return Err(error.into()),
-        }
-        Ok(socket)
-    }
-
-    fn bind(&self, socket: &TcpStream, ipv4: bool) -> io::Result<()> {
+    /// Has a socket connect from here.
+    pub(super) fn bind(&self, socket: &TcpStream, ipv4: bool) -> io::Result<()> {
         let bound = match &self.device {
             Some(device) => sys::bind_to_device(socket, device),
             None => Ok(false),
@@ -225,15 +191,6 @@ fn address_of(device: &str, ipv4: bool) -> io::Result<SocketAddr> {
         io::Error::new(io::ErrorKind::AddrNotAvailable, format!("it has no {family} address"))
     })
 }
-
-/// Closed when another program is started, where the system can be told so at once.
-const FLAGS: SocketFlags = {
-    #[cfg(any(target_vendor = "apple", windows))]
-    let flags = SocketFlags::empty();
-    #[cfg(not(any(target_vendor = "apple", windows)))]
-    let flags = SocketFlags::CLOEXEC;
-    flags
-};
 
 #[cfg(unix)]
 mod sys {
@@ -368,10 +325,7 @@ mod tests {
     fn sockets_are_bound_to_the_device_or_else_to_its_address() {
         use nix::sys::socket::{getsockopt, sockopt};
 
-        let socket = || {
-            let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, FLAGS, None);
-            TcpStream::from(socket.expect("a socket"))
-        };
+        let socket = || super::super::socket::open(true).expect("a socket");
         let lo = interface("lo").local().expect("every machine has it");
         let bound = socket();
         lo.bind(&bound, true).expect("it can be bound");

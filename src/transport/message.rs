@@ -10,7 +10,7 @@ use http_client::http_types::{self, Body, headers};
 
 use super::body::ACCEPT_ENCODING;
 use super::h1::{RequestBody, encode_head};
-use super::{Route, Settings};
+use super::{Route, Settings, tls};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::job::Field;
 use crate::origin::{Scheme, percent_decode};
@@ -113,6 +113,12 @@ impl<'a> Message<'a> {
     /// Head and small content apart, where the content is to wait until the server asks for it (RFC 9110, section 10.1.1).
     pub(super) fn expecting(&self) -> Option<(&[u8], &[u8])> {
         self.unexpecting.as_ref().map(|_| self.bytes.split_at(self.head))
+    }
+
+    /// What can be sent as soon as there is a connection: the message, but for content that comes in pieces. None of one
+    /// whose content waits, nor of one that is long.
+    pub(super) fn ahead(&self) -> &[u8] {
+        if self.unexpecting.is_some() || self.bytes.len() > tls::AHEAD { &[] } else { &self.bytes }
     }
 
     /// Lets the content wait no longer; false where it did not.

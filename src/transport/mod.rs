@@ -31,6 +31,7 @@ pub(crate) use self::peer::Peer;
 use self::pool::Pool;
 use self::resolve::Resolver;
 use self::route::{Hashed, Route, Routes};
+use self::socket::Socket;
 use self::tls::{Asked, Tls, TlsSettings};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::job::Field;
@@ -52,6 +53,7 @@ mod pool;
 mod proxy;
 mod resolve;
 mod route;
+mod socket;
 mod tls;
 mod trace;
 mod turn;
@@ -431,13 +433,13 @@ impl Shared {
     /// An idle connection that is still good, or a new one, and when there was one.
     async fn connection(
         &self,
-        route: &Arc<Route>,
+        message: &Message<'_>,
         fresh: bool,
         connect_timeout: Option<Duration>,
         trace: &Trace,
     ) -> Result<(Box<Connection>, Instant)> {
         let now = Instant::now();
-        let idle = || self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(route, now);
+        let idle = || self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(&message.route, now);
         let mut good = std::iter::from_fn(idle).filter_map(|mut connection| {
             let stale = connection.is_stale();
             (!stale).then_some(connection)
@@ -448,11 +450,13 @@ impl Shared {
         trace.update(|progress| progress.reused = false);
         let limit = connect_timeout.unwrap_or(self.settings.connect_timeout);
         // In a box: what it takes to open a connection is large, and most requests find one that is open.
-        let connection = Deadline::after(limit).watch(trace, Box::pin(self.open(route, trace))).await?;
+        let connection =
+            Deadline::after(limit).watch(trace, Box::pin(self.open(&message.route, message.ahead(), trace))).await?;
         Ok((connection, Instant::now()))
     }
 
-    async fn open(&self, route: &Route, trace: &Trace) -> Result<Box<Connection>> {
+    /// A new connection. Where it is encrypted, `ahead` is sent on it already.
+    async fn open(&self, route: &Route, ahead: &[u8], trace: &Trace) -> Result<Box<Connection>> {
         let started = Instant::now();
         // A URL of a socket means that one, whatever is set for the others.
         let socket = route.origin.socket().map(Arc::from).or_else(|| self.settings.directions.unix_socket.clone());
@@ -485,16 +489,17 @@ impl Shared {
         let connected = Instant::now();
         trace.update(|progress| trace::add(&mut progress.connect, connected - resolved));
         let (stream, asked) = match route.origin.scheme() {
-            Scheme::Http | Scheme::HttpUnix => (Stream::Plain(stream), Asked::No),
+            Scheme::Http | Scheme::HttpUnix => (Stream::Plain(Socket::new(stream)), Asked::No),
             Scheme::Https => {
                 trace.enter(Phase::Tls);
-                let handshake = Box::pin(self.settings.tls.connect(&route.origin, stream));
+                let handshake = Box::pin(self.settings.tls.connect(&route.origin, stream, ahead));
                 let (stream, asked) = handshake.await.map_err(|error| peer.blamed_for(error))?;
                 trace.update(|progress| trace::add(&mut progress.tls, connected.elapsed()));
                 (Stream::Tls(Box::new(stream)), asked)
             }
         };
-        let mut connection = Box::new(Connection::new(stream, peer));
+        let ahead = if matches!(stream, Stream::Tls(_)) { ahead.len() } else { 0 };
+        let mut connection = Box::new(Connection::new(stream, peer, ahead));
         connection.asked = asked;
         Ok(connection)
     }

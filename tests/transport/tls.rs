@@ -209,6 +209,61 @@ fn a_server_that_asked_for_a_certificate_and_refuses_is_understood() {
     }
 }
 
+/// A server of TLS 1.3 that looks at what comes with the end of the handshake, answers, and says what it saw.
+fn looking_server(authority: &Authority, leaf: Leaf) -> (String, std::thread::JoinHandle<(bool, String)>) {
+    use std::io::{Read, Write};
+
+    let config = authority.server_with(leaf, &[&rustls::version::TLS13]);
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let url = format!("https://localhost:{}/", listener.local_addr().expect("bound").port());
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("a client");
+        let mut connection = rustls::ServerConnection::new(config).expect("good settings");
+        let mut seen = 0;
+        while connection.is_handshaking() {
+            while connection.wants_write() {
+                connection.write_tls(&mut socket).expect("the client reads");
+            }
+            if connection.read_tls(&mut socket).expect("it goes on") == 0 {
+                return (false, String::new());
+            }
+            match connection.process_new_packets() {
+                Ok(state) => seen = state.plaintext_bytes_to_read(),
+                Err(_) => return (false, String::new()),
+            }
+        }
+        let mut request = vec![0; seen];
+        connection.reader().read_exact(&mut request).expect("it was seen");
+        connection.writer().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx").expect("there is room");
+        while connection.wants_write() {
+            connection.write_tls(&mut socket).expect("the client reads");
+        }
+        (seen > 0, String::from_utf8(request).expect("a request"))
+    });
+    (url, server)
+}
+
+/// It took a packet and a system call of its own.
+#[test]
+fn the_first_request_goes_with_the_end_of_the_handshake() {
+    let authority = Authority::new();
+    let (url, server) = looking_server(&authority, Leaf::Good);
+    assert_eq!(run(fetch(&trusting(&authority), get(&url))).expect("it answers").1, b"x");
+    let (with_it, request) = server.join().expect("all went as written");
+    assert!(with_it && request.starts_with("GET / HTTP/1.1\r\n") && request.ends_with("\r\n\r\n"), "{request:?}");
+}
+
+#[test]
+fn a_server_that_is_not_trusted_gets_nothing_of_the_request() {
+    let authority = Authority::new();
+    for leaf in [Leaf::OtherHost, Leaf::Expired, Leaf::SelfSigned] {
+        let (url, server) = looking_server(&authority, leaf);
+        let error = run(fetch(&trusting(&authority), get(&url))).expect_err("it is not trusted");
+        assert_eq!((error.kind(), error.phase()), (Kind::Tls, Some(Phase::Tls)), "{}", error.one_line());
+        assert_eq!(server.join().expect("all went as written"), (false, String::new()));
+    }
+}
+
 #[test]
 fn handshakes_at_once_do_not_answer_for_each_other() {
     let authority = Authority::new();

@@ -1,6 +1,7 @@
 //! TLS connections, where the cargo feature `tls` is on.
 
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, KeyLogFile, RootCertStore, SupportedCipherSuite};
+use rustls::{ClientConfig, ClientConnection, KeyLogFile, RootCertStore, SupportedCipherSuite};
 
 use super::asked::{Noting, noted};
 use super::verify::Verifier;
@@ -20,16 +21,17 @@ use super::{Asked, Roots, TlsSettings, failure, files};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::event_loop::unblock;
 use crate::origin::Origin;
+use crate::transport::socket::Socket;
 
 pub(in crate::transport) use super::failure::{late, without_certificate};
 pub use super::verify::PublicKeyPins;
 
 /// A connection that is encrypted.
-pub(in crate::transport) type TlsStream = futures_rustls::client::TlsStream<Async<TcpStream>>;
+pub(in crate::transport) type TlsStream = futures_rustls::client::TlsStream<Socket>;
 
 /// The socket below.
-pub(in crate::transport) fn socket(stream: &TlsStream) -> &TcpStream {
-    stream.get_ref().0.get_ref()
+pub(in crate::transport) fn socket_mut(stream: &mut TlsStream) -> &mut Socket {
+    stream.get_mut().0
 }
 
 /// Whether connections to this origin can be made at all: always.
@@ -49,11 +51,13 @@ impl Tls {
         Tls { settings, config: OnceCell::new() }
     }
 
-    /// The handshake with a server that must prove to be this origin's, and whether it asked for the same in return.
+    /// The handshake with a server that must prove to be this origin's, and whether it asked for the same in return. When
+    /// it has, `ahead` is sent with our last words: to send it afterwards takes a packet more. At most [`AHEAD`] bytes.
     pub(in crate::transport) async fn connect(
         &self,
         origin: &Origin,
         stream: Async<TcpStream>,
+        ahead: &[u8],
     ) -> Result<(TlsStream, Asked)> {
         let config = self.config.get_or_try_init(|| {
             let settings = self.settings.clone();
@@ -64,7 +68,9 @@ impl Tls {
             let text = format!("\"{}\" cannot be the name in a certificate", origin.host_name());
             Error::new(Kind::Tls, text).in_phase(Phase::Tls)
         })?;
-        let (connected, asked) = noted(TlsConnector::from(config).connect(name, stream)).await;
+        // rustls keeps what is written before the handshake is over, the proof seen, and takes as much as AHEAD.
+        let wait = |session: &mut ClientConnection| drop(session.writer().write_all(ahead));
+        let (connected, asked) = noted(TlsConnector::from(config).connect_with(name, Socket::new(stream), wait)).await;
         let stream = connected.map_err(|error| failure::handshake(origin, error, asked, self.settings.clock.now()))?;
         Ok((stream, asked))
     }

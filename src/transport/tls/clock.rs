@@ -100,7 +100,7 @@ mod tests {
         let origin = Origin::of(&parse_url("https://localhost/").expect("a URL")).expect("an origin");
         let result = EventLoop::new().run(async {
             let stream = Async::<TcpStream>::connect(address).await.expect("it listens");
-            tls.connect(&origin, stream).await.map(drop)
+            tls.connect(&origin, stream, &[]).await.map(drop)
         });
         server.join().expect("no panic");
         std::fs::remove_file(&file).expect("it is still there");

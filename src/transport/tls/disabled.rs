@@ -12,6 +12,7 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use super::{Asked, Roots, TlsSettings};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::origin::{Origin, Scheme};
+use crate::transport::socket::Socket;
 
 /// The public keys that servers may have; none can be named without the cargo feature `tls`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl AsyncWrite for TlsStream {
     }
 }
 
-pub(in crate::transport) fn socket(stream: &TlsStream) -> &TcpStream {
+pub(in crate::transport) fn socket_mut(stream: &mut TlsStream) -> &mut Socket {
     match stream.0 {}
 }
 
@@ -68,6 +69,7 @@ impl Tls {
         &self,
         origin: &Origin,
         _: Async<TcpStream>,
+        _: &[u8],
     ) -> Result<(TlsStream, Asked)> {
         Err(unreachable_without(origin))
     }

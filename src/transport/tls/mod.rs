@@ -26,7 +26,7 @@ use self::client as imp;
 use self::disabled as imp;
 
 pub use self::imp::PublicKeyPins;
-pub(super) use self::imp::{Tls, TlsStream, can_reach, check, late, socket, without_certificate};
+pub(super) use self::imp::{Tls, TlsStream, can_reach, check, late, socket_mut, without_certificate};
 
 /// Where the certificates of the authorities that are trusted come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +70,9 @@ pub(super) struct TlsSettings {
     #[cfg(feature = "tls")]
     clock: self::clock::Clock,
 }
+
+/// The most that can be sent with the end of a handshake. rustls takes 64 KiB unless told otherwise.
+pub(super) const AHEAD: usize = 16 * 1024;
 
 /// A certificate and its key, in PEM files.
 #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "that there is one is all that is asked"))]
