@@ -16,7 +16,7 @@ use super::timers::{Armed, Fired};
 ///
 /// Accurate to about a millisecond, never early. Always gives way to the other tasks once, also where the duration is
 /// zero, as `asyncio.sleep(0)` does. A duration that reaches beyond what the clock can say never ends. Costs an entry in
-/// an ordered map of this loop.
+/// a heap of this loop.
 ///
 /// ```
 /// # use std::time::{Duration, Instant};

@@ -117,7 +117,8 @@ impl Armed {
     /// Wakes `waker` when it is `at`, provided that a loop runs on this thread. None where the thread ends.
     pub(super) fn new(at: Instant, waker: &Waker) -> Option<Armed> {
         let arm = |timers: &Timers| {
-            let (place, number) = timers.due.borrow_mut().arm(at, waker.clone());
+            let waker = waker.clone();
+            let (place, number) = timers.due.borrow_mut().arm(at, waker);
             Armed { thread: timers.thread, place, number }
         };
         TIMERS.try_with(arm).ok()
