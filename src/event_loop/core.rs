@@ -126,7 +126,12 @@ impl Core {
         let time = self.haste(began).unwrap_or(SLICE);
         self.turn.set(Some(began));
         let mut pace = Pace::new(began);
-        while polls < ROUND {
+        let mut is_time = || {
+            let Some(now) = pace.polled(Instant::now) else { return false };
+            self.turn.set(Some(now));
+            now.saturating_duration_since(began) >= time
+        };
+        'round: while polls < ROUND {
             self.signal.run();
             if self.signal.take_main() {
                 let cx = &mut Context::from_waker(&self.main);
@@ -138,15 +143,15 @@ impl Core {
                     return polled;
                 }
                 polls += 1;
+                if is_time() {
+                    break;
+                }
             }
             let mut burst = 0;
             while burst < BURST && self.executor.try_tick() {
                 burst += 1;
-                let Some(now) = pace.polled(Instant::now) else { continue };
-                self.turn.set(Some(now));
-                if now.saturating_duration_since(began) >= time {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
+                if is_time() {
+                    break 'round;
                 }
             }
             polls += burst;
@@ -317,7 +322,27 @@ impl fmt::Debug for Core {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
+
+    /// The clock was asked after tasks alone: a main future that has content at hand kept the sockets of all tasks waiting
+    /// for a thousand of its turns.
+    #[test]
+    fn a_busy_main_future_does_not_keep_the_sockets_waiting() {
+        let core = Core::new(None);
+        let mut polls = 0;
+        let main = std::future::poll_fn(|cx| {
+            polls += 1;
+            let began = Instant::now();
+            while began.elapsed() < SLICE {}
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        });
+        core.signal.wake_main();
+        assert!(core.poll_until(pin!(main), None, &mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(polls, 1);
+    }
 
     #[test]
     fn the_clock_is_asked_less_where_polls_are_short() {
