@@ -179,6 +179,7 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
             // After a TLS handshake the server may send session tickets; only TLS itself can tell them from a farewell.
             Ok(n) if n > 0 && matches!(self.stream, Stream::Tls(_)) => {
+                self.socket_mut().expect_something();
                 let mut cx = Context::from_waker(std::task::Waker::noop());
                 self.poll_fill(&mut cx).is_ready()
             }
