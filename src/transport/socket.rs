@@ -7,7 +7,11 @@ use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
+#[cfg(unix)]
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
+#[cfg(unix)]
+use rustix::net::{SendFlags, sendmsg};
 
 use super::interface::Local;
 
@@ -87,10 +91,22 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        #[cfg_attr(unix, expect(unused_mut))] mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // By what TLS sends. The standard library has writev for it, which raises SIGPIPE where the peer is gone, and that
+        // ends a host in C that does not ignore it.
+        #[cfg(unix)]
+        loop {
+            match sendmsg(&self.stream, parts, &mut Default::default(), QUIET) {
+                Ok(sent) => return Poll::Ready(Ok(sent)),
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => ready!(self.stream.poll_writable(cx))?,
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+        #[cfg(not(unix))]
         Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
     }
 
@@ -163,6 +179,16 @@ const FLAGS: SocketFlags = {
     flags
 };
 
+/// Apple's sockets have an option for it instead.
+#[cfg(unix)]
+const QUIET: SendFlags = {
+    #[cfg(target_vendor = "apple")]
+    let flags = SendFlags::empty();
+    #[cfg(not(target_vendor = "apple"))]
+    let flags = SendFlags::NOSIGNAL;
+    flags
+};
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -187,5 +213,31 @@ mod tests {
         socket.expect_nothing_yet();
         socket.expect_something();
         assert!(matches!(read(&mut socket), Poll::Ready(Ok(1))));
+    }
+
+    /// What TLS sent to a peer that was gone raised SIGPIPE.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn writing_to_a_peer_that_is_gone_raises_no_signal() {
+        use nix::sys::signal::{SigSet, Signal};
+
+        // Blocked in this thread, it stays to be seen, also where it is ignored.
+        SigSet::from(Signal::SIGPIPE).thread_block().expect("a mask");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+        drop(listener.accept().expect("a client"));
+        near.shutdown(std::net::Shutdown::Write).expect("it is open");
+        let mut socket = Socket::new(Async::new(near).expect("a socket"));
+        let mut cx = Context::from_waker(Waker::noop());
+        let parts = [io::IoSlice::new(b"x"), io::IoSlice::new(b"y")];
+        let pipe = |written: Poll<io::Result<usize>>| match written {
+            Poll::Ready(Err(error)) => error.kind() == io::ErrorKind::BrokenPipe,
+            _ => false,
+        };
+        assert!(pipe(Pin::new(&mut socket).poll_write_vectored(&mut cx, &parts)));
+        assert!(pipe(Pin::new(&mut socket).poll_write(&mut cx, b"x")));
+        let status = std::fs::read_to_string("/proc/thread-self/status").expect("procfs");
+        let pending = status.lines().find_map(|line| line.strip_prefix("SigPnd:")).expect("a line of it").trim();
+        assert_eq!(u64::from_str_radix(pending, 16), Ok(0), "SIGPIPE is the bit 0x1000");
     }
 }
