@@ -3,7 +3,7 @@
 //! Numbers are plain decimal digits with an optional fraction; no sign, no exponent. Errors are one line that says what
 //! would be valid.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
@@ -186,8 +186,9 @@ impl fmt::Display for DisplayDuration {
 #[derive(Clone, Copy, Debug)]
 pub struct DisplaySize(pub u64);
 
-impl fmt::Display for DisplaySize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl DisplaySize {
+    /// As [`Display`](fmt::Display) has it, without the way there.
+    pub(crate) fn write_to(&self, f: &mut dyn fmt::Write) -> fmt::Result {
         let Some(mut step) = UNITS.iter().rposition(|(_, bits)| self.0 >> bits > 0) else {
             write_number(f, self.0)?;
             return f.write_str(" B");
@@ -202,10 +203,19 @@ impl fmt::Display for DisplaySize {
         write_number(f, tenths / 10)?;
         match tenths % 10 {
             0 => {}
-            tenth => write!(f, ".{tenth}")?,
+            tenth => {
+                f.write_char('.')?;
+                write_number(f, tenth)?;
+            }
         }
         f.write_char(' ')?;
         f.write_str(unit)
+    }
+}
+
+impl fmt::Display for DisplaySize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_to(f)
     }
 }
 

@@ -32,13 +32,14 @@ where
     let outcomes = outcomes.into_iter();
     let rows = Rows::new(&run.redactor, outcomes.clone());
     if !rows.rows.is_empty() {
-        let widths = widths(&rows, style.width);
+        let widths = rows.widths(style.width);
         let mut line = String::new();
-        push_row(&mut line, style, &widths, &COLUMNS.map(|column| column.title), Some(BOLD));
+        let titles = COLUMNS.map(|column| Shown { text: column.title, width: column.title.width() });
+        push_row(&mut line, style, &widths, titles, Some(BOLD));
         out.write_all(line.as_bytes())?;
         for row in rows.iter() {
             line.clear();
-            push_row(&mut line, style, &widths, &row, None);
+            push_row(&mut line, style, &widths, row, None);
             out.write_all(line.as_bytes())?;
         }
         out.write_all(b"\n")?;
@@ -77,8 +78,8 @@ pub fn summary_line(run: &Run, summary: &Summary) -> String {
 /// A duration for people: `0.3 ms`, `812 ms`, `1.012 s`, `2 min 5 s`, `1 h 0 min`.
 struct Time(Duration);
 
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Time {
+    fn write_to(&self, f: &mut dyn fmt::Write) -> fmt::Result {
         // Numbers of 128 bits are written slowly, and nothing takes half a million years.
         let us = u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX / 2);
         let ms = (us + 500) / 1000;
@@ -101,65 +102,118 @@ impl fmt::Display for Time {
     }
 }
 
-/// The cells of the rows as text, without colours.
-struct Rows<'a> {
-    rows: Vec<[Shown<'a>; COLUMNS.len()]>,
-    /// What had to be made for cells, one after the other: a string for each would be three for every row.
-    made: String,
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_to(f)
+    }
 }
 
-enum Shown<'a> {
-    /// Text of an outcome, or of ours.
+/// The cells of the rows as text, without colours.
+struct Rows<'a> {
+    rows: Vec<[Kept<'a>; COLUMNS.len()]>,
+    /// What had to be made for cells, one after the other: a string for each would be three for every row.
+    made: String,
+    /// The width of the widest cell of each column.
+    widest: [usize; COLUMNS.len()],
+}
+
+/// A cell until its row is written.
+#[derive(Clone, Copy)]
+struct Kept<'a> {
+    text: Text<'a>,
+    /// How many columns of a terminal it takes.
+    width: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Text<'a> {
+    /// Of an outcome, or ours.
     Lent(&'a str),
     /// The next so many bytes of [`Rows::made`].
     Made(usize),
 }
 
+/// A cell as it is written.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    text: &'a str,
+    /// How many columns of a terminal it takes.
+    width: usize,
+}
+
 impl<'a> Rows<'a> {
     fn new(redactor: &Redactor, outcomes: impl Iterator<Item = &'a Outcome>) -> Rows<'a> {
         let mut made = String::new();
+        let mut widest = [0; COLUMNS.len()];
         let rows = outcomes.map(|outcome| {
-            COLUMNS.each_ref().map(|column| {
+            let mut row = [Kept { text: Text::Made(0), width: 0 }; COLUMNS.len()];
+            for ((kept, column), widest) in row.iter_mut().zip(&COLUMNS).zip(&mut widest) {
                 let before = made.len();
+                let mut lent = None;
                 // To write to a string cannot fail.
                 let _ = match (column.cell)(outcome) {
-                    Cell::Absent if column.quantity => return Shown::Lent("-"),
-                    Cell::Absent => return Shown::Lent(""),
-                    Cell::Ending(ending) => return Shown::Lent(ending.as_str()),
-                    Cell::Word(word) => return Shown::Lent(word),
+                    Cell::Absent => lend(&mut lent, if column.quantity { "-" } else { "" }),
+                    Cell::Ending(ending) => lend(&mut lent, ending.as_str()),
+                    Cell::Word(word) => lend(&mut lent, word),
                     Cell::Text(text) => match masked::text(redactor, text) {
                         Cow::Borrowed(text) => match visible(text) {
-                            Cow::Borrowed(text) => return Shown::Lent(text),
+                            Cow::Borrowed(text) => lend(&mut lent, text),
                             Cow::Owned(text) => made.write_str(&text),
                         },
                         Cow::Owned(text) => made.write_str(&visible(&text)),
                     },
                     Cell::File(path) => made.write_str(&visible(&masked::text(redactor, &path.to_string_lossy()))),
                     Cell::Number(number) => write_number(&mut made, number),
-                    Cell::Size(bytes) => write!(made, "{}", DisplaySize(bytes)),
-                    Cell::Time(duration) => write!(made, "{}", Time(duration)),
+                    Cell::Size(bytes) => DisplaySize(bytes).write_to(&mut made),
+                    Cell::Time(duration) => Time(duration).write_to(&mut made),
                     Cell::Failure(failure) => made.write_str(&describe(redactor, failure)),
                 };
-                Shown::Made(made.len() - before)
-            })
+                let made = &made[before..];
+                kept.text = lent.map_or(Text::Made(made.len()), Text::Lent);
+                kept.width = width_of(lent.unwrap_or(made));
+                *widest = (*widest).max(kept.width);
+            }
+            row
         });
         let rows = rows.collect();
-        Rows { rows, made }
+        Rows { rows, made, widest }
     }
 
-    fn iter(&self) -> impl Iterator<Item = [&str; COLUMNS.len()]> {
+    fn iter(&self) -> impl Iterator<Item = [Shown<'_>; COLUMNS.len()]> {
         let mut rest = self.made.as_str();
         self.rows.iter().map(move |row| {
-            row.each_ref().map(|cell| match cell {
-                Shown::Lent(text) => text,
-                Shown::Made(length) => {
-                    let (text, after) = rest.split_at(*length);
-                    rest = after;
-                    text
-                }
+            row.map(|kept| {
+                let text = match kept.text {
+                    Text::Lent(text) => text,
+                    Text::Made(length) => {
+                        let (text, after) = rest.split_at(length);
+                        rest = after;
+                        text
+                    }
+                };
+                Shown { text, width: kept.width }
             })
         })
     }
+
+    /// The width of each column; 0 for one that is empty.
+    fn widths(&self, limit: Option<usize>) -> [usize; COLUMNS.len()] {
+        let mut widths = self.widest;
+        for (width, column) in widths.iter_mut().zip(&COLUMNS) {
+            if *width > 0 {
+                *width = (*width).max(column.title.width());
+            }
+        }
+        if let Some(limit) = limit {
+            narrow(&mut widths, limit);
+        }
+        widths
+    }
+}
+
+fn lend<'a>(lent: &mut Option<&'a str>, text: &'a str) -> fmt::Result {
+    *lent = Some(text);
+    Ok(())
 }
 
 /// Kind, phase and message: `timeout (connect): no answer within 10s`. A phase of the same name as the kind goes without
@@ -170,25 +224,6 @@ fn describe(redactor: &Redactor, failure: &Failure) -> String {
     let phase = phase.map(|phase| format!(" ({phase})")).unwrap_or_default();
     let retry = failure.retry_at.as_deref().map(|at| format!("; retry at {at}")).unwrap_or_default();
     visible(&format!("{}{phase}: {}{retry}", failure.kind, failure.message)).into_owned()
-}
-
-/// The width of each column; 0 for one that is empty.
-fn widths(rows: &Rows<'_>, limit: Option<usize>) -> [usize; COLUMNS.len()] {
-    let mut widths = [0; COLUMNS.len()];
-    for row in rows.iter() {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(width_of(cell));
-        }
-    }
-    for (width, column) in widths.iter_mut().zip(&COLUMNS) {
-        if *width > 0 {
-            *width = (*width).max(column.title.width());
-        }
-    }
-    if let Some(limit) = limit {
-        narrow(&mut widths, limit);
-    }
-    widths
 }
 
 /// Takes from the long columns what a row has too much, the widest first, until they are equal or all fits.
@@ -212,28 +247,29 @@ fn push_row(
     line: &mut String,
     style: &Style,
     widths: &[usize; COLUMNS.len()],
-    cells: &[&str; COLUMNS.len()],
+    cells: [Shown<'_>; COLUMNS.len()],
     color: Option<&str>,
 ) {
     let mut gap = 0;
     for ((column, cell), width) in COLUMNS.iter().zip(cells).zip(widths).filter(|(_, width)| **width > 0) {
-        let mut used = width_of(cell);
-        let cut = (used > *width).then(|| cut(cell, *width));
-        if let Some(cut) = &cut {
-            used = width_of(cut);
-        }
-        let cell = cut.as_deref().unwrap_or(cell);
+        let cut = (cell.width > *width).then(|| cut(cell.text, *width));
+        let (text, used) = cut.as_deref().map_or((cell.text, cell.width), |cut| (cut, width_of(cut)));
         let space = width.saturating_sub(used);
         // Space is only written before something, so that no row ends in it.
         let (before, after) = if column.quantity { (gap + space, 0) } else { (gap, space) };
         gap = GAP + after;
-        if cell.is_empty() {
+        if text.is_empty() {
             gap += before;
             continue;
         }
-        let color = color.or_else(|| ending_color(cell).filter(|_| column.title == COLUMNS[0].title));
         push_spaces(line, before);
-        push_painted(line, style, color, cell);
+        match style.color {
+            true => {
+                let ending = || ending_color(text).filter(|_| column.title == COLUMNS[0].title);
+                push_painted(line, style, color.or_else(ending), text);
+            }
+            false => line.push_str(text),
+        }
     }
     line.push('\n');
 }
@@ -257,8 +293,11 @@ fn width_of(text: &str) -> usize {
 fn write_cut_errors(out: &mut dyn Write, rows: &Rows<'_>, widths: &[usize; COLUMNS.len()]) -> io::Result<()> {
     let [_, name, .., error]: [usize; TITLES] = std::array::from_fn(|column| column);
     let mut any = false;
-    for row in rows.iter().filter(|row| width_of(row[error]) > widths[error]) {
-        writeln!(out, "{}: {}", row[name], row[error])?;
+    if rows.widest[error] <= widths[error] {
+        return Ok(());
+    }
+    for row in rows.iter().filter(|row| row[error].width > widths[error]) {
+        writeln!(out, "{}: {}", row[name].text, row[error].text)?;
         any = true;
     }
     if any { out.write_all(b"\n") } else { Ok(()) }

@@ -55,9 +55,9 @@ pub(crate) async fn round_up(
     let _asked = tasks.listen(event_loop);
     let progress = manner.progress.then(|| Progress::start(event_loop, stopper.clone()));
     let mut writer = writer.begin().await;
-    while let Some(mut outcome) = outcomes.next().await {
-        outcome.index = places.get(outcome.index).copied().unwrap_or(outcome.index);
-        writer.take(outcome);
+    while let Some(outcome) = outcomes.next().await {
+        let place = places.get(outcome.index).copied().unwrap_or(outcome.index);
+        writer.take(place, outcome);
         if writer.is_behind() {
             writer = writer.streamed().await;
         }

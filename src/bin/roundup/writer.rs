@@ -53,7 +53,8 @@ impl Writer {
         let mut writer = Writer {
             keeps_bodies: opened.iter().any(|opened| opened.format() == Format::Json),
             opened,
-            outcomes: vec![None; work.len()],
+            // `vec![None; n]` would copy each.
+            outcomes: std::iter::repeat_with(|| None).take(work.len()).collect(),
             fresh: None,
             redactor: work.redactor.clone(),
             style: manner.style,
@@ -103,13 +104,24 @@ impl Writer {
         .await
     }
 
-    /// Takes one more. What is written of it now, if anything is, [`Writer::streamed`] writes.
-    pub(crate) fn take(&mut self, mut outcome: Outcome) {
-        if let (Some(folder), Some(file)) = (&self.output_dir, &outcome.body_file) {
-            outcome.body_file = file.strip_prefix(folder).ok().map(PathBuf::from).or(outcome.body_file);
-        }
+    /// Takes one more, which has this place in the input. What is written of it now, if anything is, [`Writer::streamed`]
+    /// writes.
+    #[inline]
+    pub(crate) fn take(&mut self, place: usize, outcome: Outcome) {
         self.note(&outcome);
-        if self.streams() { self.fresh = Some(outcome) } else { self.place(outcome) }
+        let streams = self.streams();
+        let kept = if streams { Some(&mut self.fresh) } else { self.outcomes.get_mut(place) };
+        // It is large: changed where it stays, it is moved once.
+        let Some(outcome) = kept.map(|kept| kept.insert(outcome)) else { return };
+        outcome.index = place;
+        if let (Some(folder), Some(file)) = (&self.output_dir, &outcome.body_file) {
+            if let Ok(file) = file.strip_prefix(folder) {
+                outcome.body_file = Some(file.to_owned());
+            }
+        }
+        if !streams && !self.keeps_bodies {
+            outcome.body = None;
+        }
     }
 
     /// Whether something is to be written of what was taken last.
