@@ -154,12 +154,9 @@ fn host_frames() {
     let lines = run("host_frames", &[]);
     println!("{lines:#?}");
     assert!(lines[0].ends_with("level loaded: true"), "{lines:?}");
-    let median = |line: &str| {
-        let (_, rest) = line.split_once("the median ").unwrap();
-        rest.split(' ').next().unwrap().parse::<f64>().unwrap()
-    };
-    // The longest is printed, and on a busy machine it is somebody else's.
-    assert!(first(lines[1].trim()) > 10 && median(&lines[1]) < 4.0, "{lines:?}");
+    // Without a budget all of it would be done in the first. How long they took is printed: on a busy machine that is
+    // somebody else's doing.
+    assert!(first(lines[1].trim()) > 10, "{lines:?}");
     assert_eq!(after(&lines, "60 frames with nothing to do: "), "0 calls of on_wake");
     assert!(lines[4].trim().starts_with("0 turns of the event loop"), "{lines:?}");
 }
