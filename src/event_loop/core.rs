@@ -1,7 +1,7 @@
 //! The executor, and what is done between two of its tasks: timers are fired, and where nothing is ready, the loop is
 //! put to sleep so that whatever comes next wakes it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -57,6 +57,8 @@ pub(super) struct Core {
     blocked: RefCell<Option<Waker>>,
     idle_signal: Arc<Idle>,
     idle_waker: Waker,
+    /// Wakes the task that stands in line for the main future, once it has stood there; set where there is one.
+    stand_in: OnceCell<Rc<OnceCell<Waker>>>,
     /// For the timer.
     waker: Waker,
     main: Waker,
@@ -86,6 +88,7 @@ impl Core {
             idle_waker: Waker::from(idle_signal.clone()),
             idle_signal,
             blocked: RefCell::default(),
+            stand_in: OnceCell::new(),
             waker: Waker::from(signal.clone()),
             main: Waker::from(Arc::new(Main(signal.clone()))),
             signal,
@@ -170,10 +173,21 @@ impl Core {
     /// A main future that was woken while it was polled gives way: to all tasks that are ready now, as many as they are and
     /// however long they take, as with `asyncio.sleep(0)`. So its next turn stands in line behind theirs.
     fn line_up_main(&self) {
-        if self.signal.take_main() {
-            let signal = self.signal.clone();
-            self.executor.spawn(async move { signal.wake_main() }).detach();
+        if !self.signal.take_main() {
+            return;
         }
+        if let Some(stand_in) = self.stand_in.get() {
+            // One that was never polled is in line already.
+            stand_in.get().inspect(|waker| waker.wake_by_ref());
+            return;
+        }
+        let (signal, waker) = (self.signal.clone(), self.stand_in.get_or_init(Rc::default).clone());
+        let stand_in = std::future::poll_fn::<(), _>(move |cx| {
+            waker.get_or_init(|| cx.waker().clone());
+            signal.wake_main();
+            Poll::Pending
+        });
+        self.executor.spawn(stand_in).detach();
     }
 
     /// No thread is blocked any more.
@@ -336,7 +350,7 @@ mod tests {
     use std::pin::pin;
 
     use super::*;
-    use crate::event_loop::EventLoop;
+    use crate::event_loop::{EventLoop, sleep};
 
     /// The clock was asked after tasks alone: a main future that has content at hand kept the sockets of all tasks waiting
     /// for a thousand of its turns.
@@ -374,7 +388,11 @@ mod tests {
                     };
                     event_loop.spawn(task).detach();
                 }
-                yield_now().await;
+                if number == 3 {
+                    yield_now().await
+                } else {
+                    sleep(Duration::ZERO).await
+                }
                 assert_eq!(turns.get(), number);
             }
         });

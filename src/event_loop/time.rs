@@ -14,9 +14,9 @@ use super::timers::{Armed, Fired};
 
 /// Resolves after this long. Other tasks run meanwhile, which they would not under [`std::thread::sleep`].
 ///
-/// Accurate to about a millisecond, never early. Always gives way to the other tasks once, also where the duration is
-/// zero, as `asyncio.sleep(0)` does. A duration that reaches beyond what the clock can say never ends. Costs an entry in
-/// a heap of this loop.
+/// Accurate to about a millisecond, never early. Always gives way once; where the duration is zero, to all tasks that are
+/// ready, as `asyncio.sleep(0)` does. A duration that reaches beyond what the clock can say never ends. Costs an entry in a
+/// heap of this loop.
 ///
 /// ```
 /// # use std::time::{Duration, Instant};
