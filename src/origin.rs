@@ -9,9 +9,11 @@ use url::{Host, Url};
 use crate::error::{Error, Kind, Result};
 
 mod idn;
+mod lazy;
 mod siblings;
 mod socket;
 
+pub(crate) use self::lazy::LazyUrl;
 #[cfg(feature = "transport")]
 pub(crate) use self::socket::check_socket_path;
 pub(crate) use self::socket::{encode as encode_socket, percent_decode};
@@ -187,6 +189,12 @@ pub fn parse_url(text: &str) -> Result<Url> {
         return Ok(url);
     }
     Err(Error::new(Kind::Url, format!("\"{}\" names no host", shown())))
+}
+
+/// What is asked for at the origin of a URL.
+#[cfg(feature = "transport")]
+pub(crate) fn path_and_query(url: &Url) -> &str {
+    &url[url::Position::BeforePath..url::Position::AfterQuery]
 }
 
 /// Where a reference leads that stands at this URL (RFC 3986, section 4.1), as [`Url::join`], but with hosts as

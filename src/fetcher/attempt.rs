@@ -94,7 +94,7 @@ async fn send(transport: &Transport, job: &Job, keep: bool, trace: &Arc<Trace>, 
         fields.push(("Content-Type", FORM.as_bytes()));
     }
     let content = settings.data.as_deref();
-    let first = First { method: settings.method.as_str(), url: job.url(), fields, content };
+    let first = First { method: settings.method.as_str(), url: job.lazy_url(), fields, content };
     let (response, chain) = redirect::fetch(transport, first, way, settings.follow, trace).await?;
     let good = received.note(&Head::Wire(&response.head), &chain, settings);
     let status = response.head.status();

@@ -248,7 +248,7 @@ impl State {
         self.status.total += 1;
         let entry = self.jobs.vacant_entry();
         // A job that exists has a URL with an origin.
-        let queued = self.queue.push(Waiting { index, key: entry.key() }, job.url(), added);
+        let queued = self.queue.push(Waiting { index, key: entry.key() }, job.lazy_url().root(), added);
         let slot = Slot { index, job, added, history: None };
         match queued {
             Ok(()) => {

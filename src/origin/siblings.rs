@@ -4,12 +4,13 @@
 //! in ASCII. Lists of URLs mostly name one host many times in a row.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use url::Url;
 
 thread_local! {
     /// The origin that was parsed last, as it was written, and the URL of its root.
-    static LAST: RefCell<Option<(Box<str>, Url)>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<(Box<str>, Arc<Url>)>> = const { RefCell::new(None) };
 }
 
 /// The longest origin that is remembered; a host name has at most 253 bytes.
@@ -28,13 +29,57 @@ pub(super) fn parse(text: &str) -> Option<Url> {
     })
 }
 
+/// The root of the origin, and where the path begins, of a URL that is of the origin that was last parsed on this thread and
+/// whose path and query parsing would leave as they are.
+pub(super) fn root_of(text: &str) -> Option<(Arc<Url>, usize)> {
+    LAST.with_borrow(|last| {
+        let (origin, root) = last.as_ref()?;
+        let rest = text.strip_prefix(&**origin)?;
+        is_final(rest.as_bytes()).then(|| (root.clone(), origin.len()))
+    })
+}
+
+/// Whether a path and a query are what parsing them would give: no segment of dots, and nothing that is encoded, left out
+/// or taken for something else. There is more that would be left alone.
+fn is_final(rest: &[u8]) -> bool {
+    if rest.first() != Some(&b'/') || rest.get(1) == Some(&b'/') {
+        return false;
+    }
+    let mut before = b'/';
+    for (at, byte) in rest.iter().enumerate() {
+        match byte {
+            b'?' => return rest[at..].iter().all(|byte| IS_FINAL[usize::from(*byte)]),
+            b'.' if before == b'/' => return false,
+            b'%' => return false,
+            _ if !IS_FINAL[usize::from(*byte)] => return false,
+            _ => before = *byte,
+        }
+    }
+    true
+}
+
+/// The bytes that neither path nor query of a URL of http have encoded (URL Standard, sections 1.3 and 4.4), but for some
+/// that are rare.
+const IS_FINAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let it = byte as u8;
+        table[byte] = it.is_ascii_alphanumeric()
+            || matches!(it, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'(' | b')' | b'*' | b'+' | b',')
+            || matches!(it, b';' | b'=' | b':' | b'@' | b'/' | b'?' | b'%');
+        byte += 1;
+    }
+    table
+};
+
 /// Notes the origin of a URL that was parsed, where there is nothing secret in it.
 pub(super) fn remember(text: &str, url: &Url) {
     let Some(start) = text.find("://").map(|at| at + 3) else { return };
     let Some(length) = text[start..].find('/').filter(|length| (1..=LONGEST).contains(length)) else { return };
     let origin = &text[..start + length];
     if origin.bytes().all(|b| is_plain(b) && !matches!(b, b'@' | b'?' | b'#')) {
-        LAST.set(url.join("/").ok().map(|root| (origin.into(), root)));
+        LAST.set(url.join("/").ok().map(|root| (origin.into(), Arc::new(root))));
     }
 }
 

@@ -7,12 +7,13 @@ use url::Url;
 
 use super::{NOT_ACROSS_ORIGINS, OF_CONTENT, Trail, drain_content, is_one_of};
 use crate::error::Result;
+use crate::origin::{LazyUrl, path_and_query};
 use crate::transport::{Outbound, Outgoing, Received, Trace, Transport, is_redirect};
 
 /// A request to send and to follow, in plain types.
 pub(crate) struct First<'a> {
     pub(crate) method: &'a str,
-    pub(crate) url: &'a Url,
+    pub(crate) url: &'a LazyUrl,
     pub(crate) fields: Vec<(&'a str, &'a [u8])>,
     pub(crate) content: Option<&'a [u8]>,
 }
@@ -38,8 +39,12 @@ pub(crate) async fn fetch(
     let First { mut method, url: first, mut fields, content: mut sent } = first;
     let mut trail = Trail::new(follow);
     loop {
-        let url = trail.urls.last().unwrap_or(first);
-        let outgoing = Outgoing { method, url, fields: &fields, content: sent.map_or(Outbound::None, Outbound::Bytes) };
+        let (url, target) = match trail.urls.last() {
+            Some(url) => (url, path_and_query(url)),
+            None => (first.root(), first.path_and_query()),
+        };
+        let content = sent.map_or(Outbound::None, Outbound::Bytes);
+        let outgoing = Outgoing { method, url, target, fields: &fields, content };
         let received = {
             let mut message = transport.prepare(outgoing, way.raw)?;
             transport.fetch(&mut message, way.connect_timeout, trace).await?
@@ -50,7 +55,7 @@ pub(crate) async fn fetch(
             let follows = follow > 0 && is_redirect(status);
             let location = if follows { received.head.get("location") } else { None };
             let Some(location) = location else { return Ok((received, trail.urls)) };
-            let from = url.clone();
+            let from = trail.urls.last().unwrap_or_else(|| first.whole()).clone();
             let step = trail.step(&from, method, status, &String::from_utf8_lossy(location))?;
             if step.becomes_get {
                 (method, sent) = ("GET", None);

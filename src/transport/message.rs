@@ -21,7 +21,10 @@ const SMALL: usize = 256 * 1024;
 /// A request in plain types.
 pub(crate) struct Outgoing<'a> {
     pub(crate) method: &'a str,
+    /// Where to, and as whom.
     pub(crate) url: &'a url::Url,
+    /// What is asked for there: path and query.
+    pub(crate) target: &'a str,
     /// The fields that the sender gives, in the order in which they are sent.
     pub(crate) fields: &'a [(&'a str, &'a [u8])],
     pub(crate) content: Outbound<'a>,
@@ -63,7 +66,7 @@ impl<'a> Message<'a> {
         settings: &Settings,
         route: Arc<Route>,
     ) -> Result<Message<'a>> {
-        let Outgoing { method, url, fields, content } = outgoing;
+        let Outgoing { method, url, target, fields, content } = outgoing;
         let length = match &content {
             Outbound::None => None,
             Outbound::Bytes(bytes) => Some(Some(bytes.len())),
@@ -77,7 +80,7 @@ impl<'a> Message<'a> {
         };
 
         let fields = Fields::new(url, fields, raw, settings, &route, framing);
-        let target = target(url, &route);
+        let target = on_the_wire(target, &route);
         let mut bytes = Vec::with_capacity(fields.room() + target.len() + small.unwrap_or(0));
         encode_head(&mut bytes, method, &target, framing, fields.iter())?;
         let head = bytes.len();
@@ -179,8 +182,7 @@ fn content_error(text: &str) -> Error {
 }
 
 /// What stands between method and version: the path, or the whole URL for a proxy (RFC 9112, section 3.2).
-fn target<'a>(url: &'a url::Url, route: &Route) -> Cow<'a, str> {
-    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+fn on_the_wire<'a>(path: &'a str, route: &Route) -> Cow<'a, str> {
     if route.is_forwarded() {
         return format!("{}{path}", route.origin).into();
     }

@@ -35,7 +35,7 @@ use self::socket::Socket;
 use self::tls::{Asked, Tls, TlsSettings};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::job::Field;
-use crate::origin::{Scheme, check_socket_path};
+use crate::origin::{Scheme, check_socket_path, path_and_query};
 
 mod body;
 mod connect;
@@ -397,6 +397,7 @@ impl Shared {
             let outgoing = Outgoing {
                 method: method.as_ref(),
                 url: request.url(),
+                target: path_and_query(request.url()),
                 fields: &message::fields(&request, &options.fields),
                 content,
             };
