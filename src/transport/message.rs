@@ -9,7 +9,7 @@ use futures_lite::AsyncReadExt;
 use http_client::http_types::{self, Body, headers};
 
 use super::body::ACCEPT_ENCODING;
-use super::h1::{RequestBody, encode_head};
+use super::h1::{RequestBody, encode_fields, encode_head, encode_head_with};
 use super::{Route, Settings, tls};
 use crate::error::{Error, Kind, Phase, Result};
 use crate::job::Field;
@@ -79,8 +79,29 @@ impl<'a> Message<'a> {
             Some(None) => (RequestBody::Chunked, None),
         };
 
-        let fields = Fields::new(url, fields, raw, settings, &route, framing);
         let target = on_the_wire(target, &route);
+        if fields.is_empty() && framing == RequestBody::None && !raw && !has_credentials(url) {
+            let plain = route.plain_fields(|| {
+                let mut plain = Vec::new();
+                let fields = Fields::new(url, &[], false, settings, &route, framing);
+                encode_fields(&mut plain, fields.iter()).map(|()| plain)
+            })?;
+            let mut bytes = Vec::with_capacity(32 + target.len() + plain.len());
+            encode_head_with(&mut bytes, method, &target, plain)?;
+            let (head, unexpecting, unread, stream) = (bytes.len(), None, None, None);
+            return Ok(Message {
+                method,
+                bytes,
+                head,
+                unexpecting,
+                unread,
+                stream,
+                decodes: true,
+                closes: false,
+                route,
+            });
+        }
+        let fields = Fields::new(url, fields, raw, settings, &route, framing);
         let mut bytes = Vec::with_capacity(fields.room() + target.len() + small.unwrap_or(0));
         encode_head(&mut bytes, method, &target, framing, fields.iter())?;
         let head = bytes.len();
@@ -271,9 +292,13 @@ fn lists((name, value): &(&str, &[u8]), wanted: &str, element: &[u8]) -> bool {
         && value.split(|b| *b == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(element))
 }
 
+fn has_credentials(url: &url::Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
 /// `Basic` credentials from the URL's user and password (RFC 7617), if it has any.
 fn basic_credentials(url: &url::Url) -> Option<String> {
-    if url.username().is_empty() && url.password().is_none() {
+    if !has_credentials(url) {
         return None;
     }
     let decoded = |text: &str| percent_decode(text.as_bytes());
@@ -286,6 +311,38 @@ fn basic_credentials(url: &url::Url) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::origin::path_and_query;
+
+    /// The fields of plain requests are encoded once for a route: nothing of one request may come to be another's.
+    #[test]
+    fn requests_of_one_route_have_their_own_fields() {
+        let (routes, settings) = (super::super::route::Routes::default(), Settings::default());
+        let head = |method: &'static str, text: &str, fields: &[(&str, &[u8])], raw: bool| {
+            let url: url::Url = text.parse().expect(text);
+            let route = routes.of(&url, &settings).expect(text);
+            let outgoing =
+                Outgoing { method, url: &url, target: path_and_query(&url), fields, content: Outbound::None };
+            let message = Message::new(outgoing, raw, &settings, route).expect(text);
+            let flags = (message.decodes, message.closes);
+            (String::from_utf8(message.bytes).expect("ASCII"), flags)
+        };
+        let agent = format!("User-Agent: {}\r\nAccept: */*\r\n", settings.user_agent);
+        let plain = format!("Host: h:81\r\n{agent}Accept-Encoding: {ACCEPT_ENCODING}\r\n");
+        for _ in 0..2 {
+            let (text, flags) = head("GET", "http://h:81/a?b", &[], false);
+            assert_eq!((text, flags), (format!("GET /a?b HTTP/1.1\r\n{plain}\r\n"), (true, false)));
+            let (text, _) = head("POST", "http://h:81/", &[], false);
+            assert_eq!(text, format!("POST / HTTP/1.1\r\n{plain}Content-Length: 0\r\n\r\n"));
+            let (text, _) = head("GET", "http://me:s3cret@h:81/", &[], false);
+            assert_eq!(text, format!("GET / HTTP/1.1\r\n{plain}Authorization: Basic bWU6czNjcmV0\r\n\r\n"));
+            let (text, flags) = head("GET", "http://h:81/", &[], true);
+            assert_eq!((text, flags), (format!("GET / HTTP/1.1\r\nHost: h:81\r\n{agent}\r\n"), (false, false)));
+            let (text, flags) = head("GET", "http://h:81/", &[("Connection", b"close")], false);
+            assert_eq!((text, flags), (format!("GET / HTTP/1.1\r\n{plain}Connection: close\r\n\r\n"), (true, true)));
+            let (text, _) = head("GET", "http://h/", &[], false);
+            assert!(text.starts_with("GET / HTTP/1.1\r\nHost: h\r\nUser-Agent"), "{text}");
+        }
+    }
 
     #[test]
     fn credentials_of_a_url() {

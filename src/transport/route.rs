@@ -1,7 +1,7 @@
 //! Where a connection leads and by which way, made once for the requests to one origin that follow each other.
 
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use url::Url;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::origin::{Origin, Scheme};
 
 /// Where a connection leads and by which way: only requests with the same route may share it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Route {
     pub(super) origin: Origin,
     pub(super) proxy: Option<Arc<Proxy>>,
@@ -18,7 +18,17 @@ pub(super) struct Route {
     target: Option<Origin>,
     /// Of host and port, by a hasher that nobody outside can foresee: few routes differ in nothing else.
     hash: u64,
+    /// See [`Route::plain_fields`].
+    plain: OnceLock<Vec<u8>>,
 }
+
+impl PartialEq for Route {
+    fn eq(&self, other: &Route) -> bool {
+        self.origin == other.origin && self.proxy == other.proxy && self.target == other.target
+    }
+}
+
+impl Eq for Route {}
 
 impl Hash for Route {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -77,9 +87,18 @@ impl Route {
         tls::can_reach(&origin)?;
         let directions = &settings.directions;
         if directions.unix_socket.is_some() || origin.scheme() == Scheme::HttpUnix {
-            return Ok(Route { origin, proxy: None, target: None, hash });
+            return Ok(Route { origin, proxy: None, target: None, hash, plain: OnceLock::new() });
         }
-        Ok(Route { proxy: settings.proxies.of(&origin).cloned(), target: directions.target(&origin)?, origin, hash })
+        let (proxy, target) = (settings.proxies.of(&origin).cloned(), directions.target(&origin)?);
+        Ok(Route { origin, proxy, target, hash, plain: OnceLock::new() })
+    }
+
+    /// The fields of a request that has none of its own, encoded when the first is sent: they are the same for all of them.
+    pub(super) fn plain_fields(&self, encode: impl FnOnce() -> Result<Vec<u8>>) -> Result<&[u8]> {
+        match self.plain.get() {
+            Some(plain) => Ok(plain),
+            None => encode().map(|plain| &**self.plain.get_or_init(|| plain)),
+        }
     }
 
     /// What to connect to, directly or through a tunnel.

@@ -84,6 +84,7 @@ pub use body::{BodyDecoder, BodyEvent};
 pub use framing::Framing;
 pub use head::{Head, Version};
 pub use request::{RequestBody, encode_chunk, encode_head, encode_last_chunk};
+pub(crate) use request::{encode_fields, encode_head_with};
 pub use response::{Progress, ResponseParser};
 
 /// How large the head of a response may be, and how many interim responses may come before the final one.

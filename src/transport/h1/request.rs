@@ -30,13 +30,39 @@ pub fn encode_head<'a>(
     body: RequestBody,
     fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
 ) -> Result<()> {
+    whole_or_nothing(out, |out| {
+        request_line(out, method, target)?;
+        fields.into_iter().try_for_each(|(name, value)| field(out, name, value))
+    })?;
+    end_head(out, method, body);
+    Ok(())
+}
+
+/// The same without content, and with fields that [`encode_fields`] has written.
+pub(crate) fn encode_head_with(out: &mut Vec<u8>, method: &str, target: &str, fields: &[u8]) -> Result<()> {
+    whole_or_nothing(out, |out| request_line(out, method, target))?;
+    out.extend_from_slice(fields);
+    end_head(out, method, RequestBody::None);
+    Ok(())
+}
+
+/// Appends fields to `out`, as [`encode_head`] does.
+pub(crate) fn encode_fields<'a>(
+    out: &mut Vec<u8>,
+    fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<()> {
+    whole_or_nothing(out, |out| fields.into_iter().try_for_each(|(name, value)| field(out, name, value)))
+}
+
+fn whole_or_nothing(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
     let before = out.len();
-    let result = request_line(out, method, target)
-        .and_then(|()| fields.into_iter().try_for_each(|(name, value)| field(out, name, value)));
-    if let Err(error) = result {
+    write(out).map_err(|error| {
         out.truncate(before);
-        return Err(error.in_phase(Phase::Send));
-    }
+        error.in_phase(Phase::Send)
+    })
+}
+
+fn end_head(out: &mut Vec<u8>, method: &str, body: RequestBody) {
     match body {
         RequestBody::None if matches!(method, "POST" | "PUT" | "PATCH") => {
             out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
@@ -49,7 +75,6 @@ pub fn encode_head<'a>(
         }
         RequestBody::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
     }
-    Ok(())
 }
 
 /// Appends a chunk with this content to `out`; nothing where `data` is empty, for an empty chunk is the last one.
