@@ -147,7 +147,8 @@ impl Core {
                 }
                 self.line_up_main();
                 polls += 1;
-                // Mostly it is polled once, and what it has waited for is to be told by the reactor.
+                // Mostly it is polled once, and what it has waited for is to be told by the reactor. By a timer or by another
+                // thread it may be woken again and again, with no task between that would ask the clock.
                 if polls > 1 && is_time() {
                     break;
                 }
@@ -349,6 +350,7 @@ impl fmt::Debug for Core {
 mod tests {
     use std::pin::pin;
 
+    use super::super::current::Entered;
     use super::*;
     use crate::event_loop::{EventLoop, sleep};
 
@@ -356,18 +358,35 @@ mod tests {
     /// for a thousand of its turns.
     #[test]
     fn a_busy_main_future_does_not_keep_the_sockets_waiting() {
-        let core = Core::new(None);
-        let mut polls = 0;
-        let main = std::future::poll_fn(|cx| {
-            polls += 1;
+        let spin = || {
             let began = Instant::now();
             while began.elapsed() < SLICE {}
+        };
+        let polls = Cell::new(0);
+        let turns_until_a_look = |main: Pin<&mut dyn Future<Output = ()>>| {
+            let core = Rc::new(Core::new(None));
+            let _entered = Entered::new(&core, "a test");
+            polls.set(0);
+            core.signal.wake_main();
+            assert!(core.poll_until(pin!(main), None, &mut Context::from_waker(Waker::noop())).is_pending());
+            polls.get()
+        };
+        let yields = pin!(std::future::poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            spin();
             cx.waker().wake_by_ref();
             Poll::<()>::Pending
+        }));
+        // The clock is asked after what stands in line for it.
+        assert_eq!(turns_until_a_look(yields), 1);
+        let naps = pin!(async {
+            loop {
+                polls.set(polls.get() + 1);
+                spin();
+                sleep(Duration::from_nanos(1)).await;
+            }
         });
-        core.signal.wake_main();
-        assert!(core.poll_until(pin!(main), None, &mut Context::from_waker(Waker::noop())).is_pending());
-        assert_eq!(polls, 1);
+        assert_eq!(turns_until_a_look(naps), 2);
     }
 
     /// The main future went on after 61 tasks, or after a look at the sockets, before others that had been ready as long as
