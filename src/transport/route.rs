@@ -1,5 +1,6 @@
 //! Where a connection leads and by which way, made once for the requests to one origin that follow each other.
 
+use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -10,7 +11,6 @@ use crate::error::Result;
 use crate::origin::{Origin, Scheme};
 
 /// Where a connection leads and by which way: only requests with the same route may share it.
-#[derive(Debug)]
 pub(super) struct Route {
     pub(super) origin: Origin,
     pub(super) proxy: Option<Arc<Proxy>>,
@@ -20,6 +20,15 @@ pub(super) struct Route {
     hash: u64,
     /// See [`Route::plain_fields`].
     plain: OnceLock<Vec<u8>>,
+}
+
+/// Without the fields: credentials for a proxy are among them.
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Route { origin, proxy, target, .. } = self;
+        let mut shown = f.debug_struct("Route");
+        shown.field("origin", origin).field("proxy", proxy).field("target", target).finish_non_exhaustive()
+    }
 }
 
 impl PartialEq for Route {
@@ -110,5 +119,20 @@ impl Route {
     /// form they could not say where else to go.
     pub(super) fn is_forwarded(&self) -> bool {
         self.target.is_none() && self.proxy.as_ref().is_some_and(|proxy| proxy.forwards(self.origin.scheme()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever logs a transport must not log what it tells a proxy.
+    #[test]
+    fn fields_are_not_shown() {
+        let url = "http://h/".parse().expect("a URL");
+        let route = Routes::default().of(&url, &Settings::default()).expect("a route");
+        route.plain_fields(|| Ok(b"Proxy-Authorization: s3cret".to_vec())).expect("they are given");
+        let shown = format!("{route:?}");
+        assert!(shown.contains('h') && !shown.contains("s3cret") && !shown.contains("115, 51"), "{shown}");
     }
 }
