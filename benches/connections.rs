@@ -19,8 +19,8 @@ use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt
 use roundup::transport::{PoolLimits, Roots};
 use roundup::{EventLoop, Transport, event_loop::unblock};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use surf::Request;
 use surf::http::{Method, Url};
-use surf::{Client, Request};
 
 /// How many connections at once.
 const MANY: usize = 1000;
@@ -75,7 +75,7 @@ fn measure(scheme: &str) {
     event_loop.run(async {
         let transport = Transport::builder().roots(Roots::File(folder.join("ca.pem")));
         let pool = PoolLimits { per_origin: 0, ..PoolLimits::default() };
-        let client = Client::with_http_client(transport.pool(pool).build().expect("the server wrote it"));
+        let client = roundup::surf::client(transport.pool(pool).build().expect("the server wrote it"));
         let fetch = |url: Url| {
             let client = client.clone();
             async move {

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_roundup");
 
+/// At how many addresses the server listens, from 127.0.0.1 on. Linux alone has them without further ado.
+const HOSTS: u8 = if cfg!(target_os = "linux") { 50 } else { 1 };
+
 /// How many times the way to the first request is measured.
 const STARTS: usize = 20;
 
@@ -42,15 +45,19 @@ fn main() {
     );
     println!("\n{:<42}{:>10}{:>10}{:>10}{:>9}{:>11}", "", "wall", "tax", "memory", "threads", "processor");
     let second = |n: u32| format!("http://{address}/delay/1?n=[1-{n}]");
-    row("10 sources of 1 s, one at a time", &second(10), 1);
-    row("10 sources of 1 s, all at once", &second(10), 10);
-    row("50 sources of 1 s, all at once", &second(50), 50);
+    row("10 sources of 1 s, one at a time", &second(10), Some(1));
+    row("10 sources of 1 s, all at once", &second(10), Some(10));
+    row("50 sources of 1 s, all at once", &second(50), Some(50));
+    if HOSTS > 1 {
+        let hosts = format!("http://127.0.0.[1-{HOSTS}]:{}/delay/1?n=1", address.port());
+        row(&format!("{HOSTS} hosts, one source of 1 s each, no option"), &hosts, None);
+    }
     let small = format!("http://{address}/small?n=[1-{REQUESTS}]");
     for concurrency in [1, 10] {
         // Connections of earlier rows.
         arrivals.try_iter().for_each(drop);
         let name = format!("{REQUESTS} small contents, {concurrency} at a time");
-        let run = row(&name, &small, concurrency);
+        let run = row(&name, &small, Some(concurrency));
         let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(REQUESTS);
         let cpu = run.cpu.map_or(String::new(), |cpu| format!(", {:.0} us of processor time each", each(cpu)));
         let rate = f64::from(REQUESTS) / run.wall.as_secs_f64();
@@ -66,7 +73,7 @@ fn first_request(address: SocketAddr, arrivals: &Receiver<Instant>) {
     let mut times: Vec<f64> = (0..STARTS)
         .map(|_| {
             let start = Instant::now();
-            let mut child = command(&url, 1).spawn().expect("the binary starts");
+            let mut child = command(&url, Some(1)).spawn().expect("the binary starts");
             let arrival = arrivals.recv_timeout(Duration::from_secs(30)).expect("a request arrives");
             child.wait().expect("the binary ends");
             (arrival - start).as_secs_f64() * 1e3
@@ -93,7 +100,7 @@ struct Run {
     cpu: Option<Duration>,
 }
 
-fn row(name: &str, url: &str, concurrency: usize) -> Run {
+fn row(name: &str, url: &str, concurrency: Option<usize>) -> Run {
     let run = measure(command(url, concurrency));
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     println!(
@@ -107,10 +114,14 @@ fn row(name: &str, url: &str, concurrency: usize) -> Run {
     run
 }
 
-fn command(url: &str, concurrency: usize) -> Command {
+/// The command, with as many at once as are given, or with what it does by itself.
+fn command(url: &str, concurrency: Option<usize>) -> Command {
     let mut command = Command::new(BINARY);
-    let concurrency = concurrency.to_string();
-    command.args(["get", "--quiet", "--retries", "0", "--report", "json", "--concurrency", &concurrency, url]);
+    command.args(["get", "--quiet", "--retries", "0", "--report", "json", url]);
+    if let Some(concurrency) = concurrency {
+        let concurrency = concurrency.to_string();
+        command.args(["--concurrency", &concurrency, "--per-host", &concurrency]);
+    }
     // Nothing of the caller's settings.
     for (name, _) in std::env::vars_os() {
         let upper = name.to_string_lossy().to_ascii_uppercase();
@@ -183,16 +194,21 @@ fn cpu_time(child: &Child) -> Option<Duration> {
 /// Starts a server that answers `/delay/1` after a second and anything else at once. It tells of each connection when
 /// the first byte of its first request came. One thread a connection, so that it is not the server that is measured.
 fn serve() -> (SocketAddr, Receiver<Instant>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
+    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = first.local_addr().expect("it is bound");
     let (arrived, arrivals) = channel();
-    thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            let arrived = arrived.clone();
-            // A client that has gone is as good as one that is done.
-            thread::spawn(move || answer(connection, &arrived).ok());
-        }
-    });
+    let others =
+        (2..=HOSTS).map(|n| TcpListener::bind((Ipv4Addr::new(127, 0, 0, n), address.port())).expect("the port"));
+    for listener in std::iter::once(first).chain(others) {
+        let arrived = arrived.clone();
+        thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let arrived = arrived.clone();
+                // A client that has gone is as good as one that is done.
+                thread::spawn(move || answer(connection, &arrived).ok());
+            }
+        });
+    }
     (address, arrivals)
 }
 

@@ -6,7 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use roundup::{EventLoop, Redirect, Transport};
+use roundup::surf::Redirect;
+use roundup::{EventLoop, Transport};
 use surf::http::Method;
 use surf::middleware::{Middleware, Next};
 use surf::{Client, Request, Response};
@@ -33,6 +34,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// The content of this URL.
 pub fn fetch(url: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let transport = Transport::builder().connect_timeout(Duration::from_secs(5)).build()?;
-    let client = Client::with_http_client(transport).with(Redirect::default()).with(Timed);
+    let client = roundup::surf::client(transport).with(Redirect::default()).with(Timed);
     Ok(EventLoop::new().run(client.recv_bytes(Request::new(Method::Get, url.parse()?)))?)
 }

@@ -39,7 +39,7 @@ async fn get(url: &str, proxy: Option<String>) -> surf::Result<String> {
         None => Proxies::from_environment(variable)?,
     };
     let transport = Transport::builder().proxies(proxies).build()?;
-    let client = surf::Client::with_http_client(transport);
+    let client = roundup::surf::client(transport);
     let request = surf::Request::new(surf::http::Method::Get, roundup::parse_url(url)?);
     client.recv_string(request).await
 }

@@ -2,7 +2,7 @@
 
 usage: python3 scripts/licences.py FOLDER TARGET FEATURES
 
-FOLDER has the sources of roundup, with the lock file that the binary was built by.
+FOLDER has the sources of roundup.
 """
 
 import collections
@@ -13,15 +13,18 @@ import subprocess
 import sys
 
 
-def crates(folder, target, features):
-    """(name, version) of each crate whose code is in the binary: none of those for tests, build scripts or macros.
+def crates(folder, target, features, with_own=False):
+    """(name, version) of each crate whose code is in the binary: none of those for tests, build scripts or macros, and
+    those of the workspace only if they are asked for.
 
     By cargo's tree and not its metadata, which has the features that tests alone ask for."""
     said = subprocess.run(
         ["cargo", "tree", "--locked", "--target", target, "--no-default-features", "--features", features,
          "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"],
         cwd=folder, check=True, capture_output=True, text=True).stdout
-    found = {(line.split()[0], line.split()[1].removeprefix("v")) for line in said.splitlines() if line.strip()}
+    # The folder of a member of the workspace follows its version.
+    lines = [line.split() for line in said.splitlines() if line.strip() and (with_own or " (/" not in line)]
+    found = {(name, version.removeprefix("v")) for name, version, *_ in lines}
     return {crate for crate in found if crate[0] != "roundup"}
 
 
@@ -46,7 +49,7 @@ def texts_in(folder):
 
 
 def c_library(target):
-    """Its name, and its licence where that lies on this machine: zig brings musl's, Debian mingw's."""
+    """Its name, and its licence if that is on this machine: zig brings musl's, Debian mingw's."""
     if "windows" in target:
         name, paths = "the runtime of mingw-w64", ["/usr/share/doc/mingw-w64-common/copyright"]
     else:

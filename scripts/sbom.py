@@ -2,7 +2,7 @@
 
 usage: python3 scripts/sbom.py FOLDER TARGET FEATURES BINARY >FILE
 
-FOLDER has the sources of roundup, with the lock file that the binary was built by. cargo-cyclonedx tells what there is;
+FOLDER has the sources of roundup. cargo-cyclonedx tells what there is;
 what the binary has nothing of (macros, build scripts) is left out, and so are paths and the time of day: the same
 binary has the same bill. Its time is SOURCE_DATE_EPOCH.
 """
@@ -29,12 +29,15 @@ def bill(folder, target, features, binary):
     bill = json.loads((folder / "bill.json").read_text())
     (folder / "bill.json").unlink()
 
-    wanted = crates(folder, target, features)
+    wanted = crates(folder, target, features, with_own=True)
     kept = [part for part in bill["components"] if (part["name"], part["version"]) in wanted]
     missing = wanted - {(part["name"], part["version"]) for part in kept}
     assert not missing, f"cargo-cyclonedx does not tell of {sorted(missing)}"
     for part in kept:
         assert part.get("licenses"), f"{part['name']} states no licence"
+        # Of a member of the workspace it would tell the folder.
+        if "purl" in part:
+            part["purl"] = part["purl"].split("?")[0]
 
     digest = hashlib.sha256(pathlib.Path(binary).read_bytes()).hexdigest()
     own = bill["metadata"]["component"]
@@ -52,7 +55,7 @@ def bill(folder, target, features, binary):
     bill["metadata"]["properties"] = [{"name": "cdx:rustc:sbom:target:triple", "value": target},
                                       {"name": "roundup:features", "value": features}]
     bill["serialNumber"] = uuid.uuid5(uuid.NAMESPACE_OID, f"roundup {target} {digest}").urn
-    # Where the sources lay is nobody's business.
+    # The folder of the sources must not be told, and would make another bill.
     text = json.dumps(bill, indent=2, ensure_ascii=False, sort_keys=True)
     text = text.replace(f"path+file://{folder}#", "path+file:///roundup#").replace(f"file://{folder}", "file:///roundup")
     assert str(folder) not in text, "the bill names the folder of the sources"

@@ -1,21 +1,22 @@
 //! One request to make, its limits and its expectations: plain data. A job that exists can be run.
 
-use std::fmt;
+use std::borrow::Cow;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::error::{Error, Kind, Result};
-use crate::origin::{LazyUrl, without_password};
-use crate::statuses::StatusSet;
+use crate::error::{Error, Result};
+use crate::job_id::{JobDigest, JobId};
+use crate::origin::{parse_url, without_password};
+use crate::rows::Record;
+use crate::secrets::Secrets;
+use crate::settings::Settings;
 
 /// One source: a request to make and what to do with its response.
 ///
-/// Everything but name and URL sits in [`Settings`], which many jobs share; the setters here copy them when they must.
+/// Everything but name, URL and file is in [`Settings`], which many jobs share; the setters here copy them if they must.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,27 +28,38 @@ use crate::statuses::StatusSet;
 /// assert_eq!(job.name(), "weather[oslo]");
 /// # Ok::<(), roundup::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+///
+/// # Written and read back
+///
+/// serde writes everything that is needed to run the job elsewhere, and a job that is read back is equal. That includes
+/// what others must not read: passwords in the URL, fields such as `Authorization`, the content, and the values of its
+/// [`Secrets`]. So jobs may go to a worker that must send them, over a channel that is as safe as the plan, and never to a
+/// journal, a log or a report: those keep the [`JobId`], which has no secret in it, and read the job from its plan again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "JobForm", try_from = "JobForm")]
 pub struct Job {
-    // One word wide: a run has as many jobs as its list has lines, and moves them more than once.
+    // One word wide, because a run has as many jobs as its list has lines, and moves them more than once.
     parts: Arc<Parts>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Parts {
+    index: Option<usize>,
     name: Arc<str>,
-    url: LazyUrl,
-    /// Mostly the name.
+    url: Url,
+    /// The URL as it was written. Mostly it is the name, and shared with it.
     written: Arc<str>,
     output: Option<PathBuf>,
     settings: Arc<Settings>,
+    secrets: Secrets,
+    values: Record,
 }
 
 impl Job {
     /// A GET of this URL with default settings, named by the URL as it was written.
     ///
     /// # Errors
-    /// [`Kind::Url`] where it is not a URL that can be fetched.
+    /// [`Kind::Url`](crate::Kind::Url) if it is not a URL that can be fetched.
     pub fn get(url: &str) -> Result<Job> {
         static DEFAULT: LazyLock<Arc<Settings>> = LazyLock::new(Arc::default);
         Job::new(url, DEFAULT.clone())
@@ -56,18 +68,31 @@ impl Job {
     /// A request of this URL with shared settings, named by the URL as it was written.
     ///
     /// # Errors
-    /// [`Kind::Url`] where it is not a URL that can be fetched.
+    /// [`Kind::Url`](crate::Kind::Url) if it is not a URL that can be fetched.
     pub fn new(url: &str, settings: Arc<Settings>) -> Result<Job> {
-        let written: Arc<str> = without_password(url.trim()).into();
-        let url = LazyUrl::parse(url, &written)?;
-        Ok(Job { parts: Arc::new(Parts { name: written.clone(), url, written, output: None, settings }) })
+        Ok(Job::of(parse_url(url)?, url.trim(), settings))
     }
 
     /// A request of a URL that was parsed, and as it was written.
-    #[cfg_attr(not(feature = "plan"), expect(dead_code, reason = "plans parse URLs themselves"))]
     pub(crate) fn of(url: Url, written: &str, settings: Arc<Settings>) -> Job {
         let written: Arc<str> = without_password(written).into();
-        Job { parts: Arc::new(Parts { name: written.clone(), url: url.into(), written, output: None, settings }) }
+        let (index, output, secrets, values) = (None, None, Secrets::default(), Record::default());
+        let name = written.clone();
+        Job { parts: Arc::new(Parts { index, name, url, written, output, settings, secrets, values }) }
+    }
+
+    /// Gives the job its place in the input, from 0. Without it, the fetcher numbers the jobs of a run as they come.
+    pub fn at(mut self, index: usize) -> Job {
+        self.parts_mut().index = Some(index);
+        self
+    }
+
+    /// The same request at another URL, and as it may be shown.
+    #[cfg(feature = "fetcher")]
+    pub(crate) fn at_url(mut self, url: Url, written: &str) -> Job {
+        let parts = self.parts_mut();
+        (parts.url, parts.written) = (url, without_password(written).into());
+        self
     }
 
     /// Names the job; reports list it under this name.
@@ -80,7 +105,7 @@ impl Job {
         self
     }
 
-    /// The URL as reports are to show it, where it differs from the one that is fetched: with its `${NAME}` still in place.
+    /// The URL as reports show it, if it differs from the one that is fetched: with `${NAME}` in place of secrets.
     pub fn written_as(mut self, url: &str) -> Job {
         self.parts_mut().written = without_password(url).into();
         self
@@ -104,23 +129,45 @@ impl Job {
         self
     }
 
+    /// Names the secret values in fields and content, so that [`digest`](Self::digest) does not depend on them.
+    pub fn with_secrets(mut self, secrets: Secrets) -> Job {
+        self.parts_mut().secrets = secrets;
+        self
+    }
+
+    /// The values that made this job one of several, by name: columns of its rows, behind those that are selected.
+    pub fn with_values(mut self, values: Record) -> Job {
+        self.parts_mut().values = values;
+        self
+    }
+
+    /// The values that made it one of several.
+    pub fn values(&self) -> &Record {
+        &self.parts.values
+    }
+
+    /// The secrets that the plan has for it.
+    #[cfg(any(feature = "fetcher", feature = "import"))]
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.parts.secrets
+    }
+
     fn parts_mut(&mut self) -> &mut Parts {
         Arc::make_mut(&mut self.parts)
     }
 
-    /// The name reports list the job under.
+    /// The place in the input, if it was given one.
+    pub fn index(&self) -> Option<usize> {
+        self.parts.index
+    }
+
+    /// The name under which reports list the job.
     pub fn name(&self) -> &str {
         &self.parts.name
     }
 
     /// The URL that is fetched.
     pub fn url(&self) -> &Url {
-        self.parts.url.whole()
-    }
-
-    /// The same, not parsed unless that is needed.
-    #[cfg(feature = "fetcher")]
-    pub(crate) fn lazy_url(&self) -> &LazyUrl {
         &self.parts.url
     }
 
@@ -135,7 +182,7 @@ impl Job {
     }
 
     /// What an outcome says of its job: name, URL as it was written.
-    #[cfg(feature = "fetcher")]
+    #[cfg(any(feature = "fetcher", feature = "state"))]
     pub(crate) fn names(&self) -> (Arc<str>, Arc<str>) {
         (self.parts.name.clone(), self.parts.written.clone())
     }
@@ -144,286 +191,88 @@ impl Job {
     pub fn settings(&self) -> &Arc<Settings> {
         &self.parts.settings
     }
-}
 
-/// How a job is requested, limited, and judged. `Default` gives the documented defaults.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The request method; GET by default.
-    pub method: Method,
-    /// Header fields to send, in this order.
-    pub headers: Vec<Field>,
-    /// The content to send with the request, if any.
-    pub data: Option<Arc<[u8]>>,
-    /// One attempt, from the permit to the last byte of content, redirects included; time in the queue is not counted.
-    /// 30 s by default.
-    pub timeout: Duration,
-    /// Resolving, connecting, proxy and TLS handshake together; 10 s by default, bounded by `timeout`.
-    pub connect_timeout: Duration,
-    /// How often to try again after the first attempt; 2 by default.
-    pub retries: u32,
-    /// Whether to repeat a request whose method is not idempotent (POST, PATCH); no by default.
-    pub retry_unsafe: bool,
-    /// The longest Retry-After that is waited for; where a server asks for more, the job fails at once. 60 s by default.
-    pub retry_after_max: Duration,
-    /// How many redirects to follow; 10 by default, 0 for none.
-    pub follow: u32,
-    /// The largest content in bytes, after undoing content codings; [`Settings::MAX_BODY_KEPT`] by default for content
-    /// that is kept in memory and [`Settings::MAX_BODY_SAVED`] for content that only goes to a file.
-    pub max_body: Option<u64>,
-    /// Which statuses count as success; 200 to 399 by default. Where `expect.status` is set, that decides instead.
-    pub accept: StatusSet,
-    /// Neither ask for nor undo content codings; no by default.
-    pub raw: bool,
-    /// Values to take out of a JSON response: the name each gets in the report, and where it stands.
-    pub select: Vec<(String, Pointer)>,
-    /// What the response must be, beyond its status.
-    pub expect: Expect,
-}
-
-impl Settings {
-    /// The default of `max_body` for content that is kept in memory.
-    pub const MAX_BODY_KEPT: u64 = 16 << 20;
-    /// The default of `max_body` for content that only goes to a file.
-    pub const MAX_BODY_SAVED: u64 = 1 << 30;
-
-    /// Sets a header field: replaces those of the same name.
-    pub fn set_header(&mut self, field: Field) {
-        self.headers.retain(|old| !old.name().eq_ignore_ascii_case(field.name()));
-        self.headers.push(field);
+    /// What tells this job from all others. Computed anew each time; see [`digest`](Self::digest).
+    pub fn id(&self) -> JobId {
+        JobId { index: self.index(), name: self.parts.name.clone(), digest: self.digest() }
     }
 
-    /// Whether the content must be JSON that is looked into.
-    pub fn reads_json(&self) -> bool {
-        !self.select.is_empty() || !self.expect.json.is_empty()
-    }
-
-    /// The set that decides which statuses are good.
-    pub fn good_statuses(&self) -> &StatusSet {
-        self.expect.status.as_ref().unwrap_or(&self.accept)
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            method: Method::GET,
-            headers: Vec::new(),
-            data: None,
-            timeout: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(10),
-            retries: 2,
-            retry_unsafe: false,
-            retry_after_max: Duration::from_secs(60),
-            follow: 10,
-            max_body: None,
-            accept: StatusSet::default(),
-            raw: false,
-            select: Vec::new(),
-            expect: Expect::default(),
-        }
-    }
-}
-
-/// What a response must be; what is not set is not looked at.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Expect {
-    /// The statuses that are expected.
-    pub status: Option<StatusSet>,
-    /// Values that must stand at these places of a JSON response.
-    pub json: Vec<(Pointer, Value)>,
-    /// The longest time from the permit of the last attempt to its last byte.
-    pub max_ms: Option<u64>,
-}
-
-/// A request method (RFC 9110, section 9): one of those that the client API knows, in upper case.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Method(&'static str);
-
-impl Method {
-    /// Transfer a representation of the target.
-    pub const GET: Method = Method("GET");
-    /// The same as GET, without content.
-    pub const HEAD: Method = Method("HEAD");
-    /// Process the content that is sent.
-    pub const POST: Method = Method("POST");
-
-    /// The registered methods that can be sent; CONNECT and the protocol's own PRI are not for users.
-    const ALL: [&'static str; 15] = [
-        "GET",
-        "HEAD",
-        "POST",
-        "PUT",
-        "DELETE",
-        "OPTIONS",
-        "PATCH",
-        "TRACE",
-        "REPORT",
-        "SEARCH",
-        "PROPFIND",
-        "PROPPATCH",
-        "MKCOL",
-        "COPY",
-        "MOVE",
-    ];
-
-    /// The method as it is sent.
-    pub fn as_str(self) -> &'static str {
-        self.0
-    }
-
-    /// Whether a request with it may be repeated (RFC 9110, section 9.2.2).
-    pub fn is_idempotent(self) -> bool {
-        matches!(self.0, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE" | "REPORT" | "SEARCH" | "PROPFIND")
-    }
-}
-
-impl Default for Method {
-    fn default() -> Method {
-        Method::GET
-    }
-}
-
-impl FromStr for Method {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Method> {
-        let upper = text.to_ascii_uppercase();
-        Method::ALL.iter().find(|method| **method == upper).map(|method| Method(method)).ok_or_else(|| {
-            Error::new(
-                Kind::Config,
-                format!("\"{text}\" is not a method that can be sent: write one of {}", Method::ALL.join(", ")),
-            )
-        })
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl fmt::Debug for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-/// A header field that is safe to send: the name is a token, the value has no CR, LF or NUL (RFC 9110, section 5.5).
-///
-/// `Debug` hides the value: it is as often a credential as not.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Field {
-    name: Box<str>,
-    value: Box<[u8]>,
-}
-
-impl Field {
-    /// A field of this name and value; spaces around the value are dropped.
+    /// The first 128 bits of a SHA-256 of what the job sends: method, URL as it was written, fields in their order, content.
     ///
-    /// # Errors
-    /// [`Kind::Config`] where the name is not a token, the value has a CR, LF, NUL or another control character but tab,
-    /// or the field is one of those that say where a message ends and that only the client can set.
-    pub fn new(name: &str, value: impl AsRef<[u8]>) -> Result<Field> {
-        let name_is_token = !name.is_empty() && name.bytes().all(is_token_byte);
-        if !name_is_token {
-            return Err(Error::new(
-                Kind::Config,
-                format!("{name:?} is not a header name: letters, digits and - without spaces"),
-            ));
+    /// It is the same in all processes, on all platforms and in later versions. Name, place, limits and expectations are
+    /// not in it. Secrets count as `${NAME}`, in the URL if it was [`written_as`](Self::written_as) such, elsewhere if they
+    /// are named by [`with_secrets`](Self::with_secrets): a rotated token changes nothing. Other credentials count as they
+    /// are; a digest of a short password can be guessed by trying.
+    ///
+    /// Computed anew each time, some thousand instructions for a job without content.
+    pub fn digest(&self) -> JobDigest {
+        let Settings { method, headers, data, .. } = &**self.settings();
+        let secrets = &self.parts.secrets;
+        let mut parts = vec![method.as_str().as_bytes().into(), self.written_url().as_bytes().into()];
+        for field in headers {
+            parts.push(field.name().to_ascii_lowercase().into_bytes().into());
+            // No value has a NUL.
+            parts.push(if field.is_omitted() { Cow::Borrowed(&b"\0"[..]) } else { secrets.as_written(field.value()) });
         }
-        if ["content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive"]
-            .iter()
-            .any(|reserved| name.eq_ignore_ascii_case(reserved))
-        {
-            return Err(Error::new(
-                Kind::Config,
-                format!("the header {name} is set by the client itself and cannot be given"),
-            ));
+        // No field has an empty name: here the fields end.
+        parts.push(Cow::Borrowed(b""));
+        parts.extend(data.iter().map(|content| secrets.as_written(content)));
+        JobDigest::of(parts)
+    }
+}
+
+/// A job as serde writes it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobForm {
+    #[serde(default)]
+    index: Option<usize>,
+    name: String,
+    url: String,
+    written: String,
+    #[serde(default, with = "crate::serde_forms::optional_path")]
+    output: Option<PathBuf>,
+    settings: Settings,
+    #[serde(default)]
+    secrets: Secrets,
+    #[serde(default, skip_serializing_if = "Record::is_empty")]
+    values: Record,
+}
+
+impl From<Job> for JobForm {
+    fn from(job: Job) -> JobForm {
+        let Parts { index, name, url, written, output, settings, secrets, values } = Arc::unwrap_or_clone(job.parts);
+        JobForm {
+            index,
+            name: name.as_ref().into(),
+            url: url.into(),
+            written: written.as_ref().into(),
+            output,
+            settings: Arc::unwrap_or_clone(settings),
+            secrets,
+            values,
         }
-        let blank = |b: &u8| matches!(b, b' ' | b'\t');
-        let value = value.as_ref();
-        let start = value.iter().position(|b| !blank(b)).unwrap_or(value.len());
-        let end = value.iter().rposition(|b| !blank(b)).map_or(start, |last| last + 1);
-        let value = &value[start..end];
-        if value.iter().any(|&b| (b < 0x20 && b != b'\t') || b == 0x7f) {
-            let text = format!("the value of the header {name} contains a line break or another control character");
-            return Err(Error::new(Kind::Config, text));
-        }
-        Ok(Field { name: name.into(), value: value.into() })
-    }
-
-    /// The name as it was written.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The value: bytes, for RFC 9110 does not promise that they are text.
-    pub fn value(&self) -> &[u8] {
-        &self.value
     }
 }
 
-/// `Name: value`, as `--header` takes it. An empty value is allowed.
-impl FromStr for Field {
-    type Err = Error;
+impl TryFrom<JobForm> for Job {
+    type Error = Error;
 
-    fn from_str(text: &str) -> Result<Field> {
-        let (name, value) = text.split_once(':').ok_or_else(|| {
-            // The text may be a secret that was meant as a value: it is not shown.
-            Error::new(Kind::Config, "a header has no colon: write it as 'Name: value'")
-        })?;
-        Field::new(name, value)
-    }
-}
-
-impl fmt::Debug for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ({} bytes)", self.name, self.value.len())
-    }
-}
-
-/// A byte of a token (RFC 9110, section 5.6.2).
-fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
-}
-
-/// A place in a JSON document (RFC 6901): empty for the whole, or `/` before each step, with `~1` for `/` and `~0` for `~`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pointer(Box<str>);
-
-impl Pointer {
-    /// The value at this place, if there is one.
-    pub fn find<'a>(&self, document: &'a Value) -> Option<&'a Value> {
-        document.pointer(&self.0)
-    }
-}
-
-impl FromStr for Pointer {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Pointer> {
-        let escapes_are_good = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
-        if (text.is_empty() || text.starts_with('/')) && escapes_are_good {
-            return Ok(Pointer(text.into()));
-        }
-        Err(Error::new(
-            Kind::Config,
-            format!("\"{text}\" is not a JSON Pointer: write it as /current/temp or /items/0"),
-        ))
-    }
-}
-
-impl fmt::Display for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+    fn try_from(form: JobForm) -> Result<Job> {
+        let JobForm { index, name, url, written, output, settings, secrets, values } = form;
+        let mut job = Job::of(parse_url(&url)?, &written, settings.into()).named(name);
+        let parts = job.parts_mut();
+        (parts.index, parts.output, parts.secrets, parts.values) = (index, output, secrets, values);
+        Ok(job)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+    use crate::http::{Field, Method};
 
     #[test]
     fn settings_are_shared_until_they_differ() {
@@ -435,43 +284,62 @@ mod tests {
         assert_eq!((two.name(), two.written_url()), ("http://me:***@b/", "http://me:***@b/"));
     }
 
+    fn job(url: &str) -> Job {
+        Job::get(url).expect(url)
+    }
+
+    fn with_header(job: Job, header: &str) -> Job {
+        job.with(|settings| settings.headers.push(header.parse().expect(header)))
+    }
+
+    /// Files of earlier versions are keyed by digests: a change of these figures makes every job a new one.
     #[test]
-    fn fields_cannot_smuggle() {
-        assert_eq!("X-A:  b c ".parse::<Field>().map(|f| f.value().to_vec()).ok(), Some(b"b c".to_vec()));
-        assert!(Field::new("X", "p\u{e4}").is_ok());
-        for bad in [
-            "no colon",
-            ": x",
-            "A B: c",
-            "A\r: c",
-            "A: b\r\nC: d",
-            "A: \0",
-            "Content-Length: 5",
-            "transfer-encoding: chunked",
-        ] {
-            assert!(bad.parse::<Field>().is_err(), "{bad:?}");
-        }
-        let field: Field = "Authorization: Bearer t0ps3cret".parse().expect("good");
-        assert!(!format!("{field:?}").contains("t0ps3cret"));
+    fn digests_stay_what_they_are() {
+        let get = job("http://h/a?b=c");
+        assert_eq!(get.digest().to_string(), "98c444a8058dc730e5b058e240acd5e5");
+        let post = with_header(job("https://me:pw@h/"), "X-A: \u{e9}").with(|settings| {
+            settings.method = Method::POST;
+            settings.data = Some(Arc::from(*b"content"));
+        });
+        assert_eq!(post.digest().to_string(), "5fcdac91f8605906b3e8fc41ed9030af");
+        assert_eq!(post.digest().to_string().parse::<JobDigest>().ok(), Some(post.digest()));
     }
 
     #[test]
-    fn pointers_follow_rfc_6901() {
-        let document = serde_json::json!({"a/b": {"m~n": [1, 2]}, "": 3});
-        let find = |text: &str| text.parse::<Pointer>().expect("good").find(&document).cloned();
-        assert_eq!(find("/a~1b/m~0n/1"), Some(Value::from(2)));
-        assert_eq!(find("/"), Some(Value::from(3)));
-        assert_eq!(find(""), Some(document.clone()));
-        assert_eq!(find("/none"), None);
-        for bad in ["a", "/~", "/~2", "$.a"] {
-            assert!(bad.parse::<Pointer>().is_err(), "{bad}");
-        }
+    fn what_is_sent_makes_the_digest_and_nothing_else() {
+        let base = job("http://h/a");
+        let data = |job: Job, data: &[u8]| job.with(|settings| settings.data = Some(data.into()));
+        let others = [
+            base.clone(),
+            job("http://h/a?"),
+            base.clone().with(|settings| settings.method = Method::HEAD),
+            with_header(base.clone(), "A: b"),
+            with_header(base.clone(), "A: bc"),
+            with_header(base.clone(), "Ab: c"),
+            with_header(with_header(base.clone(), "A: b"), "A: c"),
+            with_header(base.clone(), "A:"),
+            base.clone().with(|settings| settings.headers.extend(Field::omitted("A"))),
+            data(base.clone(), b""),
+            data(base.clone(), b"a"),
+            data(with_header(base.clone(), "A: b"), b"a"),
+        ];
+        let digests: HashSet<JobDigest> = others.iter().map(Job::digest).collect();
+        assert_eq!(digests.len(), others.len());
+        let same = base.clone().named("other").at(7).saved_to("file").with(|settings| settings.retries = 9);
+        assert_eq!(same.digest(), base.digest());
+        assert_eq!(with_header(base.clone(), "a: b").digest(), with_header(base, "A: b").digest());
     }
 
     #[test]
-    fn methods() {
-        assert_eq!("post".parse::<Method>().ok(), Some(Method::POST));
-        assert!("CONNECT".parse::<Method>().is_err() && "GE T".parse::<Method>().is_err());
-        assert!(!Method::POST.is_idempotent() && Method::GET.is_idempotent());
+    fn a_rotated_secret_changes_nothing() {
+        let with = |token: &str| {
+            let job = job(&format!("http://h/?key={token}")).written_as("http://h/?key=${KEY}");
+            with_header(job, &format!("Authorization: Bearer {token}"))
+                .with(|settings| settings.data = Some(format!(r#"{{"a":"{token}"}}"#).into_bytes().into()))
+                .with_secrets(Secrets::new([("KEY", token)]))
+        };
+        assert_eq!(with("first").digest(), with("second-one").digest());
+        let other = with("first").with_secrets(Secrets::default());
+        assert_ne!(with("first").digest(), other.digest());
     }
 }

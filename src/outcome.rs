@@ -4,44 +4,92 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 
+use crate::body::Body;
 use crate::error::{Error, Kind, Phase};
+use crate::http::Method;
+use crate::job_id::{JobDigest, JobId};
+use crate::milliseconds::whole_ms;
+use crate::rows::{Cell, Record, Rows};
+use crate::serde_forms::{ms, optional_ms, optional_path, optional_shared_text, shared_text};
 
 /// The end of one job: a response, or the reason why there is none.
 ///
-/// Nothing here is redacted: content and URLs are what was sent and received. Reports hide secrets when they write.
-#[derive(Clone, Debug)]
+/// Nothing here is redacted: content, fields and final URL are what the server sent. Reports hide secrets when they write.
+///
+/// # Written and read back
+///
+/// serde reads back what it writes, and the outcome is equal. Durations are written in milliseconds with three decimals:
+/// the fetcher gives whole microseconds, and what is finer in a duration of other origin is lost. Content that is not UTF-8
+/// is written in base64.
+///
+/// Nothing of the request is in an outcome but name and URL as they were written, with `${NAME}` in place of secrets. What
+/// servers send may be secret all the same: a session in `Set-Cookie`, a token in the content, a signed URL that was
+/// redirected to. A journal that others may read must leave [`fields`](Self::fields), [`body`](Self::body),
+/// [`data`](Self::data), [`final_url`](Self::final_url) and the messages of failures out, or hide known secrets with a
+/// [`Redactor`](crate::Redactor).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// The job's place in the input, from 0.
+    /// The job's place in the input, from 0: as the job was given it by [`Job::at`](crate::Job::at), otherwise its number in
+    /// the run.
     pub index: usize,
+    /// The digest of what the job sends, if the fetcher was asked for it.
+    #[serde(default)]
+    pub digest: Option<JobDigest>,
     /// The job's name.
+    #[serde(with = "shared_text")]
     pub name: Arc<str>,
-    /// The URL as the user wrote it.
+    /// The URL as the user wrote it, passwords hidden.
+    #[serde(with = "shared_text")]
     pub url: Arc<str>,
-    /// The URL the response came from, where redirects led elsewhere.
+    /// The method of the request; `None` in what older versions wrote.
+    #[serde(default)]
+    pub method: Option<Method>,
+    /// The URL from which the last response came, without password, if redirects led there.
     pub final_url: Option<Box<str>>,
     /// The status of the last response, if one came.
     pub status: Option<u16>,
-    /// Every attempt in order; empty where the job was never started.
+    /// The fields of the last response in their order, if one came and the fetcher was asked to keep them.
+    #[serde(default)]
+    pub fields: Option<Vec<ResponseField>>,
+    /// Every attempt in order; empty if the job was never started.
     pub attempts: Vec<Attempt>,
     /// Where the time went.
     pub timings: Timings,
-    /// The value of Content-Type, if it was sent.
+    /// The value of the last response's Content-Type, if it has one. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub content_type: Option<Box<str>>,
-    /// How many bytes of content came in, after undoing content codings.
+    /// How many bytes of content came in, after undoing content codings; `None` if no content was read.
     pub body_bytes: Option<u64>,
-    /// The content, where it was kept: `None` where nobody asked for it, it was saved, or it was too large.
-    pub body: Option<Vec<u8>>,
-    /// The file the content was saved to.
+    /// The content; `None` if it was not asked for, was saved to a file, or was too large. Large ones may be in a temporary file.
+    pub body: Option<Body>,
+    /// The file to which the content was saved.
+    #[serde(with = "optional_path")]
     pub body_file: Option<PathBuf>,
-    /// Whether the content was larger than its limit.
+    /// Whether the content was larger than its limit, so that it is not kept.
     pub body_truncated: bool,
-    /// The values that `select` took out of the content; null where there was none at that place.
-    pub data: Option<Map<String, Value>>,
-    /// Why the job failed; `None` where it succeeded.
+    /// The values that `select` took out of the content, by their names; null for a place where there was none. `None`
+    /// without `select`.
+    pub data: Option<Record>,
+    /// The table to which the job's rows go, also if none came. `None` for a job that gives none, and in what older versions
+    /// wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Box<str>>,
+    /// The rows that `rows` took out of the content, for the tables of the report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<Rows>,
+    /// The values at the places of [`Settings::capture`](crate::Settings::capture), in their order; null where nothing is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captured: Vec<Cell>,
+    /// How many requests it took, beside those that were tried again, if it has pages or was polled; `None` for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u32>,
+    /// Why the job failed; `None` if it succeeded.
     pub error: Option<Failure>,
+    /// If the content is not new, because a new one could not be had: how old it is, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<Stale>,
 }
 
 impl Outcome {
@@ -50,72 +98,160 @@ impl Outcome {
         self.error.is_none()
     }
 
+    /// What the cache did for the content, if it comes from there.
+    pub fn cache(&self) -> Option<CacheUse> {
+        let last = self.attempts.last().and_then(|attempt| attempt.cache);
+        last.or_else(|| self.stale.is_some().then_some(CacheUse::Stale))
+    }
+
     /// How often the job was tried again.
     pub fn retries(&self) -> usize {
-        self.attempts.len().saturating_sub(1)
+        self.attempts.len().saturating_sub(self.requests.map_or(1, |requests| requests as usize))
+    }
+
+    /// What tells the job from all others, if the fetcher was asked for its digest.
+    pub fn id(&self) -> Option<JobId> {
+        let digest = self.digest?;
+        Some(JobId { index: Some(self.index), name: self.name.clone(), digest })
     }
 }
 
+/// A field of a response as it came: neither checked nor redacted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseField {
+    /// The name, in the letters that the server sent.
+    pub name: Box<str>,
+    /// The value, without the blanks around it.
+    #[serde(with = "crate::serde_forms::bytes")]
+    pub value: Box<[u8]>,
+}
+
 /// One try at a job.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Attempt {
-    /// From the start of the run to the permit of this attempt.
-    #[serde(rename = "started_ms", serialize_with = "ms")]
+    /// From the start of the run to the permit of this attempt, by the monotonic clock.
+    #[serde(rename = "started_ms", with = "ms")]
     pub started: Duration,
     /// From the permit to the end of the attempt.
-    #[serde(rename = "total_ms", serialize_with = "ms")]
+    #[serde(rename = "total_ms", with = "ms")]
     pub total: Duration,
     /// The status, if a response came.
     pub status: Option<u16>,
-    /// The address or the unix-domain socket that answered or was tried last, if it came to that.
-    #[serde(serialize_with = "option_text")]
+    /// The address with its port, or the path of the unix-domain socket, of the peer that answered or was tried last: that
+    /// of the proxy if there is one. `None` if it did not come to a connection.
+    #[serde(with = "optional_shared_text")]
     pub address: Option<Arc<str>>,
     /// Whether the connection had served a request before.
     pub reused: bool,
-    /// What was waited for before this attempt: a backoff, or what the server asked for. `None` for the first.
-    #[serde(rename = "waited_ms", serialize_with = "option_ms")]
+    /// Where the response came from, without password, if that is not the outcome's own [`url`](Outcome::url): a page that
+    /// follows, or what a redirect led to. `None` in what older versions wrote.
+    #[serde(default)]
+    pub url: Option<Box<str>>,
+    /// The wait before this attempt: a backoff, or what the server asked for. `None` for the first.
+    #[serde(rename = "waited_ms", with = "optional_ms")]
     pub waited: Option<Duration>,
-    /// Why it failed.
+    /// What the cache did, if it gave the content.
+    #[serde(default)]
+    pub cache: Option<CacheUse>,
+    /// Why it failed; `None` if it succeeded.
     pub error: Option<Failure>,
 }
 
-/// Where the time of a job went. `None` where a phase was not reached or not needed, as with a reused connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+/// How a content comes out of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum CacheUse {
+    /// It was fresh, and nothing was sent.
+    Hit,
+    /// The server was asked whether there is a newer one, and said no (304).
+    Revalidated,
+    /// A newer one could not be had.
+    Stale,
+}
+
+impl CacheUse {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CacheUse::Hit => "hit",
+            CacheUse::Revalidated => "revalidated",
+            CacheUse::Stale => "stale",
+        }
+    }
+}
+
+/// Why a content is not new, and how old it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stale {
+    /// Its age in seconds (RFC 9111, section 4.2.3).
+    pub age_s: u64,
+    /// Why there is no newer one: what the job would have failed with.
+    pub error: Failure,
+}
+
+/// Where the time of a job went. `None` for a phase that was not reached or not needed, as with a reused connection.
+///
+/// Written in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Timings {
-    /// From the start of the run to the permit of the first attempt.
-    #[serde(serialize_with = "ms")]
+    /// From the moment the job was added, which for most is the start of the run, to the permit of its first attempt.
+    #[serde(with = "ms")]
     pub queue: Duration,
     /// Resolving the host name, in the last attempt; so are all below but `total`.
-    #[serde(serialize_with = "option_ms")]
+    #[serde(with = "optional_ms")]
     pub dns: Option<Duration>,
     /// Making the connection, proxy included.
-    #[serde(serialize_with = "option_ms")]
+    #[serde(with = "optional_ms")]
     pub connect: Option<Duration>,
     /// The TLS handshake.
-    #[serde(serialize_with = "option_ms")]
+    #[serde(with = "optional_ms")]
     pub tls: Option<Duration>,
     /// From the first byte sent to the first byte of the response.
-    #[serde(serialize_with = "option_ms")]
+    #[serde(with = "optional_ms")]
     pub first_byte: Option<Duration>,
-    /// From the first byte of the response to the last.
-    #[serde(serialize_with = "option_ms")]
+    /// From the head of the response to the last byte of its content.
+    #[serde(with = "optional_ms")]
     pub body: Option<Duration>,
     /// From the permit of the first attempt to the end of the job, retries and the waits between them included.
-    #[serde(serialize_with = "ms")]
+    #[serde(with = "ms")]
     pub total: Duration,
 }
 
 /// Why a job or an attempt failed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Failure {
     /// The class of the error.
     pub kind: Kind,
-    /// How far the request had come.
+    /// How far the request had come, if there was one.
     pub phase: Option<Phase>,
-    /// The error and its causes on one line.
+    /// The error and its causes on one line. Of a status that is not accepted, it is what the server said, if anything: `401:
+    /// invalid api key`, at most 200 characters.
     pub message: Box<str>,
-    /// When the server allows another try, where it said so: RFC 3339, UTC.
+    /// When the server allows another try, if it asks for a longer wait than the job takes: RFC 3339, UTC, from its Retry-After
+    /// and the system's clock.
     pub retry_at: Option<Box<str>>,
+}
+
+impl Failure {
+    /// The same failure, whose message says something more behind its own.
+    #[cfg(feature = "fetcher")]
+    pub(crate) fn with_note(self, note: impl std::fmt::Display) -> Failure {
+        Failure { message: format!("{}; {note}", self.message).into(), ..self }
+    }
+}
+
+#[cfg(feature = "report")]
+impl Failure {
+    /// The time of [`retry_at`](Self::retry_at).
+    pub fn retry_time(&self) -> Option<std::time::SystemTime> {
+        crate::rows::parse_rfc3339(self.retry_at.as_deref()?)?.system_time()
+    }
 }
 
 impl From<&Error> for Failure {
@@ -131,8 +267,14 @@ pub struct Summary {
     pub total: usize,
     /// How many succeeded.
     pub ok: usize,
-    /// How many did not.
+    /// How many did not, those included that were cancelled or skipped.
     pub failed: usize,
+    /// How many of them the end of the run cancelled while they were under way.
+    pub cancelled: usize,
+    /// How many of them were never sent: the run ended before, their host is down, or what they need failed.
+    pub skipped: usize,
+    /// How many of those that succeeded have a content that is not new; see [`Outcome::stale`].
+    pub stale: usize,
     /// How many attempts were made beyond the first of each job.
     pub retried: usize,
     /// How many attempts were made.
@@ -153,7 +295,10 @@ impl Summary {
             self.ok += 1;
         } else {
             self.failed += 1;
+            self.cancelled += usize::from(outcome.error.as_ref().is_some_and(|error| error.kind == Kind::Cancelled));
+            self.skipped += usize::from(outcome.error.as_ref().is_some_and(|error| error.kind == Kind::Skipped));
         }
+        self.stale += usize::from(outcome.stale.is_some());
         self.retried += outcome.retries();
         self.attempts += outcome.attempts.len();
         self.bytes += outcome.body_bytes.unwrap_or(0);
@@ -163,43 +308,6 @@ impl Summary {
     /// Sets what the run cost beyond its slowest job.
     pub fn finish(&mut self, elapsed: Duration) {
         self.tax_ms = whole_ms(elapsed).saturating_sub(self.slowest_ms);
-    }
-}
-
-/// Milliseconds with three decimals, as reports write them.
-pub fn fractional_ms(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1000.0
-}
-
-/// Whole milliseconds, rounded to the nearest.
-pub fn whole_ms(duration: Duration) -> u64 {
-    u64::try_from((duration.as_micros() + 500) / 1000).unwrap_or(u64::MAX)
-}
-
-impl Serialize for Kind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl Serialize for Phase {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-fn ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(fractional_ms(*duration))
-}
-
-fn option_text<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
-    text.as_deref().serialize(serializer)
-}
-
-fn option_ms<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => ms(duration, serializer),
-        None => serializer.serialize_none(),
     }
 }
 

@@ -23,9 +23,15 @@ pub fn rfc3339(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", in_day % 1000)
 }
 
+/// The time after this wait, by the system's clock.
+#[cfg(feature = "fetcher")]
+pub(crate) fn rfc3339_after(wait: std::time::Duration) -> String {
+    rfc3339(SystemTime::now() + wait)
+}
+
 /// Year, month and day of a day counted from 1970-01-01: the algorithm of Howard Hinnant's `civil_from_days`, which
 /// counts in eras of 400 years from a 1 March, so that the leap day is the last of its year.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

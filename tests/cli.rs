@@ -4,16 +4,34 @@ mod bodies;
 mod commands;
 mod connections;
 mod credentials;
+mod curl;
+mod curl_mistakes;
 mod descriptors;
+#[cfg(feature = "diff")]
+mod diff;
+mod each_files;
 mod effects;
+mod example_plans;
+mod explain;
+mod failures;
+mod graph;
 mod help;
 mod interrupts;
+mod kills;
+mod leaks;
+mod logins;
+mod memory;
 mod mistakes;
 mod plans;
+mod printable;
+mod render;
+mod report_tables;
 mod reports;
 mod secrets;
 mod sources;
 mod tasks;
+mod tired;
+mod verbose;
 
 use std::ffi::OsStr;
 

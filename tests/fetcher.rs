@@ -3,11 +3,18 @@
 mod alike;
 mod clients;
 mod content;
+#[cfg(unix)]
+mod descriptors;
 mod embedded;
 mod ends;
+mod hostile;
 mod intake;
 mod limits;
+mod memory;
+mod polite;
+mod read_back;
 mod retries;
+mod rows;
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Condvar, Mutex};
@@ -19,7 +26,7 @@ use roundup::{Failure, Fetcher, Job, Kind, Limits, Outcome, Phase};
 
 use crate::common::PATIENCE;
 
-/// All outcomes in input order, each job once; fails the test where that is not so or the run does not end.
+/// All outcomes in input order, each job once; fails the test if that is not so or the run does not end.
 fn collect(fetcher: &Fetcher, jobs: Vec<Job>) -> Vec<Outcome> {
     let names: Vec<String> = jobs.iter().map(|job| job.name().to_owned()).collect();
     let event_loop = EventLoop::new();
@@ -49,8 +56,9 @@ fn once(url: impl AsRef<str>) -> Job {
     job(url).with(|settings| settings.retries = 0)
 }
 
+/// So many at once, on one host or several.
 fn at_once(concurrency: u32) -> Limits {
-    Limits { concurrency: NonZeroU32::new(concurrency).expect("at least one"), ..Limits::default() }
+    Limits { concurrency: NonZeroU32::new(concurrency).expect("at least one"), per_host: None, ..Limits::default() }
 }
 
 #[track_caller]
@@ -64,18 +72,18 @@ fn assert_failed(outcome: &Outcome, kind: Kind, phase: Phase) {
     assert_eq!((failure.kind, failure.phase), (kind, Some(phase)), "{}: {}", outcome.name, failure.message);
 }
 
-/// Holds those who come until there are so many, so that a peak is really reached.
+/// Holds requests until there are so many, so that a peak is really reached.
 #[derive(Clone, Default)]
 struct Gate(Arc<(Mutex<usize>, Condvar)>);
 
 impl Gate {
     fn wait_for(&self, number: usize) {
         let limit = Instant::now() + PATIENCE;
-        let mut arrived = self.0.0.lock().expect("nobody panics here");
+        let mut arrived = self.0.0.lock().expect("no thread panics here");
         *arrived += 1;
         self.0.1.notify_all();
         while *arrived < number && Instant::now() < limit {
-            arrived = self.0.1.wait_timeout(arrived, Duration::from_millis(100)).expect("nobody panics here").0;
+            arrived = self.0.1.wait_timeout(arrived, Duration::from_millis(100)).expect("no thread panics here").0;
         }
     }
 }

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use fastrand::Rng;
-use roundup::transport::h1::{BodyDecoder, BodyEvent, Framing, Head, HeadLimits, Progress, ResponseParser, Version};
+use roundup::transport::h1::{BodyDecoder, BodyEvent, Framing, Head, HeadLimits, Parsed, ResponseParser, Version};
 use roundup::{Kind, Result};
 
 const FEWEST_CASES: usize = 120;
@@ -106,10 +106,10 @@ fn a_large_head_byte_by_byte_is_searched_once() {
     bytes.extend_from_slice(b"\r\n\r\n");
     let mut parser = ResponseParser::new("GET", HeadLimits::default());
     for end in 0..bytes.len() {
-        assert!(matches!(parser.parse(&bytes[..end]), Ok(Progress::Partial)), "no end after {end} bytes");
+        assert!(matches!(parser.parse(&bytes[..end]), Ok(Parsed::Partial)), "no end after {end} bytes");
     }
     match parser.parse(&bytes) {
-        Ok(Progress::Final { consumed, head, framing }) => {
+        Ok(Parsed::Final { consumed, head, framing }) => {
             assert_eq!((consumed, framing), (bytes.len(), Framing::UntilClose));
             assert_eq!(head.get("x").map(<[u8]>::len), Some(HeadLimits::MAX_BYTES - 24));
         }
@@ -127,7 +127,7 @@ fn no_byte_and_some_bytes_are_told_apart() {
     assert!(!parser.nothing_came(b"H"));
     let interim = b"HTTP/1.1 102 Processing\r\n\r\n";
     assert!(
-        matches!(parser.parse(interim), Ok(Progress::Interim { consumed, status: 102 }) if consumed == interim.len())
+        matches!(parser.parse(interim), Ok(Parsed::Interim { consumed, status: 102 }) if consumed == interim.len())
     );
     assert!(!parser.nothing_came(b""), "an interim response shows that the request has arrived");
     assert_eq!(parser.end_of_input(b"").to_string(), "the connection was closed before the response's head");
@@ -296,14 +296,14 @@ impl Run<'_> {
         let mut parser = ResponseParser::new(method, limits);
         let framing = loop {
             match parser.parse(&self.input)? {
-                Progress::Partial if self.read() => {}
-                Progress::Partial if self.eof => return Err(parser.end_of_input(&self.input)),
-                Progress::Partial => return Ok(false),
-                Progress::Interim { consumed, status } => {
+                Parsed::Partial if self.read() => {}
+                Parsed::Partial if self.eof => return Err(parser.end_of_input(&self.input)),
+                Parsed::Partial => return Ok(false),
+                Parsed::Interim { consumed, status } => {
                     outcome.line("interim", status);
                     self.consume(consumed);
                 }
-                Progress::Final { consumed, head, framing } => {
+                Parsed::Final { consumed, head, framing } => {
                     outcome.head(&head, framing);
                     self.consume(consumed);
                     break framing;

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roundup::plan::{self, Errors, Globs, MAX_JOBS, Plan};
+use roundup::rows::Condition;
 use roundup::{Job, REDACTED, Settings};
+
+mod values;
 
 const KEY: &str = "t0ps3cret key/1";
 
@@ -127,14 +130,17 @@ fn every_key_arrives() {
     assert_eq!((header(job, "x-one"), header(job, "x-two"), header(job, "content-type")), (Some("1"), Some("2"), None));
     assert_eq!((s.timeout, s.connect_timeout), (Duration::from_secs(90), Duration::from_millis(500)));
     assert_eq!((s.retries, s.retry_unsafe, s.retry_after_max, s.follow), (0, true, Duration::ZERO, 0));
+    assert_eq!((s.priority, s.job_timeout), (-5, Some(Duration::from_secs(180))));
+    assert_eq!(s.retry_on.as_ref().map(ToString::to_string).as_deref(), Some("429,500-504,expectation"));
     assert_eq!((s.max_body, s.accept.to_string().as_str(), s.raw), (Some(1 << 20), "200,300-399,400-499", true));
     assert_eq!(job.output().and_then(|path| path.to_str()), Some("folder/all.bin"));
     let select: Vec<_> = s.select.iter().map(|(name, pointer)| (name.as_str(), pointer.to_string())).collect();
-    assert_eq!(select, [("b", "/b".to_owned()), ("a name", String::new())], "in the order of the file");
+    assert_eq!(select, [("b", "/b".to_owned()), ("a name", "the document".to_owned())], "in the order of the file");
     assert_eq!((s.expect.max_ms, s.good_statuses().to_string().as_str()), (Some(1), "201"));
     let json: Vec<_> = s.expect.json.iter().map(|(pointer, value)| format!("{pointer}={value}")).collect();
     assert_eq!(json, ["/a=[1,2.5,\"x\",{\"y\":true}]", "/d=\"2026-01-31\""]);
-    assert_eq!(plan.deadline, Some(Duration::from_secs(120)));
+    assert_eq!((plan.deadline, plan.limits.max_memory), (Some(Duration::from_secs(120)), Some(64 << 20)));
+    assert!(plan.limits.adaptive);
     assert_eq!((plan.limits.concurrency.get(), plan.limits.per_host.map(|n| n.get())), (3, Some(2)));
     assert_eq!(plan.jobs[1].settings().max_body, Some(4096));
 }
@@ -154,7 +160,7 @@ fn the_closest_table_wins_and_headers_join() {
         [
             ("other", 1, default, default),
             ("host", 3, host, default),
-            ("port", 1, default, default),
+            ("port", 3, host, default),
             ("own", 4, host, default),
             ("six", 9, default, default),
             ("spread[api]", 3, host, default),
@@ -176,7 +182,7 @@ fn contents_are_sent_as_curl_users_expect() {
         [[job]]
         name = "json"
         url = "http://a/"
-        json = { s = "${TIMEOUT}", n = 1, f = 2.5, d = 2026-01-31, a = [true, { b = "{x}" }] }
+        json = { s = "${TIMEOUT}", n = 1, f = 2.5, d = 2026-01-31, a = [true, { b = "{{x}}" }] }
         [[job]]
         name = "put"
         url = "http://a/"
@@ -193,7 +199,7 @@ fn contents_are_sent_as_curl_users_expect() {
         name = "text"
         url = "http://a/"
         each = { n = [7] }
-        data = '{"a":{"n":{n}},"{m}":"{{n}}"}'
+        data = '{"a":{"n":{n}},"{{m}}":"{{n}}"}'
         "#,
     );
     let found: Vec<_> = plan
@@ -206,14 +212,14 @@ fn contents_are_sent_as_curl_users_expect() {
         found,
         [
             ("data", "POST", None, "@x"),
-            ("json", "POST", json, r#"{"a":[true,{"b":"{x}"}],"d":"2026-01-31","f":2.5,"n":1,"s":"7s"}"#),
+            ("json", "POST", json, r#"{"s":"7s","n":1,"f":2.5,"d":"2026-01-31","a":[true,{"b":"{x}"}]}"#),
             ("put", "PUT", Some("application/vnd.x+json"), "\"text\""),
-            ("each[1]", "POST", json, r#"{"part":"n=1","whole":1,"{n}":"{n}"}"#),
-            ("each[x]", "POST", json, r#"{"part":"n=x","whole":"x","{n}":"{n}"}"#),
+            ("each[1]", "POST", json, r#"{"whole":1,"part":"n=1","{n}":"{n}"}"#),
+            ("each[x]", "POST", json, r#"{"whole":"x","part":"n=x","{n}":"{n}"}"#),
             ("text[7]", "POST", None, r#"{"a":{"n":7},"{m}":"{n}"}"#),
         ]
     );
-    assert_eq!(plan.jobs[4].settings().expect.json[0].1, "x");
+    assert_eq!(plan.jobs[4].settings().expect.json[0].1, Condition::from("x"));
 }
 
 #[test]
@@ -246,7 +252,7 @@ fn secrets_are_sent_and_never_shown() {
     let text = plans("good", "jobs").into_iter().find(|(name, ..)| name == "variables").expect("is there").1;
     let plan = good(&text);
     let job = &plan.jobs[0];
-    assert_eq!(job.url().as_str(), "https://user:hunter2@base.example:8443/v1?q=${BASE}&key=t0ps3cret%20key/1");
+    assert_eq!(job.url().as_str(), "https://user:hunter2@base.example:8443/v1?q=${BASE}&key=t0ps3cret%20key%2F1");
     assert_eq!(job.written_url(), "${BASE}/v1?q=${BASE}&key=${KEY}");
     assert_eq!(header(job, "authorization"), Some("Bearer t0ps3cret key/1"));
     assert_eq!((job.settings().timeout, job.settings().accept.to_string()), (Duration::from_secs(7), "200-299".into()));
@@ -264,7 +270,7 @@ fn secrets_are_sent_and_never_shown() {
 fn jobs_share_their_settings_and_keep_sharing_them() {
     let values: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
     let mut text = format!(
-        "[defaults]\nheaders = {{ A = \"b\" }}\n[[job]]\nname = \"j\"\nurl = \"http://a/{{n}}\"\neach.n = [{}]\n",
+        "[defaults]\nheaders = {{ A = \"b\" }}\n[[job]]\nname = \"j\"\nurl = \"http://a/{{n}}\"\nfollow = 3\neach.n = [{}]\n",
         values.join(",")
     );
     for n in 0..1000 {
@@ -304,7 +310,7 @@ fn plans_are_bounded() {
     assert_eq!(bad(&long), "plan.toml: a plan is at most 16 MiB");
     let many = format!("[[job]]\nurl = \"http://a/\"\ndata = \"{}\"", "${BIG}".repeat(20));
     let errors = plan::parse("p", &many, &|_| Some("x".repeat(1 << 20))).expect_err("grows");
-    assert_eq!(errors.to_string(), "p:3: job[1].data: is longer than 16 MiB with its variables in place");
+    assert_eq!(errors.to_string(), "p:3: job[1].data: is longer than 16 MiB with its values in place");
     let deep = format!("[[job]]\nurl = \"http://a/\"\njson = {}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(bad(&deep).starts_with("plan.toml:3:"), "{}", bad(&deep));
     let errors = parse(&"[[job]]\nurl = \"x\"\n".repeat(500)).expect_err("bad");
@@ -395,4 +401,78 @@ fn nothing_panics_on_mutated_input() {
         }
     }
     assert!(parsed > 100 && refused > 100, "both ways were gone: {parsed} and {refused}");
+}
+
+#[test]
+fn wildcards_of_hosts_are_laid_over_each_other() {
+    let plan = good(
+        r#"
+        [hosts."*"]
+        retries = 1
+        headers = { A = "all", B = "all" }
+        [hosts."*.example.com"]
+        headers = { A = "below" }
+        per_host = 3
+        [hosts."*.eu.example.com"]
+        timeout = "5s"
+        [hosts."api.eu.example.com"]
+        headers = { A = "exact" }
+        [[job]]
+        name = "exact"
+        url = "http://api.eu.example.com/"
+        [[job]]
+        name = "below"
+        url = "http://a.b.example.com/"
+        [[job]]
+        name = "apex"
+        url = "http://example.com/"
+        retries = 7
+        "#,
+    );
+    let found = plan.jobs.iter().map(|job| {
+        let settings = job.settings();
+        (header(job, "A"), header(job, "B"), settings.retries, settings.timeout.as_secs())
+    });
+    let (all, below, exact) = (Some("all"), Some("below"), Some("exact"));
+    assert_eq!(found.collect::<Vec<_>>(), [(exact, all, 1, 5), (below, all, 1, 30), (all, all, 7, 30)]);
+    assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
+}
+
+/// A mistyped host had no effect, and nothing said so.
+#[test]
+fn a_host_section_that_no_job_uses_is_a_warning() {
+    let plan = good(
+        r#"
+        [hosts."*.example"]
+        rate = "1/s"
+        [hosts."api.exmaple.com"]
+        headers = { Authorization = "Bearer x" }
+        [hosts."127.0.0.1:8080"]
+        per_host = 1
+        [hosts."login.invalid"]
+        rate = "1/s"
+        [auth.api]
+        type = "oauth2"
+        token_url = "http://login.invalid/token"
+        client_id = "roundup"
+        [[job]]
+        url = "http://127.0.0.1:8080/a"
+        auth = "api"
+        "#,
+    );
+    let said: Vec<String> = plan.warnings.iter().map(|warning| warning.message.clone()).collect();
+    let expected =
+        ["*.example", "api.exmaple.com"].map(|host| format!("no job goes to {host}: what is said of it has no effect"));
+    assert_eq!(said, expected);
+    assert_eq!(plan.warnings.iter().map(|warning| warning.line).collect::<Vec<_>>(), [Some(2), Some(4)]);
+}
+
+#[test]
+fn ten_thousand_sections_of_hosts() {
+    let section = |n: usize| format!("[hosts.\"h{n}.example\"]\nrate = \"1/h\"\nretries = 3\n");
+    let mut text: String = (0..10_000).map(section).collect();
+    text.push_str("[[job]]\nurl = \"http://h{n}.example/\"\neach = { n = [0, 9999] }\n");
+    let plan = good(&text);
+    assert_eq!((plan.limits.hosts.len(), plan.jobs.len(), plan.warnings.len()), (10_000, 2, 100));
+    assert!(plan.jobs.iter().all(|job| job.settings().retries == 3));
 }

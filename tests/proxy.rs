@@ -89,7 +89,7 @@ fn through(proxy: Proxy) -> TransportBuilder {
 
 /// GETs these URLs one after the other and gives the last text.
 fn get(transport: TransportBuilder, urls: &[&str]) -> Result<String, Error> {
-    let client = surf::Client::with_http_client(transport.build().expect("good settings"));
+    let client = roundup::surf::client(transport.build().expect("good settings"));
     let last = EventLoop::new().run(async {
         let mut text = String::new();
         for url in urls {

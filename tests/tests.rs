@@ -5,11 +5,15 @@
 mod cli;
 mod common;
 mod common_selftest;
+mod fetch_all;
 mod fetcher;
 mod h1_corpus;
-mod layers;
+mod import;
+mod interop;
 mod plan;
 mod proxy;
 mod redirect;
 mod report;
+mod state;
 mod transport;
+mod watch;

@@ -2,8 +2,8 @@
 
 mod bodies;
 mod codings;
+mod connect_overrides;
 mod connections;
-mod directions;
 mod expect;
 mod failures;
 #[cfg(target_os = "linux")]
@@ -18,7 +18,9 @@ mod stock_faults;
 mod surf_backend;
 mod timeouts;
 mod tls;
+mod trust;
 mod uploads;
+mod yields;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,7 +28,8 @@ use std::sync::Arc;
 use futures_lite::AsyncReadExt;
 use http_client::{Config, HttpClient};
 use roundup::event_loop::{EventLoop, timeout, unblock};
-use roundup::transport::{RequestOptions, Trace, WireHead, body_error};
+use roundup::surf::{Backend, RequestOptions, WireHead};
+use roundup::transport::{Progress, body_error};
 use roundup::{Error, Transport};
 use surf::http::{Method, Url};
 use surf::{Client, Request, Response};
@@ -57,13 +60,14 @@ pub(crate) async fn wait_for(
 
 /// A client with a transport of its own.
 fn client() -> Client {
-    Client::with_http_client(Transport::new())
+    roundup::surf::client(Transport::new())
 }
 
 /// A client whose transport was configured as http-client does it: surf's own `Config` leaves a given client alone.
-fn configured(mut transport: Transport, set: impl FnOnce(Config) -> Config) -> Client {
-    transport.set_config(set(Config::new())).expect("every setting can be taken");
-    Client::with_http_client(transport)
+fn configured(transport: Transport, set: impl FnOnce(Config) -> Config) -> Client {
+    let mut backend = Backend::new(transport);
+    backend.set_config(set(Config::new())).expect("every setting can be taken");
+    Client::with_http_client(backend)
 }
 
 fn request(method: Method, url: &str) -> Request {
@@ -74,14 +78,14 @@ fn get(url: &str) -> Request {
     request(Method::Get, url)
 }
 
-/// With these options, and a trace to look at afterwards.
-fn with_options(mut request: Request, set: impl FnOnce(&mut RequestOptions)) -> (Request, Arc<Trace>) {
-    let trace = Arc::<Trace>::default();
+/// With these options, and a progress to look at afterwards.
+fn with_options(mut request: Request, set: impl FnOnce(&mut RequestOptions)) -> (Request, Arc<Progress>) {
+    let progress = Arc::<Progress>::default();
     let mut options = RequestOptions::default();
-    options.trace = Some(trace.clone());
+    options.progress = Some(progress.clone());
     set(&mut options);
     request.set_ext(options);
-    (request, trace)
+    (request, progress)
 }
 
 /// The head of the response, or the transport's error.

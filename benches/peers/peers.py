@@ -119,7 +119,7 @@ class Roundup(Ours):
 
     def command(self, task):
         trust = ["--cacert", task.ca] if task.ca else []
-        return [self.binary(), "get", "--quiet", "--concurrency", task.work.concurrency, *trust, task.pattern]
+        return [self.binary(), "get", "--quiet", "--concurrency", task.work.concurrency, "--per-host", task.work.concurrency, *trust, task.pattern]
 
 
 class Library(Ours):

@@ -87,15 +87,23 @@ int roundup_free(roundup_t *context);
  * Sets an option, spelled as on the command line without its dashes, before the first job is added. Given twice, the last
  * counts, but where "several" stands below. A switch is set with "1" and unset with "0".
  *
- *   all jobs   concurrency (10)   per-host (no limit)   rate 20/s (no limit)   deadline 2m, from the first job (none)
- *              fail-fast, a switch   backlog (100000 jobs that were not taken)
- *   each job   timeout (30s)   connect-timeout (10s)   retries (2)   retry-unsafe, a switch   retry-after-max (60s)
+ *   all jobs   concurrency (100)   per-host (10)   rate 20/s (no limit)   deadline 2m, from the first job (none)
+ *              adaptive, a switch   fail-fast, a switch   backlog (100000 jobs that were not taken)
+ *              max-memory (256MiB, at most a quarter of what there is): for contents, what is beyond goes to a file
+ *              output-dir FOLDER: contents are saved there, under the names of their jobs or as "output" says
+ *              hosts, several: limits and keys of a job for single hosts, as in a plan:
+ *              {"api.example.com": {"per_host": 2, "rate": "5/s", "headers": {"X": "${NAME}"}}}
+ *   each job   timeout (30s)   connect-timeout (10s)   job-timeout, all attempts (none)   retries (2)
+ *              retry-on 429,500-504,expectation   retry-unsafe, a switch   retry-after-max (60s)
  *              follow (10 redirects)   max-body (16MiB)   accept (200-399)   method (GET)   raw, a switch
- *              header 'Name: value', several: replaces the one of that name
+ *              header 'Name: value', several: replaces the one of that name   data: makes a POST of it
+ *              user NAME:PASSWORD or bearer TOKEN: for jobs without an Authorization header; hidden as a secret is
  *   network    user-agent   proxy (none; the environment is not asked)   roots auto|os|bundled   cacert FILE
- *              cert FILE   key FILE   pinnedpubkey   insecure, a switch   resolve, several   connect-to, several
- *              ipv4, a switch   ipv6, a switch   unix-socket PATH
- *   secret     NAME=value, several: what ${NAME} in jobs stands for; the value is hidden in outcomes and errors
+ *              cert FILE   key FILE   pinnedpubkey   insecure, a switch   expect100-timeout (1s)
+ *              resolve, several   connect-to, several   ipv4, a switch   ipv6, a switch   unix-socket PATH
+ *              interface NAME or ADDRESS
+ *   secret     NAME=value, several: what ${NAME} in jobs stands for; the value is hidden in outcomes and errors.
+ *              Those in "hosts" are to be set before it
  *
  * What of the network needs files is looked at when the first job is added.
  *

@@ -2,13 +2,15 @@
 
 use std::ffi::CString;
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use engine::fetcher::{Intake, Outcomes, Stopper};
-use engine::report::{self, jsonl};
-use engine::{EventLoop, Job, Redactor, Summary, plan};
+use engine::plan::{FileNames, PlanReader};
+use engine::report::{JsonLines, Report, RunInfo};
+use engine::{EventLoop, Job, Redactor, Summary};
 use futures_lite::Stream;
 
 use crate::failure::{Code, Failure};
@@ -20,6 +22,8 @@ pub(crate) struct Context {
     /// Before the loop, which it is dropped before.
     run: Option<Run>,
     redactor: Redactor,
+    /// The names of files in the folder for contents.
+    files: FileNames,
     summary: Summary,
     stopped: bool,
     event_loop: EventLoop,
@@ -39,6 +43,7 @@ impl Context {
             options: Options::default(),
             run: None,
             redactor: Redactor::default(),
+            files: FileNames::new(),
             summary: Summary::default(),
             stopped: false,
             event_loop: EventLoop::new(),
@@ -76,8 +81,10 @@ impl Context {
             return Err(Failure::new(Code::Full, text));
         }
         let mut first = None;
+        self.redactor = self.redactor.and(&Redactor::for_jobs(&jobs));
         for job in jobs {
-            // Where one is refused, all are: the run is over.
+            let job = save_to(self.options.output_dir.as_deref(), &mut self.files, job);
+            // If one is refused, all are: the run is over.
             let index = run.intake.add(job).map_err(|_| over())?;
             first.get_or_insert(index);
         }
@@ -94,12 +101,15 @@ impl Context {
     /// The next outcome, as a line of JSON.
     pub(crate) fn take(&mut self) -> Result<Option<CString>, Failure> {
         let Some(run) = &mut self.run else { return Ok(None) };
-        // Nobody is to be woken: the host takes outcomes when it has ticked.
+        // No task is to be woken: the host takes outcomes when it has ticked.
         let mut cx = std::task::Context::from_waker(Waker::noop());
         match Pin::new(&mut run.outcomes).poll_next(&mut cx) {
-            Poll::Ready(Some(outcome)) => {
+            Poll::Ready(Some(mut outcome)) => {
+                if let (Some(folder), Some(file)) = (&self.options.output_dir, &mut outcome.body_file) {
+                    *file = file.strip_prefix(folder).unwrap_or(file).to_owned();
+                }
                 self.summary.add(&outcome);
-                line(|out| jsonl::result(out, &self.redactor, &outcome)).map(Some)
+                line(|out| JsonLines.result(out, &self.redactor, &outcome)).map(Some)
             }
             Poll::Ready(None) | Poll::Pending => Ok(None),
         }
@@ -121,21 +131,23 @@ impl Context {
             Some(Run { started: (started, at), .. }) => (*started, at.elapsed()),
             None => (SystemTime::now(), Duration::ZERO),
         };
-        let run = report::Run { started, elapsed, interrupted: self.stopped, ..report::Run::default() };
+        let run = RunInfo { started, elapsed, interrupted: self.stopped, ..RunInfo::default() };
         let mut summary = self.summary.clone();
         summary.finish(elapsed);
-        line(|out| jsonl::summary(out, &run, &summary))
+        line(|out| JsonLines.finish(out, &run, &summary, &[]))
     }
 
     /// The jobs that a text stands for, and what hides the secrets that are in them.
     fn jobs(&self, text: &str) -> Result<(Vec<Job>, Option<Redactor>), Failure> {
-        if !text.trim_start().starts_with('{') {
+        let is_url = !text.trim_start().starts_with('{');
+        if is_url && self.options.hosts.limits().is_empty() {
             // Settings are shared by all that say nothing of their own.
             let job = Job::new(text, self.options.shared())?;
             return Ok((vec![job], None));
         }
         let secret = |name: &str| self.options.secrets.get(name).cloned();
-        match plan::parse_json_job(text, &self.options.shared(), &secret) {
+        let reader = PlanReader::new().secrets(&secret).settings(&self.options.shared()).hosts(&self.options.hosts);
+        match if is_url { reader.read_url(text) } else { reader.read_json_job(text) } {
             Ok(plan) => Ok((plan.jobs, Some(plan.redactor).filter(|redactor| !redactor.is_empty()))),
             Err(errors) => Err(Failure::invalid(errors.to_string())),
         }
@@ -148,6 +160,19 @@ impl Run {
         let stopper = outcomes.stopper();
         Ok(Run { outcomes, intake, stopper, started: (SystemTime::now(), Instant::now()) })
     }
+}
+
+/// The job, its content saved to this folder, if there is one.
+fn save_to(folder: Option<&Path>, files: &mut FileNames, job: Job) -> Job {
+    let Some(folder) = folder else { return job };
+    let file = match job.output() {
+        Some(output) => {
+            files.reserve(&output.to_string_lossy());
+            folder.join(output)
+        }
+        None => folder.join(files.name_for(job.name())),
+    };
+    job.saved_to(file)
 }
 
 fn over() -> Failure {

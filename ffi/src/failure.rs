@@ -40,7 +40,7 @@ impl Failure {
     pub(crate) fn note(self) -> c_int {
         // No text of ours has a NUL, but it may hold the user's.
         let message = CString::new(self.message.replace('\0', "\u{fffd}")).unwrap_or_default();
-        // A thread that ends has nobody left to ask.
+        // A thread that ends is not asked any more.
         let _ = LAST.try_with(|last| last.replace(message));
         self.code as c_int
     }

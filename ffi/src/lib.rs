@@ -8,6 +8,9 @@
 //! `abi` alone has `unsafe` in it: it turns pointers into Rust's types and back. What a context is, and whose it is, is
 //! looked up in `registry` and never read from an address that C gave.
 
+#[cfg(panic = "abort")]
+compile_error!("panics are caught at the border to C, which takes panic = \"unwind\"");
+
 pub mod abi;
 mod context;
 mod failure;

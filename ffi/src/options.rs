@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::fetcher::DEFAULT_BACKLOG;
-use engine::transport::{Family, Proxies, Proxy, PublicKeyPins, Roots, TransportBuilder};
+use engine::plan::{HostTables, PlanReader};
+use engine::transport::{Family, Interface, Proxies, Proxy, PublicKeyPins, Roots, TransportBuilder};
 use engine::units::{parse_count, parse_duration, parse_size};
-use engine::{Error, Fetcher, Field, Kind, Limits, Redactor, Settings};
+use engine::{Authorization, Error, Fetcher, Field, Kind, Limits, Redactor, Settings, SettingsPatch};
 
 use crate::failure::Failure;
 
@@ -23,8 +24,15 @@ pub(crate) struct Options {
     deadline: Option<Duration>,
     fail_fast: bool,
     backlog: Option<usize>,
-    /// What jobs do not say themselves.
+    /// What jobs do not say themselves, and the settings that it makes.
+    patch: SettingsPatch,
     settings: Arc<Settings>,
+    /// The same for the jobs of single hosts.
+    pub(crate) hosts: HostTables,
+    user: Option<Authorization>,
+    bearer: Option<Authorization>,
+    /// The folder that contents are saved to.
+    pub(crate) output_dir: Option<PathBuf>,
     transport: TransportBuilder,
     roots: Option<Roots>,
     cacert: Option<PathBuf>,
@@ -32,6 +40,7 @@ pub(crate) struct Options {
     key: Option<PathBuf>,
     proxied: bool,
     unix_socket: bool,
+    interface: bool,
     ipv4: bool,
     ipv6: bool,
     /// What `${NAME}` stands for.
@@ -39,16 +48,22 @@ pub(crate) struct Options {
 }
 
 /// All options, in the order of the header.
-pub(crate) const NAMES: [&str; 31] = [
+pub(crate) const NAMES: [&str; 42] = [
     "concurrency",
     "per-host",
     "rate",
+    "adaptive",
     "deadline",
+    "max-memory",
     "fail-fast",
     "backlog",
+    "hosts",
+    "output-dir",
     "timeout",
     "connect-timeout",
+    "job-timeout",
     "retries",
+    "retry-on",
     "retry-unsafe",
     "retry-after-max",
     "follow",
@@ -57,6 +72,9 @@ pub(crate) const NAMES: [&str; 31] = [
     "method",
     "raw",
     "header",
+    "data",
+    "user",
+    "bearer",
     "user-agent",
     "proxy",
     "roots",
@@ -65,40 +83,89 @@ pub(crate) const NAMES: [&str; 31] = [
     "key",
     "pinnedpubkey",
     "insecure",
+    "expect100-timeout",
     "resolve",
     "connect-to",
     "ipv4",
     "ipv6",
     "unix-socket",
+    "interface",
     "secret",
 ];
 
 impl Options {
     /// Sets one; nothing has changed where that fails.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
-        self.read(name, value).map_err(|error| Failure::invalid(format!("{name}: {}", error.one_line())))
+        let of_run = self.read_for_run(name, value);
+        let known = of_run.and_then(|known| Ok(known || self.read_for_jobs(name, value)?));
+        let known = known.and_then(|known| Ok(known || self.read_for_transport(name, value)?));
+        match known {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let text = format!("{name}: there is no such option: the options are {}", NAMES.join(", "));
+                Err(Failure::invalid(text))
+            }
+            Err(error) => Err(Failure::invalid(format!("{name}: {}", error.one_line()))),
+        }
     }
 
-    fn read(&mut self, name: &str, value: &str) -> Result<(), Error> {
-        let settings = Arc::make_mut(&mut self.settings);
+    /// Reads an option about all jobs together; says whether it is one.
+    fn read_for_run(&mut self, name: &str, value: &str) -> Result<bool, Error> {
         match name {
             "concurrency" => self.limits.concurrency = at_once(value)?,
             "per-host" => self.limits.per_host = Some(at_once(value)?),
             "rate" => self.limits.rate = Some(value.parse()?),
+            "adaptive" => self.limits.adaptive = switch(value)?,
             "deadline" => self.deadline = Some(span(value)?),
+            "max-memory" => self.limits.max_memory = Some(parse_size(value)?),
             "fail-fast" => self.fail_fast = switch(value)?,
             "backlog" => self.backlog = usize::try_from(parse_count(value, 1, u64::from(u32::MAX))?).ok(),
-            "timeout" => settings.timeout = span(value)?,
-            "connect-timeout" => settings.connect_timeout = span(value)?,
-            "retries" => settings.retries = small(value)?,
-            "retry-unsafe" => settings.retry_unsafe = switch(value)?,
-            "retry-after-max" => settings.retry_after_max = parse_duration(value)?,
-            "follow" => settings.follow = small(value)?,
-            "max-body" => settings.max_body = Some(parse_size(value)?),
-            "accept" => settings.accept = value.parse()?,
-            "method" => settings.method = value.parse()?,
-            "raw" => settings.raw = switch(value)?,
-            "header" => settings.set_header(value.parse()?),
+            "hosts" => {
+                let secret = |name: &str| self.secrets.get(name).cloned();
+                let hosts = PlanReader::new().secrets(&secret).read_json_hosts(value);
+                self.hosts.extend(hosts.map_err(|errors| invalid(errors.to_string()))?);
+            }
+            "output-dir" => self.output_dir = Some(file(value)?),
+            "secret" => self.add_secret(value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Reads an option about each job; says whether it is one.
+    fn read_for_jobs(&mut self, name: &str, value: &str) -> Result<bool, Error> {
+        let patch = &mut self.patch;
+        match name {
+            "timeout" => patch.timeout = Some(span(value)?),
+            "connect-timeout" => patch.connect_timeout = Some(span(value)?),
+            "job-timeout" => patch.job_timeout = Some(span(value)?),
+            "retry-on" => patch.retry_on = Some(value.parse()?),
+            "retries" => patch.retries = Some(small(value)?),
+            "retry-unsafe" => patch.retry_unsafe = Some(switch(value)?),
+            "retry-after-max" => patch.retry_after_max = Some(parse_duration(value)?),
+            "follow" => patch.follow = Some(small(value)?),
+            "max-body" => patch.max_body = Some(parse_size(value)?),
+            "accept" => patch.accept = Some(value.parse()?),
+            "method" => patch.method = Some(value.parse()?),
+            "raw" => patch.raw = Some(switch(value)?),
+            "header" => patch.set_header(value.parse()?),
+            "data" => patch.data = Some(value.as_bytes().into()),
+            "user" => self.user = Some(Authorization::user(value)?),
+            "bearer" => self.bearer = Some(Authorization::bearer(value)?),
+            _ => return Ok(false),
+        }
+        // A header that was given goes before the user, because the user is below it.
+        let mut below = Settings::default();
+        for authorization in self.bearer.iter().chain(&self.user) {
+            below.set_header(authorization.field()?);
+        }
+        self.settings = Arc::new(self.patch.over(&below));
+        Ok(true)
+    }
+
+    /// Reads an option about connections; says whether it is one.
+    fn read_for_transport(&mut self, name: &str, value: &str) -> Result<bool, Error> {
+        match name {
             "user-agent" => {
                 Field::new("User-Agent", value)?;
                 self.build(|transport| transport.user_agent(value));
@@ -120,6 +187,10 @@ impl Options {
                 let insecure = switch(value)?;
                 self.build(|transport| transport.danger_accept_invalid_certs(insecure));
             }
+            "expect100-timeout" => {
+                let limit = parse_duration(value)?;
+                self.build(|transport| transport.expect100_timeout(limit));
+            }
             "resolve" => {
                 let addresses = value.parse()?;
                 self.build(|transport| transport.resolve(addresses));
@@ -135,14 +206,34 @@ impl Options {
                 self.unix_socket = true;
                 self.build(|transport| transport.unix_socket(socket));
             }
-            "secret" => self.add_secret(value)?,
-            _ => return Err(invalid(format!("there is no such option: the options are {}", NAMES.join(", ")))),
+            "interface" => {
+                let interface: Interface = value.parse()?;
+                self.interface = true;
+                self.build(|transport| transport.interface(interface));
+            }
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// A fetcher that does as all of these say.
+    /// A fetcher that does as all of these say. The folder for contents is made.
     pub(crate) fn fetcher(&self) -> Result<Fetcher, Failure> {
+        if self.user.is_some() && self.bearer.is_some() {
+            return Err(Failure::invalid("user and bearer exclude each other: a request has one Authorization"));
+        }
+        let transport = self.transport()?.build()?;
+        if let Some(folder) = &self.output_dir {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                Failure::invalid(format!("output-dir: the folder {} cannot be made: {error}", folder.display()))
+            })?;
+        }
+        let mut limits = self.limits.clone();
+        limits.hosts.clone_from(self.hosts.limits());
+        let fetcher = Fetcher::with_transport(transport).limits(limits);
+        Ok(fetcher.deadline(self.deadline).fail_fast(self.fail_fast).backlog(self.backlog()))
+    }
+
+    fn transport(&self) -> Result<TransportBuilder, Failure> {
         let mut transport = self.transport.clone();
         match (&self.roots, &self.cacert) {
             (Some(_), Some(_)) => {
@@ -174,8 +265,11 @@ impl Options {
             let text = "unix-socket and proxy exclude each other: connections go through one or the other";
             return Err(Failure::invalid(text));
         }
-        let fetcher = Fetcher::with_transport(transport.build()?).limits(self.limits.clone());
-        Ok(fetcher.deadline(self.deadline).fail_fast(self.fail_fast).backlog(self.backlog()))
+        if self.unix_socket && self.interface {
+            let text = "unix-socket and interface exclude each other: a socket is on this machine and has no interface";
+            return Err(Failure::invalid(text));
+        }
+        Ok(transport)
     }
 
     /// What jobs do not say themselves.
@@ -190,7 +284,8 @@ impl Options {
 
     /// What hides the secrets as they are. The forms that they take in a job are that job's to hide.
     pub(crate) fn redactor(&self) -> Redactor {
-        Redactor::new(self.secrets.values().cloned())
+        let credentials = self.user.iter().chain(&self.bearer).flat_map(Authorization::secrets);
+        Redactor::new(self.secrets.values().chain(credentials).cloned())
     }
 
     fn build(&mut self, change: impl FnOnce(TransportBuilder) -> TransportBuilder) {

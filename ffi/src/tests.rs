@@ -113,6 +113,117 @@ fn server() -> String {
     format!("http://{address}")
 }
 
+/// A server that hands over each request as it came, and answers with two bytes.
+fn recorder() -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (sender, requests) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                let mut request = [0; 4096];
+                while let Ok(length @ 1..) = stream.read(&mut request) {
+                    let _ = sender.send(String::from_utf8_lossy(&request[..length]).into_owned());
+                    if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (format!("http://{address}"), requests)
+}
+
+#[test]
+fn a_user_and_data_are_below_what_a_job_says() {
+    let (own, (server, requests)) = (Own::new(), recorder());
+    assert_eq!(own.set("data", "a=1"), 0);
+    assert_eq!(own.set("user", "me:hunter2-hunter2"), 0);
+    assert_eq!(own.add(&format!("{server}/me:hunter2-hunter2")), 1);
+    assert_eq!(own.add(&format!(r#"{{"url": "{server}/b", "headers": {{"authorization": "x"}}, "data": "b=2"}}"#)), 1);
+    for outcome in own.run() {
+        assert!(outcome.contains("\"ok\":true") && !outcome.contains("hunter2"), "{outcome}");
+    }
+    let mut requests: Vec<String> = requests.try_iter().collect();
+    requests.sort();
+    assert!(requests[0].starts_with("POST /b ") && requests[0].ends_with("\r\n\r\nb=2"), "{}", requests[0]);
+    assert!(requests[0].contains("\r\nauthorization: x\r\n") && !requests[0].contains("Basic"), "{}", requests[0]);
+    assert!(requests[1].starts_with("POST /me:") && requests[1].ends_with("\r\n\r\na=1"), "{}", requests[1]);
+    assert!(requests[1].contains("\r\nAuthorization: Basic bWU6aHVudGVyMi1odW50ZXIy\r\n"), "{}", requests[1]);
+}
+
+#[test]
+fn what_is_said_of_a_host_holds_for_urls_and_jobs_that_go_there() {
+    let (own, (server, requests)) = (Own::new(), recorder());
+    let host = server.strip_prefix("http://").expect("http");
+    assert_eq!(own.set("secret", "TOKEN=hunter2-hunter2"), 0);
+    assert_eq!(own.set("bearer", "below-below"), 0);
+    let hosts = format!(
+        r#"{{"{host}": {{"per_host": 1, "rate": "100/s", "headers": {{"authorization": "${{TOKEN}}"}}, "method": "PUT"}},
+            "other.example": {{"retries": 0}}}}"#
+    );
+    assert_eq!(own.set("hosts", &hosts), 0, "{}", last_error());
+    assert_eq!(own.add(&format!("{server}/{{n}}")), 1);
+    assert_eq!(own.add(&format!(r#"{{"url": "{server}/b", "method": "DELETE"}}"#)), 1);
+    for outcome in own.run() {
+        assert!(outcome.contains("\"ok\":true") && !outcome.contains("hunter2"), "{outcome}");
+    }
+    let mut requests: Vec<String> = requests.try_iter().collect();
+    requests.sort();
+    assert!(requests[0].starts_with("DELETE /b ") && requests[1].starts_with("PUT /%7Bn%7D "), "{requests:?}");
+    assert!(requests.iter().all(|head| head.contains("\r\nauthorization: hunter2-hunter2\r\n")), "{requests:?}");
+    assert!(!requests.concat().contains("below"), "{requests:?}");
+}
+
+#[test]
+fn contents_are_saved_to_the_folder() {
+    let (own, (server, _requests)) = (Own::new(), recorder());
+    let folder = std::env::temp_dir().join(format!("roundup-ffi-{}", std::process::id()));
+    assert_eq!(own.set("output-dir", &folder.to_string_lossy()), 0);
+    for job in [r#""name": "a/b""#, r#""name": "c", "output": "d/e.txt""#, r#""name": "a_b""#] {
+        assert_eq!(own.add(&format!(r#"{{"url": "{server}/", {job}}}"#)), 1);
+    }
+    let outcomes = own.run().concat();
+    for file in ["a_b", "d/e.txt", "a_b-2"] {
+        assert_eq!(std::fs::read(folder.join(file)).expect(file), b"ok");
+        assert!(outcomes.contains(&format!("\"body_file\":\"{file}\"")), "{outcomes}");
+    }
+    std::fs::remove_dir_all(&folder).expect("it was made");
+}
+
+#[test]
+fn options_that_contradict_each_other_are_refused_with_the_first_job() {
+    for (options, part) in [
+        ([("user", "a:b"), ("bearer", "c")], "user and bearer exclude each other"),
+        ([("unix-socket", "/run/x"), ("interface", "127.0.0.1")], "unix-socket and interface exclude each other"),
+    ] {
+        let own = Own::new();
+        for (option, value) in options {
+            assert_eq!(own.set(option, value), 0, "{}", last_error());
+        }
+        assert_eq!(own.add("http://127.0.0.1:9/"), Code::Invalid as c_int);
+        assert!(last_error().contains(part), "{}", last_error());
+    }
+    let own = Own::new();
+    for (option, value, part) in [
+        ("user", "t0ps3cret", "user: the password is missing: write NAME:PASSWORD"),
+        ("bearer", "t0ps3cret x", "bearer: a token is visible ASCII"),
+        ("output-dir", "", "output-dir: it is empty"),
+        ("interface", "", "interface: "),
+        ("expect100-timeout", "x", "expect100-timeout: \"x\" is not a duration"),
+        ("hosts", "[]", "expected a table, found an array"),
+        ("hosts", "{\"a/b\": {}}", "\"a/b\" is not a host"),
+        ("hosts", "{\"a\": {\"per_hots\": 1}}", "unknown key \"per_hots\": did you mean \"per_host\"?"),
+        ("hosts", "{\"a\": {\"headers\": {\"X\": \"${NONE}\"}}}", "${NONE} has no value: give it one first"),
+        ("hostz", "x", "hostz: there is no such option"),
+    ] {
+        assert_eq!(own.set(option, value), Code::Invalid as c_int, "{option}={value}");
+        assert!(last_error().contains(part) && !last_error().contains("t0ps3cret"), "{}", last_error());
+    }
+}
+
 #[test]
 fn jobs_become_outcomes() {
     let (own, server) = (Own::new(), server());
@@ -154,12 +265,16 @@ fn options_are_read_as_on_the_command_line_and_only_before_the_first_job() {
         ("concurrency", "3"),
         ("per-host", "2"),
         ("rate", "20/s"),
+        ("adaptive", "1"),
         ("deadline", "2m"),
+        ("max-memory", "64MiB"),
         ("fail-fast", "0"),
         ("backlog", "2"),
         ("timeout", "5s"),
         ("connect-timeout", "1s"),
+        ("job-timeout", "1m"),
         ("retries", "0"),
+        ("retry-on", "429,500-504,expectation"),
         ("retry-unsafe", "1"),
         ("retry-after-max", "0"),
         ("follow", "0"),
@@ -224,7 +339,7 @@ fn jobs_that_are_wrong_change_nothing() {
         ("http://", ""),
         ("{", "job:1:1: EOF while parsing an object"),
         ("{\"url\": \"http://a/\", \"timout\": \"5s\"}", "did you mean \"timeout\""),
-        ("{\"url\": \"http://${NONE}/\"}", "there is no variable NONE"),
+        ("{\"url\": \"http://${NONE}/\"}", "${NONE} has no value: give it one first"),
         (" {\"url\": 1}", "job: url: "),
     ] {
         assert_eq!(own.add(job), Code::Invalid as c_int, "{job}");

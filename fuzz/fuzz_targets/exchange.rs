@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use roundup::transport::h1::{BodyDecoder, BodyEvent, HeadLimits, Progress, ResponseParser};
+use roundup::transport::h1::{BodyDecoder, BodyEvent, HeadLimits, Parsed, ResponseParser};
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, mut input)) = data.split_first() else { return };
@@ -12,12 +12,12 @@ fuzz_target!(|data: &[u8]| {
         let mut parser = ResponseParser::new(method, HeadLimits::default());
         let (head, framing) = loop {
             match parser.parse(input) {
-                Ok(Progress::Interim { consumed, .. }) => input = &input[consumed..],
-                Ok(Progress::Final { consumed, head, framing }) => {
+                Ok(Parsed::Interim { consumed, .. }) => input = &input[consumed..],
+                Ok(Parsed::Final { consumed, head, framing }) => {
                     input = &input[consumed..];
                     break (head, framing);
                 }
-                Ok(Progress::Partial) => {
+                Ok(Parsed::Partial) => {
                     let _ = parser.end_of_input(input).one_line();
                     return;
                 }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use roundup::transport::h1::{HeadLimits, Progress, ResponseParser};
+use roundup::transport::h1::{HeadLimits, Parsed, ResponseParser};
 
 /// Limits that an input of the fuzzer's can exceed.
 const TIGHT: HeadLimits = HeadLimits { max_bytes: 200, max_fields: 5, max_interim: 2 };
@@ -14,18 +14,18 @@ fn outcome(method: &str, limits: HeadLimits, input: &[u8], piece: usize) -> Stri
     let (mut start, mut end) = (0, 0);
     loop {
         match parser.parse(&input[start..end]) {
-            Ok(Progress::Partial) if end == input.len() => {
+            Ok(Parsed::Partial) if end == input.len() => {
                 // What is wrong with a line of a head may show before the head has ended, or only at its end.
                 let error = parser.end_of_input(&input[start..]);
                 return format!("{:?} {:?}", error.kind(), error.phase());
             }
-            Ok(Progress::Partial) => end = (end + piece).min(input.len()),
-            Ok(Progress::Interim { consumed, status }) => {
+            Ok(Parsed::Partial) => end = (end + piece).min(input.len()),
+            Ok(Parsed::Interim { consumed, status }) => {
                 assert!(consumed > 0 && consumed <= end - start);
                 assert!((100..200).contains(&status));
                 start += consumed;
             }
-            Ok(Progress::Final { consumed, head, framing }) => {
+            Ok(Parsed::Final { consumed, head, framing }) => {
                 assert!(consumed > 0 && consumed <= end - start);
                 assert!((200..=999).contains(&head.status()));
                 let fields: Vec<_> = head.fields().collect();

@@ -13,51 +13,86 @@
 //! # Ok::<(), roundup::Error>(())
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use self::attempt::Client;
+use self::config::RunConfig;
 use crate::event_loop::EventLoop;
 use crate::job::Job;
 use crate::limits::Limits;
-use crate::transport::Transport;
+use crate::transport::{SendRequest, Transport};
 
+mod active;
 mod advice;
 mod attempt;
+mod attempt_log;
+mod body_writer;
+mod budget;
+#[cfg(feature = "state")]
+mod cache_lane;
+#[cfg(feature = "state")]
+mod caching;
+#[cfg(not(feature = "state"))]
+#[path = "without_cache.rs"]
+mod caching;
+mod capture;
+mod config;
+mod content;
+#[cfg(feature = "state")]
+mod delivery;
+mod driver;
+mod expect;
+mod host;
 mod intake;
+mod job_time;
+#[cfg(feature = "state")]
+mod look_ahead;
+mod looked_into;
+mod memory;
 mod outcomes;
+mod picking;
 mod queue;
-mod rate;
+mod received;
+mod refused;
 mod retry;
-mod room;
-mod run;
+mod row_reader;
+mod server_message;
+#[cfg(test)]
+mod simulation;
 mod sink;
+mod slot;
+mod snapshot;
+mod state;
+mod status;
+mod waits;
+
+/// One file stands for all that has to do with a cache.
+#[cfg(not(feature = "state"))]
+use self::{caching as cache_lane, caching as delivery, caching as look_ahead};
 
 /// What the fuzzer reaches that users do not.
 #[cfg(fuzzing)]
 pub mod fuzzing {
-    pub use super::advice::{rate_limit, retry_after};
+    pub use super::advice::Advice;
+    pub use super::picking::look_into_bytes as look_into;
 }
 
-pub use self::intake::{Intake, Refused};
-pub use self::outcomes::{Outcomes, Status, Stopper};
+pub use self::config::DEFAULT_BACKLOG;
+pub use self::intake::Intake;
+pub use self::outcomes::{Outcomes, Stopper};
+pub use self::refused::Refused;
+pub use self::status::{RunSnapshot, RunStatus, SourceActivity, SourceStatus};
+pub use self::waits::{HeldHost, WaitReason, WaitingSource};
 
-/// Runs jobs: so many at once, so many on a host, again where that may help.
+/// Runs jobs within limits of concurrency and rate, and repeats those whose failure may pass.
 ///
 /// A failed job never hides another's result: every job that goes in comes out as one
-/// [`Outcome`](crate::outcome::Outcome), whatever happens.
+/// [`Outcome`](crate::outcome::Outcome).
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    client: Client,
-    limits: Limits,
-    deadline: Option<Duration>,
-    fail_fast: bool,
-    keep_bodies: bool,
-    backlog: usize,
+    sender: Arc<dyn SendRequest>,
+    config: RunConfig,
 }
-
-/// How many jobs an [`Intake`] takes beyond those whose outcomes were taken, unless [`Fetcher::backlog`] says otherwise:
-/// as many as a plan may have.
-pub const DEFAULT_BACKLOG: usize = 100_000;
 
 impl Fetcher {
     /// A fetcher with the documented defaults.
@@ -65,74 +100,96 @@ impl Fetcher {
         Fetcher::with_transport(Transport::new())
     }
 
-    /// A fetcher that sends through this transport, and follows redirects as [`Redirect`](crate::Redirect) does.
+    /// A fetcher that sends through this transport.
     pub fn with_transport(transport: Transport) -> Fetcher {
-        Fetcher::through(Client::Own(transport))
+        Fetcher::with_sender(transport)
     }
 
-    /// A fetcher that sends through this client, with whatever middleware it has. Redirects are followed only where the
-    /// client does it; limits of time hold whatever the client.
-    pub fn with_client(client: surf::Client) -> Fetcher {
-        Fetcher::through(Client::Surf(client))
+    /// A fetcher that sends through this client, with its middleware.
+    ///
+    /// Each request of a chain of redirects goes through the client; limits of time hold for every client.
+    #[cfg(feature = "surf")]
+    pub fn with_client(client: roundup_surf::Client) -> Fetcher {
+        Fetcher::with_sender(roundup_surf::SurfSender::new(client))
     }
 
-    fn through(client: Client) -> Fetcher {
-        Fetcher {
-            client,
-            limits: Limits::default(),
-            deadline: None,
-            fail_fast: false,
-            keep_bodies: true,
-            backlog: DEFAULT_BACKLOG,
-        }
+    /// A fetcher that sends through anything that sends: a cache, a recorder, a client of another library.
+    pub fn with_sender(sender: impl SendRequest + 'static) -> Fetcher {
+        Fetcher { sender: Arc::new(sender), config: RunConfig::default() }
     }
 
-    /// How much at once, and how fast.
+    /// How many requests at once, and how many in a stretch of time. Default: [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Fetcher {
-        self.limits = limits;
+        self.config.limits = limits;
         self
     }
 
-    /// When the whole run must be over, from its start; `None`, the default, for never. Jobs that are under way then come
-    /// out as cancelled, those that wait as skipped.
+    /// The longest time of the whole run; `None`, the default, for no limit. Jobs that are under way then come out as
+    /// cancelled, those that wait as skipped.
     pub fn deadline(mut self, deadline: Option<Duration>) -> Fetcher {
-        self.deadline = deadline;
+        self.config.deadline = deadline;
         self
     }
 
-    /// Ends the run at the first job that fails; no by default.
+    /// Whether the run ends at the first job that fails; no by default.
     pub fn fail_fast(mut self, fail_fast: bool) -> Fetcher {
-        self.fail_fast = fail_fast;
+        self.config.fail_fast = fail_fast;
         self
     }
 
-    /// Whether content is kept in memory, up to each job's `max_body`; yes by default. Where nobody reads it, it is counted
-    /// and dropped as it comes in.
+    /// Whether the run ends at the first job that fails.
+    pub(crate) fn fails_fast(&self) -> bool {
+        self.config.fail_fast
+    }
+
+    /// Whether content is kept in memory, up to each job's `max_body`; yes by default. Otherwise it is
+    /// counted and dropped as it comes in.
     pub fn keep_bodies(mut self, keep: bool) -> Fetcher {
-        self.keep_bodies = keep;
+        self.config.keep.bodies = keep;
         self
     }
 
-    /// How many jobs an [`Intake`] takes beyond those whose outcomes were taken; [`DEFAULT_BACKLOG`] by default. Where there
-    /// are as many, it refuses further ones. [`run`](Self::run) takes all that it is given.
+    /// Whether outcomes keep the fields of the last response; no by default. They may hold what is secret, such as
+    /// `Set-Cookie`.
+    pub fn keep_fields(mut self, keep: bool) -> Fetcher {
+        self.config.keep.fields = keep;
+        self
+    }
+
+    /// Whether outcomes have the [`digest`](Job::digest) of what their jobs send; no by default.
+    pub fn digests(mut self, digests: bool) -> Fetcher {
+        self.config.digests = digests;
+        self
+    }
+
+    /// Keeps the responses of jobs that say so in this store, and delivers them from there: see [`cache`](crate::cache).
+    #[cfg(feature = "state")]
+    pub fn cache(mut self, store: Arc<dyn crate::cache::CacheStore>) -> Fetcher {
+        self.config.cache = Some(store);
+        self
+    }
+
+    /// How many jobs an [`Intake`] takes whose outcomes have not been taken; [`DEFAULT_BACKLOG`] by default. At that number
+    /// it refuses further jobs. [`run`](Self::run) takes all that it is given.
     pub fn backlog(mut self, jobs: usize) -> Fetcher {
-        self.backlog = jobs;
+        self.config.backlog = jobs;
         self
     }
 
     /// Starts the jobs on this loop. Outcomes come as jobs end; [`Outcome::index`](crate::outcome::Outcome::index) says
     /// which is which.
     ///
-    /// Outcomes that nobody takes hold on to their permits, so a slow reader slows the run down and never fills the
+    /// Outcomes that have not been taken keep their permits, so a slow reader slows the run down and does not fill the
     /// memory. Dropping the stream cancels what is under way.
     pub fn run(&self, event_loop: &EventLoop, jobs: impl IntoIterator<Item = Job>) -> Outcomes {
-        run::start(self, event_loop, jobs, false).1
+        let (state, tasks) = driver::start(&self.sender, &self.config, event_loop, jobs, false);
+        Outcomes::new(state, tasks)
     }
 
-    /// Starts a run that jobs are added to while it goes on: those that are found in the answers of others, or that come in
+    /// Starts a run that jobs are added to while it goes on: jobs that are found in the responses of others, or that come in
     /// over days. The limits hold over all of them, and what servers ask for is remembered from one to the next.
     ///
-    /// The stream has its end when the intake has been dropped and all jobs have ended, or when it was stopped. The deadline
+    /// The stream ends when the intake has been dropped and all jobs have ended, or when the run was stopped. The deadline
     /// counts from here. Otherwise as [`run`](Self::run).
     ///
     /// ```
@@ -169,8 +226,8 @@ impl Fetcher {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(&self, event_loop: &EventLoop) -> (Intake, Outcomes) {
-        let (state, outcomes) = run::start(self, event_loop, [], true);
-        (Intake::new(&state), outcomes)
+        let (state, tasks) = driver::start(&self.sender, &self.config, event_loop, [], true);
+        (Intake::new(&state), Outcomes::new(state, tasks))
     }
 }
 

@@ -1,14 +1,18 @@
-//! The stream of outcomes, and how to look at a run and to end it from outside.
+//! The stream of outcomes, and the handle that ends a run from outside.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use futures_lite::Stream;
 
-use super::run::{Reason, State};
+use super::active::StopReason;
+use super::state::RunState;
+use super::status::{RunSnapshot, RunStatus};
+use super::waits::{HeldHost, WaitingSource};
 use crate::event_loop::Task;
 use crate::outcome::Outcome;
 
@@ -16,17 +20,17 @@ use crate::outcome::Outcome;
 /// [`Fetcher::open`](super::Fetcher::open).
 #[must_use = "dropping it cancels the run"]
 pub struct Outcomes {
-    state: Rc<RefCell<State>>,
+    state: Rc<RefCell<RunState>>,
     /// The driver and the clock of the deadline; cancelled when the stream is dropped.
     _tasks: Vec<Task<()>>,
 }
 
 impl Outcomes {
-    pub(super) fn new(state: Rc<RefCell<State>>, tasks: Vec<Task<()>>) -> Outcomes {
+    pub(super) fn new(state: Rc<RefCell<RunState>>, tasks: Vec<Task<()>>) -> Outcomes {
         Outcomes { state, _tasks: tasks }
     }
 
-    /// A handle to look at the run and to end it, while somebody else reads the stream.
+    /// A handle that shows how the run stands and can end it, while another task reads the stream.
     pub fn stopper(&self) -> Stopper {
         Stopper(Rc::downgrade(&self.state))
     }
@@ -42,7 +46,7 @@ impl Stream for Outcomes {
 
 impl Drop for Outcomes {
     fn drop(&mut self) {
-        // The tasks hold the state and the state holds the tasks.
+        // The tasks own the state and the state owns the tasks: without this, neither would ever be freed.
         let tasks = self.state.borrow_mut().close();
         drop(tasks);
     }
@@ -54,52 +58,56 @@ impl fmt::Debug for Outcomes {
     }
 }
 
-/// Looks at a run and ends it. Cheap to clone.
+/// Shows how a run stands, and ends it. Cheap to clone.
 #[derive(Clone)]
-pub struct Stopper(Weak<RefCell<State>>);
+pub struct Stopper(Weak<RefCell<RunState>>);
 
 impl Stopper {
-    /// Ends the run: jobs under way come out as cancelled, those that wait as skipped. Does nothing where it is over.
+    /// Ends the run: jobs under way come out as cancelled, those that wait as skipped. Does nothing if it is over.
     pub fn stop(&self) {
         if let Some(state) = self.0.upgrade() {
-            let tasks = state.borrow_mut().stop(Reason::Interrupted);
+            let tasks = state.borrow_mut().stop(StopReason::Interrupted);
             drop(tasks);
         }
     }
 
-    /// How the run stands; `None` where the stream is gone.
-    pub fn status(&self) -> Option<Status> {
+    /// The sources that wait, at most so many: first those to be tried again. Looks at no more than it returns, and at
+    /// every host.
+    pub fn waiting(&self, most: usize) -> Vec<WaitingSource> {
+        let state = self.0.upgrade();
+        state.map_or(Vec::new(), |state| state.borrow().waiting(most, Instant::now()))
+    }
+
+    /// The hosts that are not asked for anything now: they have asked for a pause, or take no connections.
+    pub fn held_hosts(&self) -> Vec<HeldHost> {
+        let state = self.0.upgrade();
+        state.map_or(Vec::new(), |state| state.borrow().queue.held_hosts(Instant::now()).collect())
+    }
+
+    /// Ends the run because a source has failed.
+    pub(crate) fn stop_at_failure(&self) {
+        if let Some(state) = self.0.upgrade() {
+            let tasks = state.borrow_mut().stop(StopReason::FailFast);
+            drop(tasks);
+        }
+    }
+
+    /// How the run stands; `None` if the stream has been dropped.
+    pub fn status(&self) -> Option<RunStatus> {
         self.0.upgrade()?.borrow().status_of_stream()
+    }
+
+    /// What the run does now, with at most so many sources of each kind and so many hosts; `None` if the stream has been
+    /// dropped. It looks at every job that has not ended, which takes a millisecond for a hundred thousand.
+    pub fn snapshot(&self, most: usize) -> Option<RunSnapshot> {
+        let state = self.0.upgrade()?;
+        let state = state.borrow();
+        state.status_of_stream().map(|_| state.snapshot(Instant::now(), most))
     }
 }
 
 impl fmt::Debug for Stopper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Stopper").field(&self.status()).finish()
-    }
-}
-
-/// How a run stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Status {
-    /// How many jobs there are.
-    pub total: usize,
-    /// How many have ended.
-    pub done: usize,
-    /// How many are under way.
-    pub in_flight: usize,
-    /// How many have ended without success.
-    pub failed: usize,
-    /// How many attempts were made beyond the first of each job.
-    pub retried: usize,
-    /// How many outcomes have been taken from the stream.
-    pub taken: usize,
-}
-
-impl Status {
-    /// How many jobs there are whose outcomes nobody has taken.
-    pub fn pending(&self) -> usize {
-        self.total - self.taken
     }
 }

@@ -2,30 +2,39 @@
 
 use std::time::Duration;
 
-use crate::error::Kind;
-use crate::job::Settings;
+use super::advice::Advice;
+use crate::error::{Error, Kind, Phase};
+use crate::retry_on::RetryOn;
+use crate::settings::Settings;
 
 /// The first backoff; each further one is twice as long.
 const FIRST: Duration = Duration::from_millis(500);
 
+/// The same after an attempt that found no connection.
+const FIRST_UNREACHED: Duration = Duration::from_millis(1500);
+
 /// The longest backoff.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// What an attempt came to, as far as trying again is concerned.
+/// A failed attempt, as far as trying again depends on it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Failed {
+pub(super) struct FailedAttempt {
     pub(super) kind: Kind,
-    /// The status, where a response came.
+    /// Whether its cause may pass, if the error knows.
+    pub(super) may_pass: Option<bool>,
+    /// The status, if a response came.
     pub(super) status: Option<u16>,
     /// Whether the head of a response had come.
     pub(super) answered: bool,
-    /// What the server asks to wait (Retry-After).
-    pub(super) retry_after: Option<Duration>,
+    /// Whether there was no connection.
+    pub(super) unreached: bool,
+    /// What the server asks for.
+    pub(super) advice: Advice,
 }
 
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RetryDecision {
     /// It will not get better, or was tried often enough.
     GiveUp,
     /// Try again after this long.
@@ -40,26 +49,27 @@ pub(super) enum Verdict {
 /// from 0 to 1 for the jitter: full jitter, so that jobs that failed together do not come back together.
 pub(super) fn decide(
     settings: &Settings,
-    failed: Failed,
+    failed: FailedAttempt,
     retries: u32,
     left: Option<Duration>,
     random: f64,
-) -> Verdict {
-    if !may_be_repeated(settings) || !is_transient(failed) {
-        return Verdict::GiveUp;
+) -> RetryDecision {
+    if !may_be_repeated(settings) || !is_transient(failed, settings) {
+        return RetryDecision::GiveUp;
     }
-    if let Some(wait) = failed.retry_after.filter(|wait| *wait > settings.retry_after_max) {
-        return Verdict::TooLong(wait);
+    let asked = failed.advice.wait.filter(|_| failed.advice.refused);
+    if let Some(wait) = asked.filter(|wait| *wait > settings.retry_after_max) {
+        return RetryDecision::TooLong(wait);
     }
     if retries >= settings.retries {
-        return Verdict::GiveUp;
+        return RetryDecision::GiveUp;
     }
-    let backoff = backoff(retries, random);
-    let wait = failed.retry_after.map_or(backoff, |asked| asked + jitter(asked, random));
+    let backoff = if failed.unreached { backoff_unreached(retries, random) } else { backoff(retries, random) };
+    let wait = asked.map_or(backoff, |asked| asked + jitter(asked, random));
     match left {
-        Some(left) if failed.retry_after.is_some() && wait >= left => Verdict::TooLong(wait),
-        Some(left) if wait >= left => Verdict::GiveUp,
-        _ => Verdict::Again(wait),
+        Some(left) if asked.is_some() && wait >= left => RetryDecision::TooLong(wait),
+        Some(left) if wait >= left => RetryDecision::GiveUp,
+        _ => RetryDecision::Again(wait),
     }
 }
 
@@ -67,16 +77,29 @@ fn may_be_repeated(settings: &Settings) -> bool {
     settings.method.is_idempotent() || settings.retry_unsafe
 }
 
-/// What curl and others hold to pass with time: connect errors, timeouts, resets before a response, and statuses that
-/// say so.
-fn is_transient(failed: Failed) -> bool {
+/// Whether the failure may pass with time: by its cause if the error knows that. Otherwise as in curl: connect errors,
+/// timeouts, connections that end before a response, and statuses that say so.
+fn is_transient(failed: FailedAttempt, settings: &Settings) -> bool {
+    if failed.advice.refused {
+        return true;
+    }
+    if let Some(may_pass) = failed.may_pass {
+        return may_pass && !failed.answered;
+    }
     match failed.kind {
-        Kind::Status | Kind::Expectation => failed.status.is_some_and(is_transient_status),
+        Kind::Status | Kind::Expectation => match &settings.retry_on {
+            Some(on) => failed.status.is_some_and(|status| on.status(status)) || is_listed_expectation(failed, on),
+            None => failed.status.is_some_and(is_transient_status),
+        },
         Kind::Connect | Kind::Timeout => true,
-        // A connection that ended before the head of a response.
-        Kind::Io | Kind::Protocol => !failed.answered,
+        // A connection that ended before the head of a response. What is no HTTP will be none the next time.
+        Kind::Io => !failed.answered,
         _ => false,
     }
+}
+
+fn is_listed_expectation(failed: FailedAttempt, on: &RetryOn) -> bool {
+    failed.kind == Kind::Expectation && on.expectation()
 }
 
 /// 408, 425, 429, 500, 502, 503, 504, and 520 to 524, by which CDNs say that their origin failed.
@@ -88,7 +111,23 @@ fn backoff(retries: u32, random: f64) -> Duration {
     FIRST.saturating_mul(1 << retries.min(16)).min(LONGEST).mul_f64(random)
 }
 
-/// A little more than what was asked, so that those who wait together do not come back in one moment: up to a tenth, at
+/// The backoff after an attempt that found no connection: from half of a time to the whole, so that two retries outlast an
+/// outage of two seconds.
+fn backoff_unreached(retries: u32, random: f64) -> Duration {
+    FIRST_UNREACHED.saturating_mul(1 << retries.min(16)).min(LONGEST).mul_f64(0.5 + random / 2.0)
+}
+
+/// Whether an attempt that ended so in this phase found no connection to its host, in a way that may pass.
+pub(super) fn is_unreached(error: &Error, phase: Phase) -> bool {
+    match error.kind() {
+        Kind::Dns | Kind::Tls => error.may_pass() == Some(true),
+        Kind::Connect => error.may_pass() != Some(false),
+        Kind::Timeout => matches!(phase, Phase::Dns | Phase::Connect | Phase::Proxy | Phase::Tls),
+        _ => false,
+    }
+}
+
+/// Added to what a server asks for, so that jobs that wait together do not come back in one moment: up to a tenth, at
 /// most half a second.
 fn jitter(asked: Duration, random: f64) -> Duration {
     (asked / 10).min(Duration::from_millis(500)).mul_f64(random)
@@ -97,25 +136,32 @@ fn jitter(asked: Duration, random: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Method;
+    use crate::http::Method;
 
-    fn status(status: u16, retry_after: Option<u64>) -> Failed {
-        Failed {
+    fn status(status: u16, retry_after: Option<u64>) -> FailedAttempt {
+        FailedAttempt {
             kind: Kind::Status,
+            may_pass: None,
             status: Some(status),
             answered: true,
-            retry_after: retry_after.map(Duration::from_secs),
+            unreached: false,
+            advice: Advice { refused: retry_after.is_some(), wait: retry_after.map(Duration::from_secs) },
         }
     }
 
-    fn verdict(failed: Failed, retries: u32) -> Verdict {
+    fn plain() -> FailedAttempt {
+        FailedAttempt { status: None, answered: false, ..status(0, None) }
+    }
+
+    fn decision(failed: FailedAttempt, retries: u32) -> RetryDecision {
         decide(&Settings { retries: 10, ..Settings::default() }, failed, retries, None, 1.0)
     }
 
     #[test]
     fn backoff_doubles_from_half_a_second_to_thirty() {
-        let waits: Vec<Verdict> = (0..8).map(|retries| verdict(status(503, None), retries)).collect();
-        let expected = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0].map(|s| Verdict::Again(Duration::from_secs_f64(s)));
+        let waits: Vec<RetryDecision> = (0..8).map(|retries| decision(status(503, None), retries)).collect();
+        let expected =
+            [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0].map(|s| RetryDecision::Again(Duration::from_secs_f64(s)));
         assert_eq!(waits, expected);
         assert_eq!(backoff(3, 0.0), Duration::ZERO, "full jitter");
     }
@@ -123,7 +169,8 @@ mod tests {
     #[test]
     fn what_passes_with_time() {
         let again = |kind, status, answered| {
-            matches!(verdict(Failed { kind, status, answered, retry_after: None }, 0), Verdict::Again(_))
+            let failed = FailedAttempt { kind, may_pass: None, status, answered, ..plain() };
+            matches!(decision(failed, 0), RetryDecision::Again(_))
         };
         for code in [408, 425, 429, 500, 502, 503, 504, 520, 522, 524] {
             assert!(again(Kind::Status, Some(code), true), "{code}");
@@ -137,27 +184,72 @@ mod tests {
                 && !again(Kind::Body, Some(200), true)
                 && !again(Kind::TooLarge, Some(200), true)
         );
-        assert!(!again(Kind::Protocol, None, true));
+        assert!(!again(Kind::Protocol, None, true) && !again(Kind::Protocol, None, false));
+        let by_cause = |kind, may_pass, answered| {
+            let failed = FailedAttempt { kind, may_pass: Some(may_pass), answered, ..plain() };
+            matches!(decision(failed, 0), RetryDecision::Again(_))
+        };
+        assert!(by_cause(Kind::Dns, true, false) && by_cause(Kind::Tls, true, false));
+        assert!(!by_cause(Kind::Connect, false, false) && !by_cause(Kind::Tls, true, true));
+    }
+
+    #[test]
+    fn what_is_tried_again_can_be_listed() {
+        let settings = Settings { retry_on: "404,500-502,expectation".parse().ok(), ..Settings::default() };
+        let again = |failed| matches!(decide(&settings, failed, 0, None, 0.5), RetryDecision::Again(_));
+        assert!(again(status(404, None)) && again(status(501, None)) && !again(status(503, None)));
+        assert!(again(FailedAttempt { kind: Kind::Expectation, ..status(200, None) }));
+        // What has no answer to list is tried again as ever, and so is what the server asks for.
+        assert!(again(FailedAttempt { kind: Kind::Connect, ..plain() }) && again(status(503, Some(1))));
+        let settings = Settings { retry_on: "500".parse().ok(), ..Settings::default() };
+        let missed = FailedAttempt { kind: Kind::Expectation, ..status(200, None) };
+        assert_eq!(decide(&settings, missed, 0, None, 0.5), RetryDecision::GiveUp);
+    }
+
+    #[test]
+    fn a_refusal_is_tried_again_whatever_its_status() {
+        for code in [403, 404, 429, 500, 503] {
+            let refused = FailedAttempt { advice: Advice { refused: true, wait: None }, ..status(code, None) };
+            assert!(matches!(decision(refused, 0), RetryDecision::Again(_)), "{code}");
+            assert!(matches!(decision(status(code, Some(1)), 0), RetryDecision::Again(_)), "{code}");
+        }
+        let told = FailedAttempt {
+            advice: Advice { refused: false, wait: Some(Duration::from_secs(3)) },
+            ..status(404, None)
+        };
+        assert_eq!(decision(told, 0), RetryDecision::GiveUp);
+    }
+
+    #[test]
+    fn two_retries_outlast_an_outage_of_two_seconds() {
+        for random in [0.0, 0.3, 1.0] {
+            let failed = FailedAttempt { kind: Kind::Connect, unreached: true, ..plain() };
+            let waits = [0, 1].map(|retries| match decide(&Settings::default(), failed, retries, None, random) {
+                RetryDecision::Again(wait) => wait,
+                other => panic!("{other:?}"),
+            });
+            assert!(waits[0] + waits[1] > Duration::from_secs(2), "{waits:?}");
+        }
     }
 
     #[test]
     fn retry_after_is_a_lower_bound_and_has_a_limit() {
-        let Verdict::Again(wait) = verdict(status(429, Some(10)), 0) else { panic!("it is short enough") };
+        let RetryDecision::Again(wait) = decision(status(429, Some(10)), 0) else { panic!("it is short enough") };
         assert!(wait >= Duration::from_secs(10) && wait <= Duration::from_millis(10_500));
-        assert_eq!(verdict(status(429, Some(61)), 0), Verdict::TooLong(Duration::from_secs(61)));
+        assert_eq!(decision(status(429, Some(61)), 0), RetryDecision::TooLong(Duration::from_secs(61)));
         let short = Some(Duration::from_secs(5));
         let settings = Settings::default();
-        assert!(matches!(decide(&settings, status(503, Some(10)), 0, short, 0.0), Verdict::TooLong(_)));
-        assert_eq!(decide(&settings, status(503, None), 0, Some(Duration::from_millis(1)), 1.0), Verdict::GiveUp);
+        assert!(matches!(decide(&settings, status(503, Some(10)), 0, short, 0.0), RetryDecision::TooLong(_)));
+        assert_eq!(decide(&settings, status(503, None), 0, Some(Duration::from_millis(1)), 1.0), RetryDecision::GiveUp);
     }
 
     #[test]
     fn only_what_may_be_repeated_and_not_for_ever() {
         let post = Settings { method: Method::POST, ..Settings::default() };
-        assert_eq!(decide(&post, status(503, None), 0, None, 0.5), Verdict::GiveUp);
+        assert_eq!(decide(&post, status(503, None), 0, None, 0.5), RetryDecision::GiveUp);
         let post = Settings { retry_unsafe: true, ..post };
-        assert!(matches!(decide(&post, status(503, None), 0, None, 0.5), Verdict::Again(_)));
-        assert!(matches!(decide(&post, status(503, None), 1, None, 0.5), Verdict::Again(_)));
-        assert_eq!(decide(&post, status(503, None), 2, None, 0.5), Verdict::GiveUp);
+        assert!(matches!(decide(&post, status(503, None), 0, None, 0.5), RetryDecision::Again(_)));
+        assert!(matches!(decide(&post, status(503, None), 1, None, 0.5), RetryDecision::Again(_)));
+        assert_eq!(decide(&post, status(503, None), 2, None, 0.5), RetryDecision::GiveUp);
     }
 }

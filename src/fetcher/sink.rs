@@ -1,93 +1,101 @@
-//! Where the content of a response goes: into memory, into a file, or nowhere. Files are written off the loop.
+//! Takes the content of a response into memory, into a file, or into nothing. Files are written off the loop.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use crate::error::{Error, Kind, Phase, Result, system_cause};
-use crate::event_loop::unblock;
+use super::body_writer::BodyWriter;
+use crate::atomic_file::{AtomicFile, folder_of};
+use crate::body::{Body, MemoryBudget};
+use crate::error::{Error, Kind, Phase, Result, out_of_descriptors, system_cause};
+use crate::event_loop::{sleep, unblock};
 
-/// How much is gathered before it is written: one trip to a blocking thread for many reads of the socket.
+/// Bytes that are gathered before they are written, so that one call on a blocking thread serves many reads of the socket.
 const PIECE: usize = 128 * 1024;
 
-/// How much memory is set aside for content before a byte of it has come.
-const MOST_RESERVED: usize = 64 * 1024;
+/// How long a file that cannot be opened for want of descriptors waits for other sources to end. They may all wait for one.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Content as it comes in.
+/// How often it is tried meanwhile.
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// Takes content as it comes in.
 #[derive(Debug)]
 pub(super) struct Sink {
-    kept: Option<Vec<u8>>,
-    file: Option<Saved>,
+    kept: Option<BodyWriter>,
+    file: Option<FileSink>,
 }
 
 impl Sink {
-    /// A sink for so many bytes, as far as is known, that keeps the content in memory if `keep`, and saves it to `file` if there is one. The file appears when
-    /// [`Sink::finish`] succeeds; until then a temporary one stands beside it.
-    pub(super) async fn open(length: Option<u64>, keep: bool, file: Option<&Path>) -> Result<Sink> {
+    /// A sink for `length` bytes, if that is known. It keeps the content within `budget` if there is one, and saves it to
+    /// `file` if there is one. The file appears when [`Sink::finish`] succeeds; until then there is a temporary one beside
+    /// it.
+    pub(super) async fn open(length: Option<u64>, budget: Option<&MemoryBudget>, file: Option<&Path>) -> Result<Sink> {
         let file = match file {
-            // In boxes, what is done with files: most contents go to none.
-            Some(path) => Some(Box::pin(Saved::create(path)).await?),
+            // What is done with files is in boxes, because most content goes to none.
+            Some(path) => Some(Box::pin(FileSink::create(path)).await?),
             None => None,
         };
-        // What a server announces is not always what it sends.
-        let room = usize::try_from(length.unwrap_or_default()).unwrap_or_default().min(MOST_RESERVED);
-        Ok(Sink { kept: keep.then(|| Vec::with_capacity(room)), file })
+        Ok(Sink { kept: budget.map(|budget| BodyWriter::new(budget, length)), file })
     }
 
     /// Takes a piece.
     pub(super) async fn write(&mut self, piece: &[u8]) -> Result<()> {
         if let Some(kept) = &mut self.kept {
-            kept.extend_from_slice(piece);
+            kept.write(piece).await?;
         }
-        match &mut self.file {
-            Some(file) => {
-                if file.takes(piece) {
-                    Box::pin(file.flush()).await?;
-                }
-                Ok(())
+        if let Some(file) = &mut self.file {
+            if file.gather(piece) {
+                Box::pin(file.flush()).await?;
             }
-            None => Ok(()),
         }
+        Ok(())
+    }
+
+    /// Drops what was kept in memory, and keeps nothing from now on.
+    pub(super) fn keep_nothing(&mut self) {
+        self.kept = None;
     }
 
     /// The content is whole: puts the file in its place and returns what was kept.
-    pub(super) async fn finish(self) -> Result<Option<Vec<u8>>> {
+    pub(super) async fn finish(self) -> Result<Option<Body>> {
         if let Some(file) = self.file {
             Box::pin(file.finish()).await?;
         }
-        Ok(self.kept)
+        match self.kept {
+            Some(kept) => kept.finish().await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
-/// A file that is written under another name; removed where it is never finished.
+/// A file that takes content off the loop, in large pieces.
 #[derive(Debug)]
-struct Saved {
+struct FileSink {
     path: PathBuf,
-    temporary: Temporary,
-    file: Option<File>,
+    /// None while a piece is written by a blocking thread.
+    file: Option<AtomicFile>,
     pending: Vec<u8>,
 }
 
-impl Saved {
-    async fn create(path: &Path) -> Result<Saved> {
-        let path = path.to_owned();
-        unblock(move || {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let attempt = || {
-                std::fs::create_dir_all(folder)?;
-                let temporary = folder.join(format!(".{name}.{:08x}.part", fastrand::u32(..)));
-                let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-                Ok((file, temporary))
-            };
-            let (file, temporary) = attempt().map_err(|error| cannot_save(&path, error))?;
-            Ok(Saved { path, temporary: Temporary(Some(temporary)), file: Some(file), pending: Vec::new() })
-        })
-        .await
+impl FileSink {
+    async fn create(path: &Path) -> Result<FileSink> {
+        let started = Instant::now();
+        loop {
+            let place = path.to_owned();
+            let create =
+                move || std::fs::create_dir_all(folder_of(&place)).and_then(|()| AtomicFile::create(place.clone()));
+            let created = unblock(create).await;
+            match created {
+                Ok(file) => return Ok(FileSink { path: path.to_owned(), file: Some(file), pending: Vec::new() }),
+                Err(error) if out_of_descriptors(&error) && started.elapsed() < PATIENCE => sleep(INTERVAL).await,
+                Err(error) => return Err(cannot_save(path, error)),
+            }
+        }
     }
 
-    /// Takes a piece, and says whether there is enough now to be written.
-    fn takes(&mut self, piece: &[u8]) -> bool {
+    /// Takes a piece, and returns whether there is enough now to be written.
+    fn gather(&mut self, piece: &[u8]) -> bool {
         self.pending.extend_from_slice(piece);
         self.pending.len() >= PIECE
     }
@@ -108,32 +116,8 @@ impl Saved {
 
     async fn finish(mut self) -> Result<()> {
         self.flush().await?;
-        let (file, path) = (self.file.take(), self.path);
-        let mut temporary = self.temporary;
-        unblock(move || {
-            drop(file);
-            match &temporary.0 {
-                Some(from) => std::fs::rename(from, &path).map_err(|error| cannot_save(&path, error))?,
-                None => return Ok(()),
-            }
-            // It has its name now and must not be removed.
-            temporary.0.take();
-            Ok(())
-        })
-        .await
-    }
-}
-
-/// Removes the file when it is dropped, unless it was taken out.
-#[derive(Debug)]
-struct Temporary(Option<PathBuf>);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // One system call; a cancelled task has no other moment to do it.
-            let _ = std::fs::remove_file(path);
-        }
+        let Some(file) = self.file else { return Ok(()) };
+        unblock(move || file.commit()).await.map_err(|error| cannot_save(&self.path, error))
     }
 }
 

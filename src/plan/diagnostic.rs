@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Kind};
+use crate::http::printable;
 
 /// How many errors of a file are kept; more are only counted.
 pub const MAX_DIAGNOSTICS: usize = 100;
@@ -13,11 +14,11 @@ pub const MAX_DIAGNOSTICS: usize = 100;
 pub struct Diagnostic {
     /// The file, as the caller named it.
     pub file: Arc<str>,
-    /// The line, counted from 1; `None` where the file as a whole is meant.
+    /// The line, counted from 1; `None` if the error is about the file as a whole.
     pub line: Option<usize>,
     /// The column in characters, counted from 1; known for TOML syntax only.
     pub column: Option<usize>,
-    /// The key, jobs counted from 1: `job[2].timeout`. Empty where no key is meant.
+    /// The key, jobs counted from 1: `job[2].timeout`. Empty if the error is about no key.
     pub key: String,
     /// What is wrong and what would be right; never shows the value of a variable.
     pub message: String,
@@ -36,7 +37,7 @@ impl fmt::Display for Diagnostic {
         line.push_str(": ");
         line.push_str(&self.message);
         // Keys and values are the user's text; a diagnostic must stay one line, and a terminal must not obey it.
-        f.write_str(&line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>())
+        f.write_str(&printable(&line, &[]))
     }
 }
 
@@ -89,15 +90,22 @@ impl From<Errors> for Error {
 pub(super) struct Log {
     file: Arc<str>,
     /// Where each line starts, in bytes.
-    starts: Vec<usize>,
+    starts: Arc<[usize]>,
     list: Vec<Diagnostic>,
     more: usize,
+    /// What is not wrong, and probably not meant.
+    warnings: Vec<Diagnostic>,
 }
 
 impl Log {
     pub(super) fn new(file: &str, text: &str) -> Log {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Log { file: file.into(), starts, list: Vec::new(), more: 0 }
+        Log { file: file.into(), starts, list: Vec::new(), more: 0, warnings: Vec::new() }
+    }
+
+    /// A log of the same text with nothing in it.
+    pub(super) fn emptied(&self) -> Log {
+        Log { file: self.file.clone(), starts: self.starts.clone(), list: Vec::new(), more: 0, warnings: Vec::new() }
     }
 
     /// The line of a byte, counted from 1.
@@ -111,17 +119,26 @@ impl Log {
         self.push(Some(line), None, key, message.into());
     }
 
+    /// Notes what is probably not meant at a byte of the text. Beyond [`MAX_DIAGNOSTICS`] they are dropped.
+    pub(super) fn warn(&mut self, at: usize, key: &str, message: impl Into<String>) {
+        if self.warnings.len() < MAX_DIAGNOSTICS {
+            let (file, line) = (self.file.clone(), Some(self.line(at)));
+            self.warnings.push(Diagnostic { file, line, column: None, key: key.to_owned(), message: message.into() });
+        }
+    }
+
+    /// What is probably not meant, in the order of lines.
+    pub(super) fn take_warnings(&mut self) -> Vec<Diagnostic> {
+        self.warnings.sort_by_key(|warning| warning.line);
+        std::mem::take(&mut self.warnings)
+    }
+
     /// Notes an error on a line.
     pub(super) fn on_line(&mut self, line: usize, message: impl Into<String>) {
         self.push(Some(line), None, "", message.into());
     }
 
-    /// Notes an error on a line, with its column.
-    pub(super) fn at_column(&mut self, line: usize, column: usize, message: impl Into<String>) {
-        self.push(Some(line), Some(column), "", message.into());
-    }
-
-    /// Takes the lines out, where they are not those of what the user wrote.
+    /// Takes the lines out, because they say nothing to the caller.
     pub(super) fn without_lines(mut self) -> Log {
         self.list.iter_mut().for_each(|diagnostic| diagnostic.line = None);
         self
@@ -150,12 +167,14 @@ impl Log {
     }
 
     /// The value, if nothing was wrong.
-    pub(super) fn finish<T>(mut self, value: T) -> Result<T, Errors> {
-        if self.list.is_empty() {
-            return Ok(value);
-        }
+    pub(super) fn finish<T>(self, value: T) -> Result<T, Errors> {
+        if self.list.is_empty() { Ok(value) } else { Err(self.into_errors()) }
+    }
+
+    /// What was wrong.
+    pub(super) fn into_errors(mut self) -> Errors {
         self.list.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
-        Err(Errors { list: self.list, more: self.more })
+        Errors { list: self.list, more: self.more }
     }
 
     fn push(&mut self, line: Option<usize>, column: Option<usize>, key: &str, message: String) {

@@ -42,7 +42,7 @@ pub fn file_name(job_name: &str) -> String {
     format!("{stem}_{rest}")
 }
 
-/// Gives every job of a run its own file name, also where upper and lower case are one.
+/// Gives every job of a run its own file name, also on systems that do not tell upper from lower case.
 #[derive(Clone, Debug, Default)]
 pub struct FileNames {
     taken: HashSet<String>,
@@ -60,7 +60,7 @@ impl FileNames {
         self.taken.insert(name.to_lowercase());
     }
 
-    /// The [`file_name`] of a job, with `-2`, `-3` and so on where it is taken.
+    /// The [`file_name`] of a job, with `-2`, `-3` and so on if it is taken.
     pub fn name_for(&mut self, job_name: &str) -> String {
         let base = file_name(job_name);
         let key = base.to_lowercase();

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
-use super::{MAX_EXPANDED_BYTES, MAX_JOBS};
+use super::bounds::{MAX_EXPANDED_BYTES, MAX_JOBS};
 use crate::error::{Error, Kind, Result};
+use crate::http::printable;
 
 /// What brackets and braces in a URL mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub enum Globs {
     Keep,
 }
 
-/// All URLs of a pattern, the rightmost part changing fastest; the text itself where there is no pattern in it.
+/// All URLs of a pattern, the rightmost part changing fastest; the text itself if there is no pattern in it.
 ///
 /// `\[`, `\]`, `\{` and `\}` stand for the characters themselves, in braces also `\,` for a comma. An IPv6 address in
 /// brackets and an empty pair of brackets are no patterns. The URLs are not checked; [`Job::get`](crate::Job::get) does.
@@ -31,18 +32,18 @@ pub enum Globs {
 /// ```
 ///
 /// # Errors
-/// [`Kind::Url`] where the pattern is not one of these, with its column, or gives more than [`MAX_JOBS`] URLs or
+/// [`Kind::Url`] if the pattern is not one of these, with its column, or gives more than [`MAX_JOBS`] URLs or
 /// [`MAX_EXPANDED_BYTES`].
 pub fn expand_url(pattern: &str, globs: Globs) -> Result<ExpandedUrls> {
     let parts = match globs {
-        Globs::Keep => vec![Part::Fixed(pattern.to_owned())],
+        Globs::Keep => vec![PatternPart::Fixed(pattern.to_owned())],
         Globs::Expand => Scanner { text: pattern, at: 0 }.parts()?,
     };
     let count = parts.iter().try_fold(1u64, |count, part| count.checked_mul(part.len()));
     let count = count.filter(|count| *count <= MAX_JOBS as u64).ok_or_else(|| {
         Error::new(Kind::Url, format!("the URL pattern gives more than {MAX_JOBS} URLs: write a smaller range"))
     })?;
-    let longest: u64 = parts.iter().map(Part::max_bytes).sum();
+    let longest: u64 = parts.iter().map(PatternPart::max_bytes).sum();
     if longest.saturating_mul(count) > MAX_EXPANDED_BYTES {
         let text = format!("the URLs of the pattern take more than {} MiB", MAX_EXPANDED_BYTES >> 20);
         return Err(Error::new(Kind::Url, text));
@@ -54,7 +55,7 @@ pub fn expand_url(pattern: &str, globs: Globs) -> Result<ExpandedUrls> {
 /// The URLs of a pattern, made one after the other by [`expand_url`].
 #[derive(Debug)]
 pub struct ExpandedUrls {
-    parts: Vec<Part>,
+    parts: Vec<PatternPart>,
     /// The choice of each part, for the next URL.
     chosen: Vec<u64>,
     /// How many bytes the longest one has at most.
@@ -88,41 +89,43 @@ impl ExactSizeIterator for ExpandedUrls {}
 
 /// A piece of a pattern.
 #[derive(Debug)]
-enum Part {
+enum PatternPart {
     Fixed(String),
     Set(Vec<String>),
     Numbers { first: u64, len: u64, step: u64, width: usize },
     Letters { first: u8, len: u64, step: u64 },
 }
 
-impl Part {
+impl PatternPart {
     /// How many texts the part stands for; at least one.
     fn len(&self) -> u64 {
         match self {
-            Part::Fixed(_) => 1,
-            Part::Set(items) => items.len() as u64,
-            Part::Numbers { len, .. } | Part::Letters { len, .. } => *len,
+            PatternPart::Fixed(_) => 1,
+            PatternPart::Set(items) => items.len() as u64,
+            PatternPart::Numbers { len, .. } | PatternPart::Letters { len, .. } => *len,
         }
     }
 
     fn max_bytes(&self) -> u64 {
         match self {
-            Part::Fixed(text) => text.len() as u64,
-            Part::Set(items) => items.iter().map(String::len).max().unwrap_or_default() as u64,
-            Part::Numbers { width, .. } => (*width).max(20) as u64,
-            Part::Letters { .. } => 1,
+            PatternPart::Fixed(text) => text.len() as u64,
+            PatternPart::Set(items) => items.iter().map(String::len).max().unwrap_or_default() as u64,
+            PatternPart::Numbers { width, .. } => (*width).max(20) as u64,
+            PatternPart::Letters { .. } => 1,
         }
     }
 
     fn write(&self, choice: u64, out: &mut String) {
         match self {
-            Part::Fixed(text) => out.push_str(text),
-            Part::Set(items) => out.push_str(usize::try_from(choice).ok().and_then(|i| items.get(i)).map_or("", |s| s)),
-            Part::Numbers { first, step, width, .. } => {
-                // To write to a string cannot fail.
+            PatternPart::Fixed(text) => out.push_str(text),
+            PatternPart::Set(items) => {
+                out.push_str(usize::try_from(choice).ok().and_then(|i| items.get(i)).map_or("", |s| s))
+            }
+            PatternPart::Numbers { first, step, width, .. } => {
+                // Writing to a string cannot fail.
                 let _ = write!(out, "{:0width$}", first + choice * step, width = *width);
             }
-            Part::Letters { first, step, .. } => {
+            PatternPart::Letters { first, step, .. } => {
                 // Choices stay within the alphabet, so the sum is a letter.
                 out.push(char::from(first.saturating_add(u8::try_from(choice * step).unwrap_or_default())));
             }
@@ -137,7 +140,7 @@ struct Scanner<'t> {
 }
 
 impl<'t> Scanner<'t> {
-    fn parts(mut self) -> Result<Vec<Part>> {
+    fn parts(mut self) -> Result<Vec<PatternPart>> {
         let mut parts = Vec::new();
         let mut fixed = String::new();
         while let Some(c) = self.peek() {
@@ -159,12 +162,12 @@ impl<'t> Scanner<'t> {
                 }
             };
             if !fixed.is_empty() {
-                parts.push(Part::Fixed(std::mem::take(&mut fixed)));
+                parts.push(PatternPart::Fixed(std::mem::take(&mut fixed)));
             }
             parts.push(part);
         }
         if !fixed.is_empty() || parts.is_empty() {
-            parts.push(Part::Fixed(fixed));
+            parts.push(PatternPart::Fixed(fixed));
         }
         Ok(parts)
     }
@@ -177,7 +180,7 @@ impl<'t> Scanner<'t> {
         self.rest().chars().next()
     }
 
-    /// Takes this character, or the one after it where it is a backslash that escapes one of these.
+    /// Takes this character, or the one after it if it is a backslash that escapes one of these.
     fn take(&mut self, special: &str, c: char) -> char {
         self.at += c.len_utf8();
         match self.peek() {
@@ -189,7 +192,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// The brackets here with all in them, where they are an IPv6 address, perhaps with a zone, or empty.
+    /// The brackets here and what is in them, if that is an IPv6 address, perhaps with a zone, or nothing.
     fn literal_brackets(&self) -> Option<&'t str> {
         let text = &self.rest()[..self.rest().find(']')? + 1];
         let inner = &text[1..text.len() - 1];
@@ -198,7 +201,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// `{a,b,c}`. A text may be empty, but not the whole.
-    fn set(&mut self) -> Result<Part> {
+    fn set(&mut self) -> Result<PatternPart> {
         let start = self.at;
         self.at += 1;
         let mut items = Vec::new();
@@ -220,7 +223,7 @@ impl<'t> Scanner<'t> {
                             self.error(start, "the braces are empty: write {a,b}, or \\{\\} for the characters")
                         );
                     }
-                    return Ok(Part::Set(items));
+                    return Ok(PatternPart::Set(items));
                 }
                 '{' | '[' | ']' => {
                     let text =
@@ -233,7 +236,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// `[1-50]`, `[001-100]`, `[0-100:10]`, `[a-z]` or `[a-z:2]`.
-    fn range(&mut self) -> Result<Part> {
+    fn range(&mut self) -> Result<PatternPart> {
         const FORMS: &str = "write [1-50], [001-100], [0-100:10] or [a-z], or \\[ for the character itself";
         let start = self.at;
         let Some(end) = self.rest().find(']') else {
@@ -265,17 +268,20 @@ impl<'t> Scanner<'t> {
         }
         let len = (span / step).saturating_add(1);
         Ok(match letter(first) {
-            Some(first) => Part::Letters { first, len, step },
+            Some(first) => PatternPart::Letters { first, len, step },
             // A leading zero asks for numbers of one width, as in curl.
-            None => {
-                Part::Numbers { first: low, len, step, width: if first.starts_with('0') { first.len() } else { 0 } }
-            }
+            None => PatternPart::Numbers {
+                first: low,
+                len,
+                step,
+                width: if first.starts_with('0') { first.len() } else { 0 },
+            },
         })
     }
 
     fn error(&self, at: usize, message: &str) -> Error {
         let column = self.text[..at].chars().count() + 1;
-        let shown: String = message.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let shown = printable(message, &[]);
         Error::new(Kind::Url, format!("URL pattern, column {column}: {shown}"))
     }
 }

@@ -1,232 +1,299 @@
-//! `[[job]]` tables into jobs: names, `each`, and the layers of settings.
+//! `[[job]]` tables into jobs: names, values, and the layers of settings.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue};
-
-use super::MAX_JOBS;
+use super::auth_keys::Logins;
+use super::bounds::MAX_JOBS;
+use super::each::EachName;
 use super::file_name::check_relative;
-use super::layer::{self, Layer};
-use super::reader::{Entry, Place, Reader, entries, not_valid, scalar};
-use super::template::{EachValue, Into, Show, Template, name_len};
-use crate::job::{Job, Settings};
-use crate::origin::{Origin, parse_url, without_password};
-
-/// The most variables in one `each`.
-const MAX_EACH: usize = 16;
+use super::glob::{Globs, expand_url};
+use super::hosts::{FittingTables, HostTables};
+use super::job_table::JobTable;
+use super::layer::Layer;
+use super::node_reader::{NodeReader, Place};
+use super::template::{Piece, Row, Show};
+use crate::job::Job;
+use crate::limits::HostKey;
+use crate::origin::{Origin, parse_url};
+use crate::settings::Settings;
 
 /// What stands below all jobs.
 pub(super) struct Base {
     pub(super) defaults: Layer,
-    /// By the normalized name of [`HostKey`](crate::HostKey).
-    pub(super) hosts: BTreeMap<String, Layer>,
+    pub(super) hosts: HostTables,
+    pub(super) logins: Logins,
     settings: Settings,
 }
 
 impl Base {
     /// Nothing but these settings.
     pub(super) fn over(settings: &Settings) -> Base {
-        Base { defaults: Layer::default(), hosts: BTreeMap::new(), settings: settings.clone() }
-    }
-
-    /// The entry of this origin: the one that names the port goes before the one that does not.
-    fn host(&self, origin: &Origin) -> Option<(&'_ str, &'_ Layer)> {
-        let with_port = self.hosts.get_key_value(&format!("{}:{}", origin.host(), origin.port()));
-        let found = with_port.or_else(|| self.hosts.get_key_value(origin.host()));
-        found.map(|(name, layer)| (name.as_str(), layer))
+        let (defaults, hosts, logins) = Default::default();
+        Base { defaults, hosts, logins, settings: settings.clone() }
     }
 }
 
 /// Turns tables into jobs, one after the other.
-pub(super) struct Builder<'b> {
+pub(super) struct JobBuilder<'b> {
     base: &'b Base,
     jobs: Vec<Job>,
     /// Each name, and the byte where it was given.
     names: HashMap<Arc<str>, usize>,
-    /// Each file that is saved to, in lower case, and the byte where it was named, or its job where that was elsewhere.
+    /// Each file that is saved to, in lower case, and the byte where it was named, or its job if that was elsewhere.
     files: HashMap<String, usize>,
     /// The settings of tables that say nothing themselves, by host.
-    plain: HashMap<Option<&'b str>, Arc<Settings>>,
+    plain: HashMap<FittingTables<'b>, Arc<Settings>>,
+    /// The tables of hosts that jobs go to.
+    used: BTreeSet<&'b HostKey>,
+    /// How many jobs are made later.
+    late: usize,
+    /// Whether the host of one of them is not known yet.
+    late_host: bool,
     /// Whether it was noted that there are too many jobs.
     too_many: bool,
 }
 
-/// One `[[job]]` as written.
-struct Written {
-    place: Place,
-    name: Option<(Place, Template)>,
-    url: (Place, Template),
-    each: Vec<Variable>,
-    layer: Layer,
-}
-
-/// A variable of `each`.
-struct Variable {
-    place: Place,
-    name: String,
-    values: Vec<EachValue>,
-}
-
-/// What the rows of one table share while they become jobs.
-struct Rows<'b> {
-    /// The names of the `each` variables.
+/// What the jobs of one table share while they are made.
+struct TableJobs<'b> {
+    /// The names in `each`.
     names: Vec<String>,
-    /// Which of them were met.
-    used: Vec<bool>,
     /// By host.
-    prepared: HashMap<Option<&'b str>, Prepared>,
+    prepared: HashMap<FittingTables<'b>, Prepared>,
+}
+
+/// The names of jobs and the files that are taken, and the byte where each was given.
+#[derive(Default)]
+pub(super) struct TakenNames {
+    pub(super) names: HashMap<Arc<str>, usize>,
+    pub(super) files: HashMap<String, usize>,
 }
 
 /// The layers of one job table for one host.
 struct Prepared {
     layer: Layer,
-    /// The settings, where they are the same for all rows.
+    /// Whether the settings differ from one combination of values to the next.
+    varies: bool,
+    /// The settings, if they do not vary.
     shared: Option<Arc<Settings>>,
 }
 
-impl<'b> Builder<'b> {
-    pub(super) fn new(base: &'b Base) -> Builder<'b> {
-        Builder {
+impl<'b> JobBuilder<'b> {
+    pub(super) fn new(base: &'b Base) -> JobBuilder<'b> {
+        JobBuilder {
             base,
             jobs: Vec::new(),
             names: HashMap::new(),
             files: HashMap::new(),
             plain: HashMap::new(),
+            used: BTreeSet::new(),
+            late: 0,
+            late_host: false,
             too_many: false,
         }
     }
 
-    pub(super) fn finish(self) -> Vec<Job> {
-        self.jobs
+    pub(super) fn finish(self) -> (Vec<Job>, TakenNames) {
+        (self.jobs, TakenNames { names: self.names, files: self.files })
     }
 
-    /// Adds the jobs of one table; what is wrong is noted.
-    pub(super) fn add(&mut self, reader: &mut Reader<'_>, place: &Place, table: &DeTable<'_>) {
-        let Some(mut job) = read(reader, place, table) else { return };
-        let names: Vec<String> = job.each.iter().map(|variable| variable.name.clone()).collect();
-        let mut used = vec![false; names.len()];
-        if !names.is_empty() {
-            match job.url.1.bind(&names, &mut used, true) {
-                Ok(url) => job.url.1 = url,
-                Err(message) => return reader.error(&job.url.0, message),
+    /// Notes what is said of hosts that no job goes to, unless one may go anywhere.
+    pub(super) fn warn_of_unused_hosts(&self, reader: &mut NodeReader<'_>) {
+        if !self.late_host {
+            let logins = self.base.logins.token_origins();
+            let asked = logins.iter().flat_map(|origin| self.base.hosts.fitting(origin));
+            let used = self.used.iter().copied().chain(asked).collect();
+            self.base.hosts.warn_of_unused(reader, &used);
+        }
+    }
+
+    /// Notes the host of a job that is made later, if it stands in its URL as it is.
+    fn use_late_host(&mut self, job: &JobTable) {
+        let text = job.url.1.fill(&[], Show::Names);
+        let end = text.find("://").and_then(|at| text[at + 3..].find(['/', '?', '#']).map(|end| at + 3 + end));
+        let beginning = &text[..end.unwrap_or(text.len())];
+        let origin = parse_url(beginning).and_then(|url| Origin::of(&url)).ok();
+        match origin.filter(|_| !beginning.contains(['{', '}'])) {
+            Some(origin) => self.used.extend(self.base.hosts.fitting(&origin)),
+            None => self.late_host = true,
+        }
+    }
+
+    /// Goes on with the names that others have taken.
+    pub(super) fn with_taken(self, taken: TakenNames) -> JobBuilder<'b> {
+        JobBuilder { names: taken.names, files: taken.files, ..self }
+    }
+
+    /// Adds the jobs of one table; what is wrong is noted. How many it adds.
+    pub(super) fn add(&mut self, reader: &mut NodeReader<'_>, job: &JobTable) -> usize {
+        let before = self.jobs.len();
+        warn_of_patterns(reader, job);
+        let names = job.own_names();
+        let Some(count) = self.count(reader, job, &names) else { return 0 };
+        let brackets = job.has_brackets();
+        let mut set = TableJobs { names, prepared: HashMap::new() };
+        for number in 0..count {
+            let row = job.each.combination(number);
+            if self.add_one(reader, job, &row, brackets, &mut set).is_none() {
+                // The next values would fail in the same way; one line says it.
+                return 0;
             }
         }
-        let all_in_url = used.iter().all(|used| *used);
-        let mut name_has_each = false;
-        if let Some((_, name)) = &mut job.name {
-            let mut in_name = vec![false; names.len()];
-            if let Ok(bound) = name.bind(&names, &mut in_name, false) {
-                *name = bound;
+        for each in job.each.names() {
+            let name = each.name.as_str();
+            let is_used = job.url.1.mentions(name) || set.prepared.values().any(|prepared| prepared.layer.uses(name));
+            if !is_used && !each.is_column {
+                unused(reader, each);
             }
-            name_has_each = name.has_each();
         }
-        let count = job.each.iter().try_fold(1usize, |count, variable| count.checked_mul(variable.values.len()));
-        if count.and_then(|count| count.checked_add(self.jobs.len())).is_none_or(|total| total > MAX_JOBS) {
+        self.jobs.len() - before
+    }
+
+    /// How many jobs a table makes, if all names in it have a value and there are not too many; what is wrong is noted.
+    pub(super) fn count(&mut self, reader: &mut NodeReader<'_>, job: &JobTable, names: &[String]) -> Option<usize> {
+        let mut complete = reader.check_names(&job.url.0, &job.url.1, names);
+        if let Some((place, name)) = &job.name {
+            complete &= reader.check_names(place, name, names);
+        }
+        let count = job.each.combinations();
+        if count.and_then(|count| count.checked_add(self.jobs.len() + self.late)).is_none_or(|total| total > MAX_JOBS) {
             if !std::mem::replace(&mut self.too_many, true) {
                 reader.error(&job.place, format!("a plan has at most {MAX_JOBS} jobs, each value counted"));
             }
-            return;
+            return None;
         }
-        let mut rows = Rows { names, used, prepared: HashMap::new() };
-        let brackets = match &job.name {
-            Some(_) => !name_has_each,
-            None => !all_in_url,
-        };
-        for number in 0..count.unwrap_or_default() {
-            let row = row(&job.each, number);
-            let name = job_name(&job, &row, brackets && !row.is_empty());
-            if self.add_one(reader, &job, &row, name, &mut rows).is_none() {
-                // The next values would fail in the same way; one line says it.
-                return;
+        count.filter(|_| complete)
+    }
+
+    /// Checks a table whose jobs are made later: all names must have a value then. How many jobs it makes.
+    pub(super) fn add_late(&mut self, reader: &mut NodeReader<'_>, job: &JobTable, names: &[String]) -> Option<usize> {
+        let count = self.count(reader, job, names)?;
+        let layer = job.layer.over(&self.base.defaults);
+        if !layer.check_names(reader, names) {
+            return None;
+        }
+        for each in job.each.names() {
+            if !each.is_column && !job.url.1.mentions(&each.name) && !layer.uses(&each.name) {
+                unused(reader, each);
             }
         }
-        for (variable, used) in job.each.iter().zip(rows.used) {
-            if !used {
-                let name = &variable.name;
-                let text = format!("\"{name}\" is used nowhere: write {{{name}}} in the url, a header or the content");
-                reader.error(&variable.place, text);
-            }
-        }
+        warn_of_patterns(reader, job);
+        self.use_late_host(job);
+        warn_of_shared_file(reader, job, &layer);
+        self.late += count;
+        Some(count)
+    }
+
+    /// The one job of a table with these values. Names and files that are taken get a number, or fail.
+    pub(super) fn make_one(
+        &mut self,
+        reader: &mut NodeReader<'_>,
+        job: &JobTable,
+        row: &Row<'_>,
+        brackets: bool,
+    ) -> Option<Job> {
+        let names = row.iter().map(|(name, _)| (*name).to_owned()).collect();
+        self.add_one(reader, job, row, brackets, &mut TableJobs { names, prepared: HashMap::new() })?;
+        self.jobs.pop()
+    }
+
+    /// Adds a job of a URL alone; what is wrong is noted.
+    pub(super) fn add_url(&mut self, reader: &mut NodeReader<'_>, url: &str) {
+        let mut set = TableJobs { names: Vec::new(), prepared: HashMap::new() };
+        // What is wrong is in the log.
+        let _ = self.add_one(reader, &JobTable::of_url(url), &[], false, &mut set);
     }
 
     fn add_one(
         &mut self,
-        reader: &mut Reader<'_>,
-        job: &Written,
-        row: &[&EachValue],
-        name: String,
-        rows: &mut Rows<'b>,
+        reader: &mut NodeReader<'_>,
+        job: &JobTable,
+        row: &Row<'_>,
+        brackets: bool,
+        set: &mut TableJobs<'b>,
     ) -> Option<()> {
-        let (url_place, url) = &job.url;
-        if !reader.charge(url_place, url.max_len(row).saturating_mul(2) + name.len() as u64) {
+        let (mut url, origin, mut filled) = job.fill_url(reader, row)?;
+        let host = self.base.hosts.fitting(&origin);
+        self.used.extend(&host);
+        let settings = self.settings(reader, job, &host, row, set)?;
+        let query = set.prepared.get(&host).map_or(&[][..], |prepared| &prepared.layer.query);
+        if !reader.charge(&job.url.0, query.iter().map(|param| param.max_len(row)).sum()) {
             return None;
         }
-        let text = url.render(row, Show::Values, Into::Url);
-        let written = url.render(row, Show::Names, Into::Url);
-        if text.contains(char::is_control) {
-            reader.error(url_place, "contains a line break or another control character, which no URL can");
+        filled.add_query(&mut url, query, row);
+        let name = job.fill_name(&filled, row, brackets);
+        if !reader.charge(&job.url.0, name.len() as u64) {
             return None;
         }
-        let parsed = parse_url(&text).and_then(|url| Ok((Origin::of(&url)?, url)));
-        let (origin, parsed) = match parsed {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                let has_secret = url.has_variables() || written != text;
-                let message = not_valid(&written, has_secret, "a URL that can be fetched", &error);
-                reader.error(url_place, message);
-                return None;
-            }
-        };
-        let base = self.base;
-        let (host, host_layer) = base.host(&origin).unzip();
-        let (names, used) = (&rows.names, &mut rows.used);
-        let ready = rows.prepared.entry(host).or_insert_with(|| {
-            let mut layer = base.defaults.clone();
-            if let Some(host_layer) = host_layer {
-                layer.cover(host_layer);
-            }
-            layer.cover(&job.layer);
-            if !names.is_empty() {
-                layer.bind(names, used);
-            }
-            Prepared { layer, shared: None }
-        });
-        let settings = match (&ready.shared, self.plain.get(&host)) {
-            (Some(shared), _) => shared.clone(),
-            (None, Some(plain)) if job.layer.is_empty() && names.is_empty() => plain.clone(),
-            _ => {
-                let settings = Arc::new(ready.layer.settings(reader, &base.settings, row)?);
-                if !ready.layer.varies() {
-                    ready.shared = Some(settings.clone());
-                    // A template with braces in it is another text where these are bound.
-                    if job.layer.is_empty() && names.is_empty() {
-                        self.plain.insert(host, settings.clone());
-                    }
-                }
-                settings
-            }
-        };
         let name_place = job.name.as_ref().map_or(&job.place, |(place, _)| place);
-        let name = self.take_name(reader, name_place, name, job.name.is_some())?;
-        let mut made = Job::of(parsed, written.trim(), settings).named(name);
-        if let Some((place, output)) = &ready.layer.output {
-            if !reader.charge(place, output.max_len(row)) {
+        let hint = match &job.name {
+            _ if job.each.is_file() => "name the rows by a column without equal values, key = \"id\" in each",
+            Some(_) => "give each job its own",
+            None => "give each job a \"name\"",
+        };
+        let name = self.take_name(reader, name_place, name, hint)?;
+        let mut made = Job::of(url, filled.shown.trim(), settings).named(name);
+        if let Some((place, output)) = set.prepared.get(&host).and_then(|prepared| prepared.layer.output.as_ref()) {
+            if !reader.charge(place, output.max_len(row, 1)) {
                 return None;
             }
-            let file = output.render(row, Show::Values, Into::Text);
+            let file = output.fill(row, Show::Values);
             let place = match job.layer.output {
                 Some(_) => place.clone(),
                 None => job.place.child("output", job.place.at),
             };
-            self.take_file(reader, &place, &file, &output.render(row, Show::Names, Into::Text))?;
+            self.take_file(reader, &place, &file, &output.fill(row, Show::Names))?;
             made = made.saved_to(file);
         }
-        self.jobs.push(made);
+        self.jobs.push(made.with_values(row.iter().map(|(name, value)| (*name, value.cell())).collect()));
         Some(())
     }
 
-    fn take_name(&mut self, reader: &mut Reader<'_>, place: &Place, name: String, given: bool) -> Option<Arc<str>> {
+    /// The settings of one job: those of another one, if they are the same.
+    fn settings(
+        &mut self,
+        reader: &mut NodeReader<'_>,
+        job: &JobTable,
+        host: &FittingTables<'b>,
+        row: &Row<'_>,
+        set: &mut TableJobs<'b>,
+    ) -> Option<Arc<Settings>> {
+        let base = self.base;
+        let names = &set.names;
+        let ready = set.prepared.entry(host.clone()).or_insert_with(|| {
+            let mut layer = job.layer.over(&base.hosts.over(host, &base.defaults));
+            layer.log_in(&base.logins);
+            let varies = names.iter().any(|name| layer.mentions(name));
+            Prepared { layer, varies, shared: None }
+        });
+        if let Some(shared) = &ready.shared {
+            return Some(shared.clone());
+        }
+        if !ready.layer.check_names(reader, names) {
+            return None;
+        }
+        let is_plain = job.layer.is_empty() && !ready.varies;
+        if let Some(plain) = self.plain.get(host).filter(|_| is_plain) {
+            ready.shared = Some(plain.clone());
+            return ready.shared.clone();
+        }
+        let settings = Arc::new(ready.layer.settings(reader, &base.settings, row)?);
+        // With `select`, the content type may say that each line is a row.
+        if settings.expect.rows.is_some() && !settings.makes_rows() && settings.select.is_empty() {
+            let text = "expects rows and makes none: add rows = \"/items\", or a format of rows such as \"csv\"";
+            reader.error(&job.place, text);
+            return None;
+        }
+        if !ready.varies {
+            ready.shared = Some(settings.clone());
+        }
+        if is_plain {
+            self.plain.insert(host.clone(), settings.clone());
+        }
+        Some(settings)
+    }
+
+    fn take_name(&mut self, reader: &mut NodeReader<'_>, place: &Place, name: String, hint: &str) -> Option<Arc<str>> {
         if name.trim().is_empty() || name.contains(char::is_control) {
             reader.error(place, "a name must not be empty or contain control characters");
             return None;
@@ -234,14 +301,13 @@ impl<'b> Builder<'b> {
         let name: Arc<str> = name.into();
         if let Some(before) = self.names.insert(name.clone(), place.at) {
             let line = reader.log.line(before);
-            let hint = if given { "give each job its own" } else { "give each job a \"name\"" };
             reader.error(place, format!("the name \"{name}\" is taken by the job of line {line}: {hint}"));
             return None;
         }
         Some(name)
     }
 
-    fn take_file(&mut self, reader: &mut Reader<'_>, place: &Place, file: &str, written: &str) -> Option<()> {
+    fn take_file(&mut self, reader: &mut NodeReader<'_>, place: &Place, file: &str, written: &str) -> Option<()> {
         if let Err(reason) = check_relative(file) {
             reader.error(place, format!("\"{written}\" {reason}"));
             return None;
@@ -258,131 +324,31 @@ impl<'b> Builder<'b> {
     }
 }
 
-/// The name of a job: as given or the URL, with `${NAME}` as written and the values after it, unless they are in it.
-fn job_name(job: &Written, row: &[&EachValue], brackets: bool) -> String {
-    let mut name = match &job.name {
-        Some((_, name)) => name.render(row, Show::Names, Into::Text),
-        None => without_password(job.url.1.render(row, Show::Names, Into::Url).trim()).into_owned(),
-    };
-    if brackets {
-        let values: Vec<&str> = row.iter().map(|value| value.written.as_str()).collect();
-        name.push_str(&format!("[{}]", values.join(",")));
+/// Notes what `roundup get` takes for a pattern, and a plan for a part of the URL.
+fn warn_of_patterns(reader: &mut NodeReader<'_>, job: &JobTable) {
+    let (place, url) = &job.url;
+    let text = url.fill(&[], Show::Names);
+    if expand_url(&text, Globs::Expand).is_ok_and(|urls| urls.len() > 1) {
+        let hint = "write each = { n = { from = 1, to = 3 } } and {n} in the URL for several";
+        reader.warn(place, format!("brackets and lists in braces are no patterns in a plan: {hint}"));
     }
-    name
 }
 
-/// The values of the `number`th job: the last variable changes fastest.
-fn row(each: &[Variable], mut number: usize) -> Vec<&EachValue> {
-    let mut row = Vec::with_capacity(each.len());
-    for variable in each.iter().rev() {
-        let len = variable.values.len().max(1);
-        row.extend(variable.values.get(number % len));
-        number /= len;
+/// Notes that all jobs of the rows of another would be saved to one file.
+fn warn_of_shared_file(reader: &mut NodeReader<'_>, job: &JobTable, layer: &Layer) {
+    let (Some((_, source)), Some((place, output))) = (&job.keys.for_each, &layer.output) else { return };
+    let is_of_row =
+        |piece: &Piece| matches!(piece, Piece::Value { name, .. } if name.starts_with(&format!("{source}.")));
+    if !output.pieces().iter().any(is_of_row) {
+        let text = format!(
+            "all jobs of the rows of \"{source}\" would be saved to one file: write a field such as {{{source}.id}} into its name"
+        );
+        reader.warn(place, text);
     }
-    row.reverse();
-    row
 }
 
-fn read(reader: &mut Reader<'_>, place: &Place, table: &DeTable<'_>) -> Option<Written> {
-    let (mut name, mut url, mut each, mut layer) = (None, None, Some(Vec::new()), Layer::default());
-    let mut has_url = false;
-    for entry in entries(place, table) {
-        match entry.key {
-            "name" => {
-                name = reader.string(&entry.place, entry.value, "a string").map(|name| (entry.place.clone(), name));
-            }
-            "url" => {
-                has_url = true;
-                url = read_url(reader, &entry).map(|url| (entry.place.clone(), url));
-            }
-            "each" => each = read_each(reader, &entry),
-            _ => {
-                if !layer.read(reader, &entry) {
-                    let mut known = vec!["name", "url", "each"];
-                    known.extend(layer::KEYS);
-                    reader.unknown(&entry, &known);
-                }
-            }
-        }
-    }
-    if !has_url {
-        reader.error(place, "has no \"url\": write url = \"https://...\"");
-    }
-    Some(Written { place: place.clone(), name, url: url?, each: each?, layer })
-}
-
-fn read_url(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Template> {
-    let url = reader.string(&entry.place, entry.value, "a string such as \"https://api.example.com/\"")?;
-    if let Some(name) = url.variable_with_control() {
-        // The URL standard drops some of them silently and trims others; what was meant is not known.
-        let text = format!("the value of {name} has a line break or another control character, which no URL can");
-        reader.error(&entry.place, text);
-        return None;
-    }
-    Some(url)
-}
-
-fn read_each(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Vec<Variable>> {
-    let mut each = Vec::new();
-    let entries = reader.table(&entry.place, entry.value)?;
-    if entries.is_empty() {
-        reader.error(&entry.place, "is empty: write each = { city = [\"berlin\", \"oslo\"] }");
-        return None;
-    }
-    if entries.len() > MAX_EACH {
-        reader.error(&entry.place, format!("a job has at most {MAX_EACH} variables"));
-        return None;
-    }
-    for entry in entries {
-        if entry.key.is_empty() || name_len(entry.key) != entry.key.len() {
-            let text = format!("\"{}\" is not a name: letters, digits and _, not beginning with a digit", entry.key);
-            reader.error(&entry.place, text);
-            each.push(None);
-            continue;
-        }
-        let values = read_values(reader, &entry);
-        each.push(values.map(|values| Variable { place: entry.place, name: entry.key.to_owned(), values }));
-    }
-    each.into_iter().collect()
-}
-
-fn read_values(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Vec<EachValue>> {
-    let DeValue::Array(array) = entry.value else {
-        reader.wrong_type(&entry.place, "an array of values", entry.value);
-        return None;
-    };
-    if array.is_empty() {
-        reader.error(&entry.place, "the array is empty: write at least one value");
-        return None;
-    }
-    let mut seen: HashMap<String, ()> = HashMap::new();
-    let mut values = Vec::with_capacity(array.len());
-    for item in array.iter() {
-        let place = Place { at: item.span().start, path: entry.place.path.clone() };
-        let value = match (item.get_ref(), scalar(item.get_ref())) {
-            (string @ DeValue::String(_), _) => reader.string(&place, string, "a string").map(|template| {
-                let text = template.plain(Show::Values);
-                EachValue { written: template.plain(Show::Names), json: text.clone().into(), text }
-            }),
-            (_, Some(json)) => {
-                let text = json.as_str().map_or_else(|| json.to_string(), str::to_owned);
-                Some(EachValue { written: text.clone(), text, json })
-            }
-            (DeValue::Integer(_) | DeValue::Float(_), None) => {
-                reader.error(&place, "the number does not fit 64 bits, or is inf or nan");
-                None
-            }
-            (other, None) => {
-                reader.wrong_type(&place, "strings, numbers or booleans", other);
-                None
-            }
-        };
-        if let Some(value) = &value {
-            if seen.insert(value.written.clone(), ()).is_some() {
-                reader.error(&place, format!("\"{}\" is there twice", value.written));
-            }
-        }
-        values.push(value);
-    }
-    values.into_iter().collect()
+/// Notes that values of `each` stand nowhere.
+fn unused(reader: &mut NodeReader<'_>, each: &EachName) {
+    let text = format!("\"{0}\" is used nowhere: write {{{0}}} in the url, a header or the content", each.name);
+    reader.error(&each.place, text);
 }

@@ -1,104 +1,137 @@
 //! The keys of a job, as `[defaults]`, `[hosts]` and `[[job]]` may set them, and how one goes over the other.
 
-use std::time::Duration;
-
-use toml::de::DeValue;
-
-use super::body::Json;
-use super::reader::{Entry, Place, Reader};
-use super::template::{EachValue, Into, Show, Template};
-use crate::job::{Expect, Field, Method, Pointer, Settings};
-use crate::statuses::StatusSet;
+use super::auth_keys::{self, LoginScheme, Logins};
+use super::expecting::{ExpectedJson, read_expect};
+use super::follow_up_keys::{read_pages, read_poll};
+use super::header_template::{HeaderForm, HeaderTemplate};
+use super::json_template::JsonTemplate;
+use super::node_reader::{NodeReader, Place, TableEntry};
+use super::picking;
+use super::query::{QueryParam, read_params};
+use super::template::{Row, Show, Template};
+use super::tree::{Node, Tree};
+use crate::authorization::Authorization;
+use crate::http::{Field, Method};
+use crate::settings::{Settings, SettingsPatch, over_by_name};
 
 /// The keys that all three tables know.
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 33] = [
     "method",
     "headers",
     "data",
     "json",
     "timeout",
     "connect_timeout",
+    "job_timeout",
     "retries",
+    "retry_on",
     "retry_unsafe",
     "retry_after_max",
     "follow",
     "max_body",
     "accept",
+    "priority",
     "raw",
+    "cache",
+    "stale_if_error",
     "output",
     "select",
+    "rows",
+    "table",
+    "format",
+    "max_rows",
     "expect",
+    "pages",
+    "poll",
+    "base_url",
+    "query",
+    "form",
+    "user",
+    "bearer",
+    "auth",
 ];
+
+/// The most rows of one response that a plan may ask for.
+const MAX_ROWS: u32 = 10_000_000;
 
 /// The most header fields in one table: as many as a head may have that comes back.
 const MAX_HEADERS: usize = 256;
 
-/// What one table says; `None` where it is silent.
+/// What one table says: a patch, and what becomes part of it when the values of a job are put in.
 #[derive(Clone, Default)]
 pub(super) struct Layer {
-    method: Option<Method>,
-    headers: Vec<Header>,
-    content: Option<(Place, Content)>,
-    timeout: Option<Duration>,
-    connect_timeout: Option<Duration>,
-    retries: Option<u32>,
-    retry_unsafe: Option<bool>,
-    retry_after_max: Option<Duration>,
-    follow: Option<u32>,
-    max_body: Option<u64>,
-    accept: Option<StatusSet>,
-    raw: Option<bool>,
+    patch: SettingsPatch,
+    headers: Vec<HeaderTemplate>,
+    content: Option<(Place, ContentTemplate)>,
+    expect_json: Option<Vec<ExpectedJson>>,
     pub(super) output: Option<(Place, Template)>,
-    select: Option<Vec<(String, Pointer)>>,
-    status: Option<StatusSet>,
-    json: Option<(Place, Vec<(Pointer, Json)>)>,
-    max_ms: Option<u64>,
+    /// What stands before a URL that has no scheme.
+    base_url: Option<Template>,
+    /// What is added to the query of the URL.
+    pub(super) query: Vec<QueryParam>,
+    /// The login that it names.
+    auth: Option<(Place, String)>,
     /// Whether any key was read.
     says_something: bool,
 }
 
 #[derive(Clone)]
-struct Header {
-    place: Place,
-    name: Box<str>,
-    value: Template,
-}
-
-#[derive(Clone)]
-enum Content {
+enum ContentTemplate {
     Data(Template),
-    Json(Json),
+    Json(JsonTemplate),
+    Form(Vec<QueryParam>),
 }
 
 impl Layer {
     /// Reads an entry, if its key is one of [`KEYS`].
-    pub(super) fn read(&mut self, reader: &mut Reader<'_>, entry: &Entry<'_>) -> bool {
-        let (place, value) = (&entry.place, entry.value);
+    pub(super) fn read(&mut self, reader: &mut NodeReader<'_>, entry: &TableEntry<'_>) -> bool {
+        let (place, node, patch) = (&entry.place, entry.node, &mut self.patch);
         match entry.key {
-            "method" => self.method = reader.parsed(place, value, ("a method that can be sent", "POST"), str::parse),
-            "headers" => self.read_headers(reader, place, value),
+            "method" => patch.method = reader.parsed(place, node, ("a method that can be sent", "POST"), str::parse),
+            "headers" => self.read_headers(reader, place, node),
             "data" => {
-                let data = reader.string(place, value, "a string").map(Content::Data);
+                let data = reader.string(place, node, "a string").map(ContentTemplate::Data);
                 self.set_content(reader, place, data);
             }
             "json" => {
-                let json = Json::read(reader, place, value).map(Content::Json);
+                let json = JsonTemplate::read(reader, place, node).map(ContentTemplate::Json);
                 self.set_content(reader, place, json);
             }
-            "timeout" => self.timeout = reader.span(place, value),
-            "connect_timeout" => self.connect_timeout = reader.span(place, value),
-            "retries" => self.retries = reader.count(place, value, 0, 100),
-            "retry_unsafe" => self.retry_unsafe = reader.boolean(place, value),
-            "retry_after_max" => self.retry_after_max = reader.duration(place, value),
-            "follow" => self.follow = reader.count(place, value, 0, 100),
-            "max_body" => self.max_body = reader.size(place, value),
-            "accept" => self.accept = reader.statuses(place, value),
-            "raw" => self.raw = reader.boolean(place, value),
-            "output" => {
-                self.output = reader.string(place, value, "a file name").map(|file| (place.clone(), file));
+            "timeout" => patch.timeout = reader.span(place, node),
+            "connect_timeout" => patch.connect_timeout = reader.span(place, node),
+            "job_timeout" => patch.job_timeout = reader.span(place, node),
+            "retry_on" => {
+                patch.retry_on =
+                    reader.parsed(place, node, ("what is tried again", "429,500-504,expectation"), str::parse);
             }
-            "select" => self.read_select(reader, place, value),
-            "expect" => self.read_expect(reader, place, value),
+            "retries" => patch.retries = reader.count(place, node, 0, 100),
+            "retry_unsafe" => patch.retry_unsafe = reader.boolean(place, node),
+            "retry_after_max" => patch.retry_after_max = reader.duration(place, node),
+            "follow" => patch.follow = reader.count(place, node, 0, 100),
+            "max_body" => patch.max_body = reader.size(place, node),
+            "accept" => patch.accept = reader.statuses(place, node),
+            "priority" => patch.priority = reader.priority(place, node),
+            "raw" => patch.raw = reader.boolean(place, node),
+            "cache" => patch.cache = reader.boolean(place, node),
+            "stale_if_error" => patch.stale_if_error = reader.span(place, node),
+            "output" => self.output = reader.string(place, node, "a file name").map(|file| (place.clone(), file)),
+            "select" => patch.select = picking::read_select(reader, place, node),
+            "rows" => patch.rows = reader.parsed(place, node, ("a JSON Pointer to an array", "/items"), str::parse),
+            "table" => patch.table = picking::read_table(reader, place, node),
+            "format" => patch.format = picking::read_format(reader, place, node),
+            "max_rows" => patch.max_rows = reader.count(place, node, 1, MAX_ROWS),
+            "expect" => self.expect_json = read_expect(reader, place, node, &mut patch.expect),
+            "base_url" => self.base_url = read_base_url(reader, place, node),
+            "query" => self.query = read_params(reader, place, node).unwrap_or_default(),
+            "form" => {
+                let form = read_params(reader, place, node).map(ContentTemplate::Form);
+                self.set_content(reader, place, form);
+            }
+            "user" => self.read_authorization(reader, entry, HeaderForm::Basic),
+            "bearer" => self.read_authorization(reader, entry, HeaderForm::Bearer),
+            "auth" => self.auth = auth_keys::read_auth(reader, place, node),
+            "pages" => patch.pages = read_pages(reader, place, node),
+            "poll" => patch.poll = read_poll(reader, place, node),
             _ => return false,
         }
         self.says_something = true;
@@ -110,194 +143,257 @@ impl Layer {
         !self.says_something
     }
 
-    /// Puts `upper` over this one: what it says replaces what was said; headers are joined by name.
-    pub(super) fn cover(&mut self, upper: &Layer) {
-        fn over<T: Clone>(lower: &mut Option<T>, upper: &Option<T>) {
-            if upper.is_some() {
-                lower.clone_from(upper);
-            }
+    /// This layer over a lower one, by the rules of [`SettingsPatch::over_patch`].
+    pub(super) fn over(&self, lower: &Layer) -> Layer {
+        // A request has one Authorization: of a login and a header, the closer one counts.
+        let mut headers = over_by_name(&self.headers, &lower.headers, |header| &header.name);
+        if self.auth.is_some() && !self.names_authorization() {
+            headers.retain(|header| !header.name.eq_ignore_ascii_case(Authorization::FIELD));
         }
-        over(&mut self.method, &upper.method);
-        for header in &upper.headers {
-            self.headers.retain(|old| !old.name.eq_ignore_ascii_case(&header.name));
-            self.headers.push(header.clone());
+        let auth = self.auth.clone().or_else(|| lower.auth.clone().filter(|_| !self.names_authorization()));
+        Layer {
+            patch: self.patch.over_patch(&lower.patch),
+            headers,
+            content: self.content.clone().or_else(|| lower.content.clone()),
+            expect_json: self.expect_json.clone().or_else(|| lower.expect_json.clone()),
+            output: self.output.clone().or_else(|| lower.output.clone()),
+            base_url: self.base_url.clone().or_else(|| lower.base_url.clone()),
+            query: over_by_name(&self.query, &lower.query, |param| &param.name),
+            auth,
+            says_something: self.says_something || lower.says_something,
         }
-        over(&mut self.content, &upper.content);
-        over(&mut self.timeout, &upper.timeout);
-        over(&mut self.connect_timeout, &upper.connect_timeout);
-        over(&mut self.retries, &upper.retries);
-        over(&mut self.retry_unsafe, &upper.retry_unsafe);
-        over(&mut self.retry_after_max, &upper.retry_after_max);
-        over(&mut self.follow, &upper.follow);
-        over(&mut self.max_body, &upper.max_body);
-        over(&mut self.accept, &upper.accept);
-        over(&mut self.raw, &upper.raw);
-        over(&mut self.output, &upper.output);
-        over(&mut self.select, &upper.select);
-        over(&mut self.status, &upper.status);
-        over(&mut self.json, &upper.json);
-        over(&mut self.max_ms, &upper.max_ms);
-        self.says_something |= upper.says_something;
     }
 
-    /// Finds the `each` variables of a job in all strings.
-    pub(super) fn bind(&mut self, names: &[String], used: &mut [bool]) {
-        let mut bind = |template: &mut Template| {
-            // Only a strict binding can fail.
-            if let Ok(bound) = template.bind(names, used, false) {
-                *template = bound;
+    /// Whether every `{name}` in it has a value; what is missing is noted.
+    pub(super) fn check_names(&self, reader: &mut NodeReader<'_>, own: &[String]) -> bool {
+        let mut complete = true;
+        self.for_each_template(&mut |place, template| complete &= reader.check_names(place, template, own));
+        if let Some((place, output)) = &self.output {
+            complete &= reader.check_names(place, output, own);
+        }
+        complete
+    }
+
+    /// Whether `{name}` is in the settings. The file that the content is saved to is not part of them.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        let mut found = false;
+        self.for_each_template(&mut |_, template| found |= template.mentions(name));
+        found
+    }
+
+    /// Whether `{name}` is in the settings or in the file name.
+    pub(super) fn uses(&self, name: &str) -> bool {
+        self.mentions(name) || self.output.as_ref().is_some_and(|(_, output)| output.mentions(name))
+    }
+
+    /// Whether each of its elements is a row.
+    pub(super) fn has_rows(&self) -> bool {
+        self.patch.rows.is_some() || self.patch.table.is_some()
+    }
+
+    /// The table that it gives rows to, if any.
+    pub(super) fn table_of_rows(&self) -> Option<Box<str>> {
+        self.patch.over(&Settings::default()).table_of_rows().map(Into::into)
+    }
+
+    /// The names of the values that it selects.
+    pub(super) fn selected(&self) -> impl Iterator<Item = &str> {
+        self.patch.select.iter().flatten().map(|(name, _)| name.as_str())
+    }
+
+    /// Whether responses are kept.
+    pub(super) fn keeps_responses(&self) -> bool {
+        self.patch.cache == Some(true) || self.patch.stale_if_error.is_some()
+    }
+
+    /// Whether only a graph can do what it asks for: further requests, or a login.
+    pub(super) fn goes_on(&self) -> bool {
+        self.patch.pages.is_some() || self.patch.poll.is_some() || self.auth.is_some()
+    }
+
+    /// Puts what its login asks for into it: a header, or the name of a login that is made in the run.
+    pub(super) fn log_in(&mut self, logins: &Logins) {
+        let Some((_, name)) = self.auth.take() else { return };
+        match logins.get(&name) {
+            Some(LoginScheme::Header(header)) => {
+                let is_it = |own: &HeaderTemplate| own.name.eq_ignore_ascii_case(&header.name);
+                let header = Some(header.clone()).filter(|_| !self.headers.iter().any(is_it));
+                self.headers.extend(header);
             }
-        };
-        self.headers.iter_mut().for_each(|header| bind(&mut header.value));
-        match &mut self.content {
-            Some((_, Content::Data(data))) => bind(data),
-            Some((_, Content::Json(json))) => json.for_each(&mut bind),
+            Some(LoginScheme::Query(param)) => {
+                let param = Some(param.clone()).filter(|param| !self.query.iter().any(|own| own.name == param.name));
+                self.query.extend(param);
+            }
+            Some(LoginScheme::Token) => self.patch.auth = Some(name.into()),
             None => {}
         }
-        if let Some((_, output)) = &mut self.output {
-            bind(output);
+    }
+
+    /// Notes a login that is not there.
+    pub(super) fn check_login(&self, reader: &mut NodeReader<'_>, logins: &Logins) {
+        let Some((place, name)) = self.auth.as_ref().filter(|(_, name)| logins.get(name).is_none()) else { return };
+        let known = logins.names();
+        let known = if known.is_empty() { "there is no [auth]".to_owned() } else { format!("the names are {known}") };
+        reader.error(place, format!("there is no [auth.{name}]: {known}"));
+    }
+
+    fn names_authorization(&self) -> bool {
+        self.headers.iter().any(|header| header.name.eq_ignore_ascii_case(Authorization::FIELD))
+    }
+
+    fn read_authorization(&mut self, reader: &mut NodeReader<'_>, entry: &TableEntry<'_>, form: HeaderForm) {
+        let what = if form == HeaderForm::Basic { "\"NAME:PASSWORD\"" } else { "a token" };
+        let Some(value) = reader.string(&entry.place, entry.node, what) else { return };
+        if self.headers.iter().any(|old| old.name.eq_ignore_ascii_case(Authorization::FIELD)) {
+            reader.error(&entry.place, "a request has one Authorization: it is given already");
         }
-        for (_, json) in self.json.iter_mut().flat_map(|(_, list)| list) {
-            json.for_each(&mut bind);
+        let name = Authorization::FIELD.into();
+        self.headers.push(HeaderTemplate { place: entry.place.clone(), name, value, form });
+    }
+
+    /// The method of the request, if nothing else is said below this layer.
+    pub(super) fn method(&self) -> Method {
+        let with_content = if self.content.is_some() { Method::POST } else { Method::GET };
+        self.patch.method.unwrap_or(with_content)
+    }
+
+    /// A URL with the base before it, joined by one slash, if it has no scheme of its own and does not begin with a value.
+    pub(super) fn based(&self, url: &Template) -> Option<Template> {
+        self.base_url.as_ref().filter(|_| url.is_relative()).map(|base| base.joined_by_slash(url))
+    }
+
+    /// The names of the values that are taken out of responses.
+    pub(super) fn columns(&self) -> Vec<String> {
+        self.patch.select.iter().flatten().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Calls `look` with all templates and their places.
+    pub(super) fn for_each_place(&self, look: &mut dyn FnMut(&Place, &Template)) {
+        self.for_each_template(look);
+        self.output.iter().for_each(|(place, output)| look(place, output));
+    }
+
+    /// Calls `look` with all templates that become text, which those in JSON need not.
+    pub(super) fn for_each_text(&self, look: &mut dyn FnMut(&Place, &Template)) {
+        self.headers.iter().for_each(|header| look(&header.place, &header.value));
+        match &self.content {
+            Some((place, ContentTemplate::Data(data))) => look(place, data),
+            Some((_, ContentTemplate::Form(form))) => look_into(form, look),
+            Some((_, ContentTemplate::Json(_))) | None => {}
+        }
+        look_into(&self.query, look);
+        self.output.iter().for_each(|(place, output)| look(place, output));
+    }
+
+    /// Calls `look` with all templates of the settings.
+    fn for_each_template(&self, look: &mut dyn FnMut(&Place, &Template)) {
+        self.headers.iter().for_each(|header| look(&header.place, &header.value));
+        match &self.content {
+            Some((place, ContentTemplate::Data(data))) => look(place, data),
+            Some((place, ContentTemplate::Json(json))) => json.for_each(&mut |template| look(place, template)),
+            Some((_, ContentTemplate::Form(form))) => look_into(form, look),
+            None => {}
+        }
+        look_into(&self.query, look);
+        for expected in self.expect_json.iter().flatten() {
+            expected.for_each(&mut |template| look(&expected.place, template));
         }
     }
 
-    /// Whether the settings differ from one `each` value to the next. The file they are saved to is not part of them.
-    pub(super) fn varies(&self) -> bool {
-        self.headers.iter().any(|header| header.value.has_each())
-            || match &self.content {
-                Some((_, Content::Data(data))) => data.has_each(),
-                Some((_, Content::Json(json))) => json.has_each(),
-                None => false,
-            }
-            || self.json.iter().flat_map(|(_, list)| list).any(|(_, json)| json.has_each())
-    }
-
-    /// The settings for one row of `each` values, over those of `base`; `None` where something was wrong, which is noted.
-    pub(super) fn settings(&self, reader: &mut Reader<'_>, base: &Settings, row: &[&EachValue]) -> Option<Settings> {
-        let replaced = |old: &Field| self.headers.iter().any(|new| new.name.eq_ignore_ascii_case(old.name()));
-        let mut headers: Vec<Field> = base.headers.iter().filter(|old| !replaced(old)).cloned().collect();
+    /// The settings with these values, over those of `base`; `None` if something was wrong, which is noted.
+    pub(super) fn settings(&self, reader: &mut NodeReader<'_>, base: &Settings, row: &Row<'_>) -> Option<Settings> {
+        let mut patch = self.patch.clone();
         for header in &self.headers {
-            if !reader.charge(&header.place, header.value.max_len(row)) {
+            if !reader.charge(&header.place, header.value.max_len(row, 1)) {
                 return None;
             }
-            match Field::new(&header.name, header.value.render(row, Show::Values, Into::Text)) {
-                Ok(field) => headers.push(field),
+            match header.field(row) {
+                Ok(field) => patch.headers.push(field),
                 Err(error) => {
                     reader.error(&header.place, error.one_line());
                     return None;
                 }
             }
         }
-        let mut data = None;
-        if let Some((place, content)) = &self.content {
-            let bytes = match content {
-                Content::Data(template) => {
-                    let fits = reader.charge(place, template.max_len(row));
-                    fits.then(|| template.render(row, Show::Values, Into::Text).into_bytes())
-                }
-                Content::Json(json) => {
-                    let fits = reader.charge(place, json.max_len(row));
-                    if !headers.iter().any(|field| field.name().eq_ignore_ascii_case("content-type")) {
-                        headers.extend(Field::new("Content-Type", "application/json"));
-                    }
-                    fits.then(|| json.value(row).to_string().into_bytes())
-                }
-            };
-            data = Some(bytes?.into());
-        }
-        let mut expected = Vec::new();
-        if let Some((place, list)) = &self.json {
-            for (pointer, json) in list {
-                if !reader.charge(place, json.max_len(row)) {
-                    return None;
-                }
-                expected.push((pointer.clone(), json.value(row)));
+        match &self.content {
+            Some((place, ContentTemplate::Data(data))) => {
+                let fits = reader.charge(place, data.max_len(row, 1));
+                patch.data = Some(fits.then(|| data.fill(row, Show::Values).into_bytes())?.into());
             }
+            Some((place, ContentTemplate::Json(json))) => {
+                let fits = reader.charge(place, json.max_len(row));
+                patch.data = Some(fits.then(|| json.fill(row).into_bytes())?.into());
+                let is_type = |field: &Field| field.name().eq_ignore_ascii_case("content-type");
+                if !base.headers.iter().chain(&patch.headers).any(is_type) {
+                    patch.headers.extend(Field::new("Content-Type", "application/json"));
+                }
+            }
+            Some((place, ContentTemplate::Form(form))) => {
+                let fits = reader.charge(place, form.iter().map(|param| param.max_len(row)).sum());
+                patch.data = Some(fits.then(|| QueryParam::form(form, row).into_bytes())?.into());
+            }
+            None => {}
         }
-        // Content without a method is sent the way curl sends it.
-        let posts = data.is_some() && base.method == Method::GET;
-        let method = self.method.unwrap_or(if posts { Method::POST } else { base.method });
-        Some(Settings {
-            method,
-            headers,
-            data: data.or_else(|| base.data.clone()),
-            timeout: self.timeout.unwrap_or(base.timeout),
-            connect_timeout: self.connect_timeout.unwrap_or(base.connect_timeout),
-            retries: self.retries.unwrap_or(base.retries),
-            retry_unsafe: self.retry_unsafe.unwrap_or(base.retry_unsafe),
-            retry_after_max: self.retry_after_max.unwrap_or(base.retry_after_max),
-            follow: self.follow.unwrap_or(base.follow),
-            max_body: self.max_body.or(base.max_body),
-            accept: self.accept.clone().unwrap_or_else(|| base.accept.clone()),
-            raw: self.raw.unwrap_or(base.raw),
-            select: self.select.clone().unwrap_or_else(|| base.select.clone()),
-            expect: Expect {
-                status: self.status.clone().or_else(|| base.expect.status.clone()),
-                json: if self.json.is_some() { expected } else { base.expect.json.clone() },
-                max_ms: self.max_ms.or(base.expect.max_ms),
-            },
-        })
+        if let Some(list) = &self.expect_json {
+            let values = list.iter().map(|expected| expected.fill(reader, row));
+            patch.expect.json = Some(values.collect::<Option<_>>()?);
+        }
+        Some(patch.over(base))
     }
 
-    fn set_content(&mut self, reader: &mut Reader<'_>, place: &Place, content: Option<Content>) {
+    fn set_content(&mut self, reader: &mut NodeReader<'_>, place: &Place, content: Option<ContentTemplate>) {
         if self.content.is_some() {
-            reader.error(place, "\"data\" and \"json\" are both given: a request has one content");
+            reader.error(place, "of \"data\", \"json\" and \"form\" more than one is given: a request has one content");
         }
         self.content = content.map(|content| (place.clone(), content));
     }
 
-    fn read_headers(&mut self, reader: &mut Reader<'_>, place: &Place, value: &DeValue<'_>) {
-        let entries = reader.table(place, value).unwrap_or_default();
-        if entries.len() > MAX_HEADERS {
+    fn read_headers(&mut self, reader: &mut NodeReader<'_>, place: &Place, node: &Node) {
+        let entries = reader.table(place, node).unwrap_or_default();
+        let values = |entry: &TableEntry<'_>| if let Tree::Array(items) = &entry.node.value { items.len() } else { 1 };
+        if entries.iter().map(values).sum::<usize>() > MAX_HEADERS {
             return reader.error(place, format!("a request has at most {MAX_HEADERS} headers"));
         }
         for entry in entries {
-            let Some(template) = reader.string(&entry.place, entry.value, "a string") else { continue };
             if self.headers.iter().any(|old| old.name.eq_ignore_ascii_case(entry.key)) {
                 reader.error(&entry.place, format!("the header {} is there twice", entry.key));
             }
-            // Checked here, so that a mistake in the defaults is shown once and not with every job.
-            match Field::new(entry.key, template.plain(Show::Values)) {
-                Ok(_) => {
-                    self.headers.push(Header { place: entry.place, name: entry.key.into(), value: template });
+            match &entry.node.value {
+                Tree::Array(items) if !items.is_empty() => {
+                    items.iter().for_each(|item| self.read_header(reader, &entry, item));
                 }
-                Err(error) => reader.error(&entry.place, error.one_line()),
+                _ => self.read_header(reader, &entry, entry.node),
             }
         }
     }
 
-    fn read_select(&mut self, reader: &mut Reader<'_>, place: &Place, value: &DeValue<'_>) {
-        let Some(entries) = reader.table(place, value) else { return };
-        let mut select = Vec::new();
-        for entry in entries {
-            let pointer = reader.parsed(&entry.place, entry.value, ("a JSON Pointer", "/current/temp"), str::parse);
-            select.extend(pointer.map(|pointer| (entry.key.to_owned(), pointer)));
+    /// Reads one value of a header: a text, or false if none is to be sent.
+    fn read_header(&mut self, reader: &mut NodeReader<'_>, entry: &TableEntry<'_>, node: &Node) {
+        let (place, name) = (entry.place.clone(), Box::from(entry.key));
+        let (value, form) = match &node.value {
+            Tree::Boolean(false) => (Template::of_text(""), HeaderForm::Omitted),
+            _ => match reader.string(&place, node, "a string") {
+                Some(template) => (template, HeaderForm::Plain),
+                None => return,
+            },
+        };
+        let header = HeaderTemplate { place, name, value, form };
+        // Checked here, so that a mistake in the defaults is shown once and not with every job.
+        match header.field(&[]) {
+            Ok(_) => self.headers.push(header),
+            Err(error) => reader.error(&entry.place, error.one_line()),
         }
-        self.select = Some(select);
     }
+}
 
-    fn read_expect(&mut self, reader: &mut Reader<'_>, place: &Place, value: &DeValue<'_>) {
-        for entry in reader.table(place, value).unwrap_or_default() {
-            match entry.key {
-                "status" => self.status = reader.statuses(&entry.place, entry.value),
-                "max_ms" => self.max_ms = reader.count(&entry.place, entry.value, 1, u32::MAX).map(u64::from),
-                "json" => {
-                    let Some(entries) = reader.table(&entry.place, entry.value) else { continue };
-                    let mut list = Vec::new();
-                    for entry in entries {
-                        match entry.key.parse::<Pointer>() {
-                            Ok(pointer) => {
-                                let json = Json::read(reader, &entry.place, entry.value);
-                                list.extend(json.map(|json| (pointer, json)));
-                            }
-                            Err(error) => reader.error(&entry.place, error.one_line()),
-                        }
-                    }
-                    self.json = Some((entry.place, list));
-                }
-                _ => reader.unknown(&entry, &["status", "json", "max_ms"]),
-            }
-        }
+/// A URL that others follow.
+fn read_base_url(reader: &mut NodeReader<'_>, place: &Place, node: &Node) -> Option<Template> {
+    let base = reader.string(place, node, "a URL such as \"https://api.example.com/v1\"")?;
+    reader.check_names(place, &base, &[]).then_some(base)
+}
+
+fn look_into(params: &[QueryParam], look: &mut dyn FnMut(&Place, &Template)) {
+    for param in params {
+        param.for_each(&mut |template| look(&param.place, template));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::bounds::{MAX_JOBS, MAX_PLAN_BYTES};
 use super::diagnostic::{Errors, Log};
-use super::template::name_len;
-use super::{MAX_JOBS, MAX_PLAN_BYTES};
+use super::template::secret_name_len;
 
 /// One line of a list of URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,9 +13,11 @@ pub struct Listed {
     pub line: usize,
     /// What stands before the URL.
     pub name: Option<String>,
-    /// The URL, taken as it is: brackets and braces are no patterns here, and whether it can be fetched is for
-    /// [`Job::get`](crate::Job::get) to say, so that one bad URL costs no other source its result.
+    /// The URL, taken as it is: brackets and braces are no patterns here, and [`Job::get`](crate::Job::get) says whether it
+    /// can be fetched, so that one bad URL costs no other source its result. On a bad line, everything after the name.
     pub url: String,
+    /// What is wrong with the line, if it is no name and URL: file, line, and what would be right.
+    pub error: Option<String>,
 }
 
 /// Reads a list of URLs: one a line, perhaps with a name and blanks before it. Empty lines and lines that begin with
@@ -29,8 +31,8 @@ pub struct Listed {
 /// ```
 ///
 /// # Errors
-/// All lines that hold something beside a name and a URL; a list without any URL, with more than [`MAX_JOBS`], or longer than
-/// [`MAX_PLAN_BYTES`].
+/// A list without any URL, with more than [`MAX_JOBS`], or longer than [`MAX_PLAN_BYTES`]. A bad line is no error of the
+/// list: its [`Listed::error`] says what is wrong.
 pub fn parse_list(file_name: &str, text: &str) -> Result<Vec<Listed>, Errors> {
     let mut log = Log::new(file_name, text);
     let mut list = Vec::new();
@@ -39,10 +41,7 @@ pub fn parse_list(file_name: &str, text: &str) -> Result<Vec<Listed>, Errors> {
             log.on_line(line, format!("a list has at most {MAX_JOBS} URLs"));
             break;
         }
-        match listed(line, text) {
-            Ok(listed) => list.push(listed),
-            Err(message) => log.on_line(line, message),
-        }
+        list.push(listed(file_name, line, text));
     }
     if list.is_empty() && log.is_empty() {
         log.whole(format!("no URL in {file_name}: write one a line"));
@@ -50,7 +49,7 @@ pub fn parse_list(file_name: &str, text: &str) -> Result<Vec<Listed>, Errors> {
     log.finish(list)
 }
 
-fn listed(line: usize, text: &str) -> Result<Listed, String> {
+fn listed(file_name: &str, line: usize, text: &str) -> Listed {
     // The first word with a scheme is the URL; without one, the whole line was meant as a URL.
     let start = match text.split_whitespace().find(|word| word.contains("://")) {
         Some(word) => text.find(word).unwrap_or_default(),
@@ -59,22 +58,29 @@ fn listed(line: usize, text: &str) -> Result<Listed, String> {
     let (name, rest) = text.split_at(start);
     let (url, after) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
     let after = after.trim_start();
-    if !after.is_empty() && !after.starts_with('#') {
-        return Err("there is text after the URL: write one URL a line, and %20 for a space in it".to_owned());
+    let name = name.trim();
+    let wrong = if !after.is_empty() && !after.starts_with('#') {
+        Some("there is text after the URL: write one URL a line, and %20 for a space in it")
+    } else if name.contains(char::is_control) {
+        Some("the name before the URL contains a control character")
+    } else {
+        None
+    };
+    let name = Some(name).filter(|name| !name.is_empty() && !name.contains(char::is_control));
+    Listed {
+        line,
+        name: name.map(str::to_owned),
+        url: if wrong.is_some() { rest } else { url }.to_owned(),
+        error: wrong.map(|wrong| format!("{file_name}:{line}: {wrong}")),
     }
-    let name = Some(name.trim()).filter(|name| !name.is_empty());
-    if name.is_some_and(|name| name.contains(char::is_control)) {
-        return Err("the name before the URL contains a control character".to_owned());
-    }
-    Ok(Listed { line, name: name.map(str::to_owned), url: url.to_owned() })
 }
 
 /// Reads secrets: `NAME=value` a line. Empty lines and lines that begin with `#` are skipped; a byte order mark and CRLF
-/// are allowed. Blanks around name and value are dropped; a value in `"` or `'` is taken as it stands between them,
-/// without escapes. Every value is a secret: hand them to [`Redactor::new`](crate::Redactor::new).
+/// are allowed. Blanks around name and value are dropped, as is a ` # comment` after the value; a value in `"` or `'` is
+/// taken as it stands between them, without escapes. Every value is a secret: hand them to [`Redactor::new`](crate::Redactor::new).
 ///
 /// ```
-/// let secrets = roundup::plan::parse_secrets("secrets", "# mine\nTOKEN=abc=\nPHRASE=' a # b '\n")?;
+/// let secrets = roundup::plan::parse_secrets("secrets", "# mine\nTOKEN=abc= # of May\nPHRASE=' a # b '\n")?;
 /// assert_eq!((secrets["TOKEN"].as_str(), secrets["PHRASE"].as_str()), ("abc=", " a # b "));
 /// # Ok::<(), roundup::plan::Errors>(())
 /// ```
@@ -93,7 +99,7 @@ pub fn parse_secrets(file_name: &str, text: &str) -> Result<BTreeMap<String, Str
             continue;
         };
         let (name, value) = (name.trim_end(), value.trim());
-        if name.is_empty() || name_len(name) != name.len() {
+        if name.is_empty() || secret_name_len(name) != name.len() {
             log.on_line(line, "no name before \"=\": write letters, digits and _, not beginning with a digit");
             continue;
         }
@@ -114,14 +120,18 @@ pub fn parse_secrets(file_name: &str, text: &str) -> Result<BTreeMap<String, Str
     log.finish(secrets)
 }
 
-/// The value without the quotes around it; `None` where only one side has them.
+/// The value without the quotes around it and without the comment after it; `None` if the quotes do not match.
 fn unquote(value: &str) -> Option<&str> {
     for quote in ['"', '\''] {
         if let Some(rest) = value.strip_prefix(quote) {
-            return rest.strip_suffix(quote).filter(|inner| !inner.contains(quote));
+            let (inner, after) = rest.split_once(quote)?;
+            let is_comment = after.starts_with(char::is_whitespace) && after.trim_start().starts_with('#');
+            return (after.is_empty() || is_comment).then_some(inner);
         }
     }
-    Some(value)
+    let comment =
+        value.match_indices('#').find(|(at, _)| value[..*at].is_empty() || value[..*at].ends_with(char::is_whitespace));
+    Some(comment.map_or(value, |(at, _)| value[..at].trim_end()))
 }
 
 /// The lines that say something, blanks around them dropped, and their numbers.
@@ -149,15 +159,21 @@ mod tests {
     }
 
     #[test]
-    fn all_bad_lines_of_a_list_are_named() {
-        let text = "http://a/ b\nhttp://ok/\nx\u{7}y http://ok/\n";
-        let errors = parse_list("l.txt", text).expect_err("bad");
-        let lines: Vec<String> = errors.list().iter().map(ToString::to_string).collect();
+    fn a_bad_line_of_a_list_is_one_entry_that_says_what_is_wrong() {
+        let text = "http://a/ b\nhttp://ok/\nx\u{7}y http://ok/\nname http://a/My File.pdf\nno url\n";
+        let list = parse_list("l.txt", text).expect("five");
+        let found: Vec<_> = list.iter().map(|l| (l.name.as_deref(), l.url.as_str(), l.error.as_deref())).collect();
+        let after = |line| {
+            format!("l.txt:{line}: there is text after the URL: write one URL a line, and %20 for a space in it")
+        };
         assert_eq!(
-            lines,
+            found,
             [
-                "l.txt:1: there is text after the URL: write one URL a line, and %20 for a space in it",
-                "l.txt:3: the name before the URL contains a control character",
+                (None, "http://a/ b", Some(after(1).as_str())),
+                (None, "http://ok/", None),
+                (None, "http://ok/", Some("l.txt:3: the name before the URL contains a control character")),
+                (Some("name"), "http://a/My File.pdf", Some(after(4).as_str())),
+                (None, "no url", Some(after(5).as_str())),
             ]
         );
         // Whether it can be fetched is not for the list to say.
@@ -173,6 +189,26 @@ mod tests {
         assert!(
             parse_list("l", &" ".repeat(MAX_PLAN_BYTES as usize + 1)).expect_err("long").to_string().contains("16")
         );
+    }
+
+    /// The comment was taken for a part of the value.
+    #[test]
+    fn a_comment_after_a_secret_is_no_part_of_it() {
+        let text = "TOKEN=tok\nB=abcd # a comment\nQ=\"a # b\"\nEMPTY=\nC='x' # y\nD=a#b\nE= # nothing\nF=\"\"\t# z\n";
+        let secrets = parse_secrets("s", text).expect("good");
+        let found: Vec<_> = secrets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let expected = [
+            ("B", "abcd"),
+            ("C", "x"),
+            ("D", "a#b"),
+            ("E", ""),
+            ("EMPTY", ""),
+            ("F", ""),
+            ("Q", "a # b"),
+            ("TOKEN", "tok"),
+        ];
+        assert_eq!(found, expected);
+        assert!(parse_secrets("s", "A='x'# y").is_err());
     }
 
     #[test]

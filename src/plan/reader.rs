@@ -1,323 +1,382 @@
-//! Reading values out of a TOML tree: every mistake is noted with its line and key, and reading goes on.
+//! Texts in, plans out: where the values in them come from, and what jobs do not say themselves.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::time::Duration;
+use std::fmt;
 
-use serde_json::{Number, Value};
-use toml::de::{DeInteger, DeTable, DeValue};
-
-use super::diagnostic::{Log, unknown_key};
-use super::template::{Show, Template, percent_encode};
-use super::{MAX_EXPANDED_BYTES, MAX_PLAN_BYTES, Variables};
+use super::bounds::MAX_PLAN_BYTES;
+use super::diagnostic::{Errors, Log};
+use super::hosts::HostTables;
+use super::job_table::JobTable;
+use super::jobs::{Base, JobBuilder};
+use super::node_reader::{FileLookup, NodeReader, Place, ValueLookup};
+use super::ready::Plan;
+use super::sections::{self, Sections};
+use super::template::{PlainValue, is_value_name};
+use super::tree::{Node, SyntaxError, Tree};
+use super::values::NAME_RULE;
+use super::{json_tree, toml_tree};
 use crate::error::{Error, Kind};
-use crate::redact::Redactor;
-use crate::statuses::StatusSet;
-use crate::units::{parse_duration, parse_size};
+use crate::job::Job;
+use crate::settings::Settings;
 
-/// Where a value stands: its byte and its key.
+/// Reads plans. Nothing here reads a file, the environment or a clock: what is not in the text is given to the reader.
+///
+/// ```
+/// use roundup::plan::PlanReader;
+///
+/// let text = "[variables]\nyear = 2025\n[[job]]\nurl = \"http://a/{year}/{env.CITY}?key=${KEY}\"";
+/// let secrets = |name: &str| (name == "KEY").then(|| "a&b".to_owned());
+/// let environment = |name: &str| (name == "CITY").then(|| "São Paulo".to_owned());
+/// let reader = PlanReader::new().secrets(&secrets).environment(&environment).variable("year", "2026")?;
+/// let plan = reader.read("plan.toml", text)?;
+/// assert_eq!(plan.jobs[0].url().as_str(), "http://a/2026/S%C3%A3o%20Paulo?key=a%26b");
+/// assert_eq!(plan.jobs[0].written_url(), "http://a/2026/S%C3%A3o%20Paulo?key=${KEY}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
-pub(super) struct Place {
-    pub(super) at: usize,
-    pub(super) path: String,
+pub struct PlanReader<'v> {
+    secrets: &'v ValueLookup<'v>,
+    environment: &'v ValueLookup<'v>,
+    files: Option<&'v FileLookup<'v>>,
+    variables: BTreeMap<String, String>,
+    settings: Settings,
+    hosts: HostTables,
 }
 
-impl Place {
-    /// The place of a key below this one.
-    pub(super) fn child(&self, key: &str, at: usize) -> Place {
-        let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-        let key = if plain { key.to_owned() } else { format!("{key:?}") };
-        Place { at, path: if self.path.is_empty() { key } else { format!("{}.{key}", self.path) } }
-    }
-}
-
-/// A key and its value in a table.
-pub(super) struct Entry<'a> {
-    pub(super) key: &'a str,
-    pub(super) place: Place,
-    pub(super) value: &'a DeValue<'a>,
-    /// How much of the path names the table.
-    table_len: usize,
-}
-
-/// The entries of a table in the order they were written.
-pub(super) fn entries<'a>(place: &Place, table: &'a DeTable<'a>) -> Vec<Entry<'a>> {
-    let mut entries: Vec<Entry<'a>> = table
-        .iter()
-        .map(|(key, value)| {
-            let name = key.get_ref().as_ref();
-            Entry {
-                key: name,
-                place: place.child(name, key.span().start),
-                value: value.get_ref(),
-                table_len: place.path.len(),
-            }
-        })
-        .collect();
-    entries.sort_by_key(|entry| entry.place.at);
-    entries
-}
-
-/// The log, the variables, and the readers of each type. A reader that gives `None` has noted why.
-pub(super) struct Reader<'v> {
-    pub(super) log: Log,
-    variables: &'v Variables<'v>,
-    /// Each variable that was asked for, and its value.
-    known: BTreeMap<String, Option<Rc<str>>>,
-    /// How many bytes the jobs have taken so far.
-    expanded: u64,
-    /// Whether the text was JSON before, with times in the place of null.
-    of_json: bool,
-}
-
-impl<'v> Reader<'v> {
-    pub(super) fn new(log: Log, variables: &'v Variables<'v>) -> Reader<'v> {
-        Reader { log, variables, known: BTreeMap::new(), expanded: 0, of_json: false }
+impl<'v> PlanReader<'v> {
+    /// A reader of plans that need nothing from elsewhere.
+    pub fn new() -> PlanReader<'v> {
+        PlanReader {
+            secrets: &|_| None,
+            environment: &|_| None,
+            files: None,
+            variables: BTreeMap::new(),
+            settings: Settings::default(),
+            hosts: HostTables::default(),
+        }
     }
 
-    /// The same for what was JSON before: a time stands for null.
-    pub(super) fn of_json(mut self) -> Reader<'v> {
-        self.of_json = true;
+    /// What gives the value of a `${NAME}`: a secret, from a file or the environment.
+    pub fn secrets(mut self, lookup: &'v ValueLookup<'v>) -> PlanReader<'v> {
+        self.secrets = lookup;
         self
     }
 
-    /// Whether the value stands for null.
-    pub(super) fn is_null(&self, value: &DeValue<'_>) -> bool {
-        self.of_json && matches!(value, DeValue::Datetime(_))
+    /// What gives the value of an `{env.NAME}`, which is not a secret.
+    pub fn environment(mut self, lookup: &'v ValueLookup<'v>) -> PlanReader<'v> {
+        self.environment = lookup;
+        self
     }
 
-    pub(super) fn error(&mut self, place: &Place, message: impl Into<String>) {
-        self.log.at(place.at, &place.path, message);
+    /// What gives the text of a file that a plan names (`each = "cities.csv"`), or says why it cannot. Without this, such a
+    /// name is an error of the plan.
+    pub fn files(mut self, lookup: &'v FileLookup<'v>) -> PlanReader<'v> {
+        self.files = Some(lookup);
+        self
     }
 
-    pub(super) fn unknown(&mut self, entry: &Entry<'_>, known: &[&str]) {
-        let table = &entry.place.path[..entry.table_len];
-        let message = if self.log.is_full() { String::new() } else { unknown_key(entry.key, known) };
-        self.log.at(entry.place.at, table, message);
-    }
-
-    /// Counts what a plan grows to; `false` where it is more than [`MAX_EXPANDED_BYTES`], which is noted once.
-    pub(super) fn charge(&mut self, place: &Place, bytes: u64) -> bool {
-        let before = self.expanded;
-        self.expanded = before.saturating_add(bytes);
-        if self.expanded <= MAX_EXPANDED_BYTES {
-            return true;
+    /// Gives a `{name}` a value, which goes before the one that the plan's `[variables]` may give it, and takes its type
+    /// there if it can be read as such.
+    ///
+    /// # Errors
+    /// [`Kind::Config`]: it is not a name.
+    pub fn variable(mut self, name: &str, value: &str) -> Result<PlanReader<'v>, Error> {
+        if !is_value_name(name) {
+            return Err(Error::new(Kind::Config, format!("\"{name}\" {NAME_RULE}")));
         }
-        if before <= MAX_EXPANDED_BYTES {
-            let text = format!("with all values in place the jobs take more than {} MiB", MAX_EXPANDED_BYTES >> 20);
-            self.error(place, text);
-        }
-        false
+        self.variables.insert(name.to_owned(), value.to_owned());
+        Ok(self)
     }
 
-    pub(super) fn string(&mut self, place: &Place, value: &DeValue<'_>, form: &str) -> Option<Template> {
-        let DeValue::String(text) = value else {
-            self.wrong_type(place, form, value);
-            return None;
+    /// What jobs do not say themselves is taken from here; the documented defaults if nothing is set.
+    pub fn settings(mut self, settings: &Settings) -> PlanReader<'v> {
+        self.settings = settings.clone();
+        self
+    }
+
+    /// What goes over these settings for the jobs of single hosts, if they are read one by one: a plan has its own.
+    pub fn hosts(mut self, hosts: &HostTables) -> PlanReader<'v> {
+        self.hosts = hosts.clone();
+        self
+    }
+
+    /// Reads a plan in TOML. `file_name` is only for errors.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the plan; of a text that is no TOML, what is wrong with its syntax.
+    pub fn read(&self, file_name: &str, text: &str) -> Result<Plan, Errors> {
+        let mut log = Log::new(file_name, text);
+        if text.len() as u64 > MAX_PLAN_BYTES {
+            log.whole(format!("a plan is at most {} MiB", MAX_PLAN_BYTES >> 20));
+            return log.finish(Plan::default());
+        }
+        let members = match toml_tree::parse(text) {
+            Ok(Node { value: Tree::Table(members), .. }) => members,
+            // A document of TOML is always a table.
+            Ok(_) => Vec::new(),
+            Err(SyntaxError { at, message }) => {
+                log.syntax(text, at, message);
+                return log.finish(Plan::default());
+            }
         };
-        let (variables, known) = (self.variables, &mut self.known);
-        let mut missing = Vec::new();
-        let template = Template::parse(text, |name| {
-            if let Some(value) = known.get(name) {
-                return value.clone();
-            }
-            let value: Option<Rc<str>> = variables(name).map(Rc::from);
-            if value.is_none() {
-                missing.push(name.to_owned());
-            }
-            known.insert(name.to_owned(), value.clone());
-            value
-        });
-        for name in missing {
-            // Once for each name: forty jobs with one token are one mistake.
-            let hint =
-                if self.of_json { "give it a value first" } else { "set it in the environment or in a secrets file" };
-            let text = format!("there is no variable {name}: {hint}");
-            self.error(place, text);
-        }
-        match template {
-            Ok(template) if template.max_len(&[]) > MAX_PLAN_BYTES => {
-                self.error(place, format!("is longer than {} MiB with its variables in place", MAX_PLAN_BYTES >> 20));
-                None
-            }
-            Ok(template) => Some(template),
-            Err(message) => {
-                if let Some(message) = message {
-                    self.error(place, message);
-                }
-                None
-            }
-        }
+        let mut reader = self.node_reader(log);
+        let read = sections::read(&mut reader, &members, &self.settings, &self.variables);
+        let warnings = reader.log.take_warnings();
+        let Sections { jobs, graph, limits, deadline, report, state, .. } = read;
+        let plan = Plan { graph, limits, deadline, report, state, warnings, ..plan_of(&reader, jobs) };
+        #[cfg(feature = "watch")]
+        let plan = Plan { watch: read.watch, ..plan };
+        reader.log.finish(plan)
     }
 
-    /// Reads a string and parses it. `what` names what it ought to be, `form` is an example of it.
-    pub(super) fn parsed<T>(
-        &mut self,
-        place: &Place,
-        value: &DeValue<'_>,
-        (what, form): (&str, &str),
-        parse: impl Fn(&str) -> Result<T, Error>,
-    ) -> Option<T> {
-        let template = self.string(place, value, &format!("a string such as \"{form}\""))?;
-        match parse(&template.plain(Show::Values)) {
-            Ok(parsed) => Some(parsed),
-            Err(error) => {
-                let message = not_valid(&template.plain(Show::Names), template.has_variables(), what, &error);
-                self.error(place, message);
-                None
-            }
-        }
-    }
-
-    /// A duration longer than nothing.
-    pub(super) fn span(&mut self, place: &Place, value: &DeValue<'_>) -> Option<Duration> {
-        self.parsed(place, value, ("a duration above 0", "10s"), |text| match parse_duration(text)? {
-            Duration::ZERO => Err(Error::new(Kind::Config, format!("\"{text}\" leaves no time: write 500ms or 10s"))),
-            duration => Ok(duration),
-        })
-    }
-
-    pub(super) fn duration(&mut self, place: &Place, value: &DeValue<'_>) -> Option<Duration> {
-        self.parsed(place, value, ("a duration", "10s"), parse_duration)
-    }
-
-    /// A size, as a string or as a number of bytes.
-    pub(super) fn size(&mut self, place: &Place, value: &DeValue<'_>) -> Option<u64> {
-        match value {
-            DeValue::Integer(number) => match integer(number).map(u64::try_from) {
-                Some(Ok(size)) => Some(size),
-                _ => {
-                    self.error(place, format!("{number} is not a size: write 4096 or \"16MiB\""));
-                    None
-                }
-            },
-            other => self.parsed(place, other, ("a size", "16MiB"), parse_size),
-        }
-    }
-
-    pub(super) fn count(&mut self, place: &Place, value: &DeValue<'_>, min: u32, max: u32) -> Option<u32> {
-        let DeValue::Integer(number) = value else {
-            self.wrong_type(place, &format!("a whole number from {min} to {max}"), value);
-            return None;
-        };
-        let count = integer(number).and_then(|n| u32::try_from(n).ok()).filter(|n| (min..=max).contains(n));
-        if count.is_none() {
-            self.error(place, format!("{number} is not valid here: write a whole number from {min} to {max}"));
-        }
-        count
-    }
-
-    pub(super) fn boolean(&mut self, place: &Place, value: &DeValue<'_>) -> Option<bool> {
-        if let DeValue::Boolean(value) = value {
-            return Some(*value);
-        }
-        self.wrong_type(place, "true or false", value);
-        None
-    }
-
-    pub(super) fn table<'a>(&mut self, place: &Place, value: &'a DeValue<'a>) -> Option<Vec<Entry<'a>>> {
-        if let DeValue::Table(table) = value {
-            return Some(entries(place, table));
-        }
-        self.wrong_type(place, "a table", value);
-        None
-    }
-
-    /// A set of statuses: a string, an integer, or an array of these.
-    pub(super) fn statuses(&mut self, place: &Place, value: &DeValue<'_>) -> Option<StatusSet> {
-        const KIND: (&str, &str) = ("a status set", "200-399");
-        match value {
-            DeValue::Integer(number) => self.status_text(place, &number.to_string()),
-            DeValue::Array(array) if array.is_empty() => {
-                self.error(place, "the array is empty: write at least one status, such as 200");
-                None
-            }
-            DeValue::Array(array) => {
-                let mut parts = Vec::new();
-                for item in array.iter() {
-                    let item_place = Place { at: item.span().start, path: place.path.clone() };
-                    let part = match item.get_ref() {
-                        DeValue::Integer(number) => self.status_text(&item_place, &number.to_string()),
-                        other => self.parsed(&item_place, other, KIND, str::parse::<StatusSet>),
-                    };
-                    parts.push(part);
-                }
-                let parts: Option<Vec<StatusSet>> = parts.into_iter().collect();
-                let joined: Vec<String> = parts?.iter().map(StatusSet::to_string).collect();
-                self.status_text(place, &joined.join(","))
-            }
-            other => self.parsed(place, other, KIND, str::parse),
-        }
-    }
-
-    fn status_text(&mut self, place: &Place, text: &str) -> Option<StatusSet> {
-        text.parse().map_err(|error: Error| self.error(place, error.one_line())).ok()
-    }
-
-    pub(super) fn wrong_type(&mut self, place: &Place, expected: &str, found: &DeValue<'_>) {
-        let found = match found {
-            null if self.is_null(null) => "null",
-            DeValue::String(_) => "a string",
-            DeValue::Integer(_) => "an integer",
-            DeValue::Float(_) => "a float",
-            DeValue::Boolean(_) => "a boolean",
-            DeValue::Datetime(_) => "a date",
-            DeValue::Array(_) => "an array",
-            DeValue::Table(_) => "a table",
-        };
-        self.error(place, format!("expected {expected}, found {found}"));
-    }
-
-    /// What hides all values that were put in, in each form they may take on their way.
-    pub(super) fn redactor(&self) -> Redactor {
-        let mut secrets = Vec::new();
-        for value in self.known.values().flatten() {
-            let mut encoded = String::new();
-            percent_encode(value, &mut encoded);
-            secrets.push(encoded);
-            // A header loses the blanks around its value.
-            secrets.push(value.trim().to_owned());
-            // A variable in a URL is not encoded by us but by the URL standard, by other rules for path and query.
-            if let Ok(mut url) = url::Url::parse("http://h/") {
-                url.set_path(value);
-                url.set_query(Some(value));
-                secrets.push(url.path().trim_start_matches('/').to_owned());
-                secrets.extend(url.query().map(str::to_owned));
-            }
-            // A whole base URL comes back as the standard writes it.
-            if let Ok(url) = url::Url::parse(value) {
-                secrets.extend(url.password().map(str::to_owned));
-                if url.has_host() {
-                    secrets.push(url.as_str().trim_end_matches('/').to_owned());
+    /// Reads a job that is a JSON object, as [`parse_json_job`] does.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the job; of a text that is no JSON, the first thing, with its line and column. A key
+    /// that is there twice is no JSON here, and arrays and objects in each other are at most 80 deep.
+    pub fn read_json_job(&self, text: &str) -> Result<Plan, Errors> {
+        let (mut reader, root) = self.json_reader("job", text)?;
+        reader.known.clone_from(&self.hosts.secrets);
+        let base = self.base();
+        let mut builder = JobBuilder::new(&base);
+        match root.value {
+            Tree::Table(mut members) => {
+                members.retain(|member| !matches!(member.node.value, Tree::Null));
+                if let Some(mut table) = JobTable::read(&mut reader, &Place::top(), &members) {
+                    table.put_base(&base.defaults);
+                    table.refuse(&mut reader);
+                    builder.add(&mut reader, &table);
                 }
             }
-            secrets.push(value.to_string());
+            _ => reader.wrong_type(&Place::top(), "an object", &root),
         }
-        Redactor::new(secrets)
+        let plan = plan_of(&reader, builder.finish().0);
+        if !self.hosts.limits().is_empty() {
+            // What is wrong may stand in the text about hosts, which has lines of its own.
+            reader.log = reader.log.without_lines();
+        }
+        json_log(reader, text).finish(plan)
+    }
+
+    /// Makes a job of a URL, which is taken as it is: braces in it mean nothing.
+    ///
+    /// # Errors
+    /// It is none that can be fetched, or what its host says cannot be sent.
+    pub fn read_url(&self, url: &str) -> Result<Plan, Errors> {
+        let mut reader = self.node_reader(Log::new("job", url));
+        reader.known.clone_from(&self.hosts.secrets);
+        let base = self.base();
+        let mut builder = JobBuilder::new(&base);
+        builder.add_url(&mut reader, url);
+        let plan = plan_of(&reader, builder.finish().0);
+        reader.log.without_lines().finish(plan)
+    }
+
+    /// Reads what is said of single hosts: a JSON object with the keys of `[hosts]`.
+    ///
+    /// ```
+    /// use roundup::plan::PlanReader;
+    ///
+    /// let text = r#"{"api.example.com": {"per_host": 2, "retries": 5}}"#;
+    /// let hosts = PlanReader::new().read_json_hosts(text)?;
+    /// let plan = PlanReader::new().hosts(&hosts).read_url("https://api.example.com/v1")?;
+    /// assert_eq!((plan.jobs[0].settings().retries, hosts.limits().len()), (5, 1));
+    /// # Ok::<(), roundup::plan::Errors>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As of [`PlanReader::read_json_job`].
+    pub fn read_json_hosts(&self, text: &str) -> Result<HostTables, Errors> {
+        let (mut reader, root) = self.json_reader("hosts", text)?;
+        let mut hosts = HostTables::read(&mut reader, &Place::top(), &root);
+        hosts.secrets.clone_from(&reader.known);
+        json_log(reader, text).finish(hosts)
+    }
+
+    /// A reader for a JSON text, and its root.
+    fn json_reader(&self, what: &str, text: &str) -> Result<(NodeReader<'v>, Node), Errors> {
+        let mut log = Log::new(what, text);
+        if text.len() as u64 > MAX_PLAN_BYTES {
+            log.whole(format!("it is longer than {} MiB", MAX_PLAN_BYTES >> 20));
+        } else {
+            match json_tree::parse(text) {
+                Ok(root) => return Ok((self.node_reader(log).with_hint("give it one first"), root)),
+                Err(SyntaxError { at, message }) => log.syntax(text, at, message),
+            }
+        }
+        Err(log.into_errors())
+    }
+
+    fn base(&self) -> Base {
+        let mut base = Base::over(&self.settings);
+        base.hosts.extend(self.hosts.clone());
+        base
+    }
+
+    fn node_reader(&self, log: Log) -> NodeReader<'v> {
+        let mut reader = NodeReader::new(log, self.secrets, self.environment).with_files(self.files);
+        let values =
+            self.variables.iter().map(|(name, value)| (name.clone(), PlainValue::of_text(value.clone()).into()));
+        reader.variables.extend(values);
+        reader
     }
 }
 
-/// What to say of a text that cannot be parsed. With variables in it, the parser's own words would show their values.
-pub(super) fn not_valid(written: &str, has_variables: bool, what: &str, error: &Error) -> String {
-    if has_variables {
-        format!("\"{written}\" is not {what} once its variables are in place")
-    } else {
-        error.one_line()
+impl Default for PlanReader<'_> {
+    fn default() -> Self {
+        PlanReader::new()
     }
 }
 
-/// The value of an integer, where it fits TOML's 64 bits.
-pub(super) fn integer(number: &DeInteger<'_>) -> Option<i64> {
-    i64::from_str_radix(number.as_str(), number.radix()).ok()
+/// A plan of these jobs, which know the names of their secrets.
+fn plan_of(reader: &NodeReader<'_>, jobs: Vec<Job>) -> Plan {
+    let secrets = reader.secrets();
+    let jobs = jobs.into_iter().map(|job| job.with_secrets(secrets.clone())).collect();
+    Plan { jobs, redactor: reader.redactor(), ..Plan::default() }
 }
 
-/// A number, boolean or date as JSON; `None` for other types and for numbers that JSON cannot hold.
-pub(super) fn scalar(value: &DeValue<'_>) -> Option<Value> {
-    match value {
-        DeValue::Integer(number) => integer(number).map(Value::from),
-        DeValue::Float(number) => number.as_str().parse().ok().and_then(Number::from_f64).map(Value::Number),
-        DeValue::Boolean(value) => Some(Value::Bool(*value)),
-        DeValue::Datetime(date) => Some(Value::String(date.to_string())),
-        DeValue::String(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+/// The log of a reader of JSON: a line says nothing if there is only one.
+fn json_log(reader: NodeReader<'_>, text: &str) -> Log {
+    if text.trim().contains('\n') { reader.log } else { reader.log.without_lines() }
+}
+
+/// Shows no value.
+impl fmt::Debug for PlanReader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlanReader").field("variables", &self.variables.keys()).finish_non_exhaustive()
+    }
+}
+
+/// Reads a plan. `file_name` is only for errors.
+///
+/// ```
+/// let text = "[[job]]\nurl = \"https://${HOST}/v1?city={city}\"\neach = { city = [\"oslo\"] }";
+/// let plan = roundup::plan::parse("plan.toml", text, &|name| (name == "HOST").then(|| "a.example".into()))?;
+/// assert_eq!(plan.jobs[0].url().as_str(), "https://a.example/v1?city=oslo");
+/// assert_eq!(plan.jobs[0].written_url(), "https://${HOST}/v1?city=oslo");
+///
+/// let errors = roundup::plan::parse("plan.toml", "[[job]]\nurl = \"http://a/\"\ntimout = \"5s\"", &|_| None);
+/// assert_eq!(
+///     errors.unwrap_err().to_string(),
+///     "plan.toml:3: job[1]: unknown key \"timout\": did you mean \"timeout\"?"
+/// );
+/// # Ok::<(), roundup::plan::Errors>(())
+/// ```
+///
+/// # Errors
+/// Everything that is wrong with the plan; of a file that is no TOML, what is wrong with its syntax.
+pub fn parse(file_name: &str, text: &str, secrets: &ValueLookup<'_>) -> Result<Plan, Errors> {
+    PlanReader::new().secrets(secrets).read(file_name, text)
+}
+
+/// Reads a job that is a JSON object (RFC 8259) with the keys of `[[job]]`: `url` and, to differ from `base`, `name`,
+/// `each`, `method`, `headers` and so on. What it does not say is taken from `base`; headers are joined by name. A key
+/// that is null counts as absent; in `json` and `expect.json` null is a value. With `each` there are several jobs.
+///
+/// ```
+/// let text = r#"{"url": "http://a.example/{n}", "each": {"n": [1, 2]}, "timeout": "5s"}"#;
+/// let plan = roundup::plan::parse_json_job(text, &roundup::Settings::default(), &|_| None)?;
+/// assert_eq!(plan.jobs[1].url().as_str(), "http://a.example/2");
+///
+/// let errors = roundup::plan::parse_json_job(r#"{"url": "http://a/", "timout": 5}"#, &Default::default(), &|_| None);
+/// assert_eq!(errors.unwrap_err().to_string(), "job: unknown key \"timout\": did you mean \"timeout\"?");
+/// # Ok::<(), roundup::plan::Errors>(())
+/// ```
+///
+/// # Errors
+/// Everything that is wrong with the job; of a text that is no JSON, the first thing, with its line and column. A key that
+/// is there twice is no JSON here, and arrays and objects in each other are at most 80 deep.
+pub fn parse_json_job(text: &str, base: &Settings, secrets: &ValueLookup<'_>) -> Result<Plan, Errors> {
+    PlanReader::new().secrets(secrets).settings(base).read_json_job(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::http::{Field, Method};
+
+    fn parse(text: &str) -> Result<Plan, String> {
+        let variables = |name: &str| (name == "TOKEN").then(|| "s3cret-value".to_owned());
+        parse_json_job(text, &Settings::default(), &variables).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn every_key_of_a_job_is_known() {
+        let text = r#"{"name": "n[ü]\t\"\\", "url": "http://a/${TOKEN}", "method": "PUT", "headers": {"X-A.b": "1 ${TOKEN}"},
+            "json": {"a": [null, 1, -2, 1.5e3, true, "é\u0001\ud83d\ude00"], "": {}}, "timeout": "5s",
+            "connect_timeout": "1s", "retries": 7, "retry_unsafe": true, "retry_after_max": "1m", "follow": 0,
+            "max_body": 4096, "accept": [200, "404"], "raw": true, "output": "a/b.json", "select": {"t": "/a~1b"},
+            "expect": {"status": 200, "json": {"/none": null}, "max_ms": 5}, "data": null}"#;
+        let error = parse(text).expect_err("a name has no tab");
+        assert_eq!(error, "job:1: name: a name must not be empty or contain control characters");
+        let plan = parse(&text.replace("\\t", "")).expect("all is well");
+        let [job] = plan.jobs.as_slice() else { panic!("{} jobs", plan.jobs.len()) };
+        assert_eq!((job.name(), job.written_url()), ("n[ü]\"\\", "http://a/${TOKEN}"));
+        assert_eq!(job.url().as_str(), "http://a/s3cret-value");
+        let settings = job.settings();
+        assert_eq!(settings.method.as_str(), "PUT");
+        assert_eq!(settings.headers[0].value(), b"1 s3cret-value");
+        let content = settings.data.as_deref().map(String::from_utf8_lossy);
+        assert_eq!(content.as_deref(), Some("{\"a\":[null,1,-2,1.5e3,true,\"é\\u0001😀\"],\"\":{}}"));
+        assert_eq!((settings.timeout, settings.retries, settings.follow), (Duration::from_secs(5), 7, 0));
+        assert_eq!((settings.max_body, settings.raw), (Some(4096), true));
+        assert_eq!(settings.expect.json[0].1, crate::rows::Condition::Equals(crate::rows::Cell::Null));
+        assert_eq!(settings.expect.max_ms, Some(5));
+        assert_eq!(plan.redactor.redact("<s3cret-value>"), "<[redacted]>");
+    }
+
+    #[test]
+    fn what_a_job_does_not_say_is_taken_from_the_base() {
+        let mut base = Settings { retries: 9, method: Method::HEAD, max_body: Some(7), ..Settings::default() };
+        for header in ["A: base", "B: base"] {
+            base.set_header(header.parse::<Field>().expect("a header"));
+        }
+        let one = |text: &str| {
+            let plan = parse_json_job(text, &base, &|_| None).expect(text);
+            plan.jobs[0].settings().clone()
+        };
+        let settings = one(r#"{"url": "http://a/", "headers": {"b": "job"}, "timeout": "1s"}"#);
+        let headers: Vec<_> = settings.headers.iter().map(|field| (field.name(), field.value())).collect();
+        assert_eq!(headers, [("A", &b"base"[..]), ("b", b"job")]);
+        assert_eq!((settings.retries, settings.max_body, settings.method), (9, Some(7), Method::HEAD));
+        assert_eq!(one(r#"{"url": "http://a/", "data": "x", "retries": 1}"#).retries, 1);
+        base.method = Method::GET;
+        let plan = parse_json_job(r#"{"url": "http://a/", "data": "x"}"#, &base, &|_| None).expect("good");
+        assert_eq!(plan.jobs[0].settings().method, Method::POST);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, expected) in [
+            ("", "job:1:1: EOF while parsing a value"),
+            ("{\"url\":\n \"http://a/\",}", "job:2:14: trailing comma"),
+            ("{} x", "job:1:4: trailing characters"),
+            ("null", "job: expected an object, found null"),
+            ("[]", "job: expected an object, found an array"),
+            ("\"http://a/\"", "job: expected an object, found a string"),
+            ("{}", "job: has no \"url\": write url = \"https://...\""),
+            (r#"{"url": 5}"#, "job: url: expected a string such as \"https://api.example.com/\", found an integer"),
+            (r#"{"url": "http://a/", "url": "http://b/"}"#, "job:1:22: the key \"url\" is there twice"),
+            (r#"{"url": "http://a/", "headers": {"A": null}}"#, "job: headers.A: expected a string, found null"),
+            (
+                r#"{"url": "http://a/", "retries": 1e400}"#,
+                "job: retries: expected a whole number from 0 to 100, found a float",
+            ),
+            (
+                r#"{"url": "http://a/", "retries": 1.5}"#,
+                "job: retries: expected a whole number from 0 to 100, found a float",
+            ),
+            (r#"{"url": "http://a/${NONE}"}"#, "job: url: ${NONE} has no value: give it one first"),
+            (r#"{"url": "http://a/\ud800"}"#, "job:1:25: unexpected end of hex escape"),
+        ] {
+            assert_eq!(parse(text).map(|plan| plan.jobs.len()), Err(expected.to_owned()), "{text}");
+        }
+        let deep = format!("{{\"url\":\"http://a/\",\"json\":{}1{}}}", "[".repeat(100), "]".repeat(100));
+        let error = parse(&deep).expect_err("too deep");
+        assert!(error.ends_with(": arrays and objects in each other are at most 80 deep"), "{error}");
+        assert!(parse(&"[".repeat(1_000_000)).expect_err("too deep").contains("recursion limit"));
+        assert!(parse(&" ".repeat(MAX_PLAN_BYTES as usize + 1)).expect_err("too long").contains("16 MiB"));
     }
 }

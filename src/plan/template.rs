@@ -1,297 +1,378 @@
-//! Strings with `${NAME}` and `{value}` in them.
+//! Strings with `${NAME}` and `{name}` in them, kept in pieces until the values are there.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
-use serde_json::Value;
+use crate::rows::Cell;
 
-/// A string as written, taken apart.
+/// A string as written, taken apart. It can be filled as often as there are jobs, and long after it was read.
 ///
 /// What is put in is never looked at again: a value that holds `${X}` or `{x}` itself stays as it is.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Template {
-    parts: Vec<Part>,
+    pieces: Arc<[Piece]>,
 }
 
+/// Part of a template.
 #[derive(Clone)]
-enum Part {
-    /// As written; `{value}` in it may still be bound.
-    Text(Rc<str>),
-    /// From an escape: braces in it mean nothing.
-    Fixed(Rc<str>),
+pub(super) enum Piece {
+    Text(Box<str>),
     /// `${NAME}` and what it stands for.
-    Variable { name: Rc<str>, value: Rc<str> },
-    /// `{name}`: the place of the variable in `each`.
-    Each(usize),
+    Secret {
+        name: Box<str>,
+        value: Arc<str>,
+    },
+    /// `{name}`, and the value that it has unless a job has one of its own by that name.
+    Value {
+        name: Box<str>,
+        value: Option<Arc<PlainValue>>,
+    },
 }
 
-/// One value of an `each` variable.
-#[derive(Clone)]
-pub(super) struct EachValue {
-    /// The value with its variables in place.
+/// One value of `each`, of `[variables]` or of the environment.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct PlainValue {
     pub(super) text: String,
-    /// The value with `${NAME}` as it was written.
-    pub(super) written: String,
-    /// The value with its type.
-    pub(super) json: Value,
+    /// The text with `${NAME}` as it was written.
+    pub(super) shown: String,
+    /// The value with its type, as JSON.
+    pub(super) json: String,
+    /// The URL of the response that it came from, if it came from one: a relative URL is resolved against it.
+    pub(super) base: Option<Arc<str>>,
 }
+
+impl PlainValue {
+    /// A text without secrets.
+    pub(super) fn of_text(text: String) -> PlainValue {
+        PlainValue::new(text.clone(), text)
+    }
+
+    /// A text, and as it may be shown.
+    pub(super) fn new(text: String, shown: String) -> PlainValue {
+        PlainValue { json: json_string(&text), text, shown, base: None }
+    }
+
+    /// Whether a secret is part of it.
+    pub(super) fn is_secret(&self) -> bool {
+        self.shown != self.text
+    }
+
+    /// The value as the rows of its job have it: with its type, unless a secret is in it.
+    pub(super) fn cell(&self) -> Cell {
+        let own = if self.is_secret() { None } else { Cell::from_json(&self.json) };
+        own.unwrap_or_else(|| Cell::from(self.shown.as_str()))
+    }
+}
+
+/// The values that one job has of its own, by name.
+pub(super) type Row<'a> = [(&'a str, &'a PlainValue)];
 
 /// Whether a text is for the wire or for people's eyes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Show {
-    /// Variables are replaced.
+    /// Secrets are replaced by their values.
     Values,
-    /// Variables stand as `${NAME}`.
+    /// Secrets stand as `${NAME}`.
     Names,
 }
 
-/// Where `each` values are put in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Into {
-    /// As they are.
-    Text,
-    /// Percent-encoded as one component of a URL.
-    Url,
+/// Gives the values of names while a string is taken apart.
+pub(super) trait Names {
+    fn secret(&mut self, name: &str) -> Arc<str>;
+    fn value(&mut self, name: &str) -> Option<Arc<PlainValue>>;
 }
 
 impl Template {
-    /// Takes a string apart at `${NAME}`; `$${` stands for `${` itself. `lookup` gives the value of a name, or `None`
-    /// after it noted that there is none.
+    /// Takes a string apart. `$${` stands for `${` and `{{name}}` for `{name}`; braces without a name in them are text.
     ///
     /// # Errors
-    /// What is wrong with a `${` that is not followed by a name and `}`; or `None` in the error place where `lookup`
-    /// has said it.
-    pub(super) fn parse(
-        text: &str,
-        mut lookup: impl FnMut(&str) -> Option<Rc<str>>,
-    ) -> Result<Template, Option<String>> {
-        let mut parts = Vec::new();
-        let mut all_found = true;
+    /// What is wrong with a `${` that is not followed by a name and `}`.
+    pub(super) fn parse(text: &str, names: &mut impl Names) -> Result<Template, &'static str> {
+        let mut pieces = Pieces { done: Vec::new(), text: String::new() };
         let mut rest = text;
-        let text_part = |text: &str, parts: &mut Vec<Part>| {
-            if !text.is_empty() {
-                parts.push(Part::Text(text.into()));
-            }
-        };
         while let Some(at) = rest.find("${") {
             let escaped = rest[..at].ends_with('$');
-            text_part(&rest[..at - usize::from(escaped)], &mut parts);
+            pieces.braces(&rest[..at - usize::from(escaped)], names);
             rest = &rest[at + 2..];
             if escaped {
-                parts.push(Part::Fixed("${".into()));
+                pieces.text.push_str("${");
                 continue;
             }
-            let (name, after) = rest.split_at(name_len(rest));
+            let (name, after) = rest.split_at(secret_name_len(rest));
             if name.is_empty() || !after.starts_with('}') {
-                return Err(Some("\"${\" begins a variable: write ${NAME}, or $${ for the two characters".to_owned()));
+                return Err("\"${\" begins a secret: write ${NAME}, or $${ for the two characters");
             }
-            match lookup(name) {
-                Some(value) => parts.push(Part::Variable { name: name.into(), value }),
-                None => all_found = false,
-            }
+            pieces.push(Piece::Secret { name: name.into(), value: names.secret(name) });
             rest = &after[1..];
         }
-        text_part(rest, &mut parts);
-        if all_found { Ok(Template { parts }) } else { Err(None) }
+        pieces.braces(rest, names);
+        Ok(Template { pieces: pieces.finish() })
     }
 
-    /// Finds the `{name}` of these `each` variables and notes which are used. `{{name}}` stands for `{name}` itself;
-    /// all other braces are what they are, so that JSON can be written as it is.
-    ///
-    /// # Errors
-    /// Where `strict`: a `{name}` that is no variable of the job.
-    pub(super) fn bind(&self, names: &[String], used: &mut [bool], strict: bool) -> Result<Template, String> {
-        let mut parts = Vec::with_capacity(self.parts.len());
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => bind_text(text, names, used, strict, &mut parts)?,
-                other => parts.push(other.clone()),
+    /// A text in which nothing is looked for.
+    pub(super) fn of_text(text: &str) -> Template {
+        Template { pieces: Arc::new([Piece::Text(text.into())]) }
+    }
+
+    /// Both, with a text between them.
+    pub(super) fn joined(&self, between: &str, after: &Template) -> Template {
+        let mut pieces: Vec<Piece> = self.pieces.iter().cloned().collect();
+        pieces.push(Piece::Text(between.into()));
+        pieces.extend(after.pieces.iter().cloned());
+        Template { pieces: pieces.into() }
+    }
+
+    /// Whether it is a URL without a scheme, and does not begin with a value that may bring one.
+    pub(super) fn is_relative(&self) -> bool {
+        match self.pieces.first() {
+            Some(Piece::Text(text)) => {
+                let scheme = text.find("://").map(|at| &text[..at]);
+                !scheme.is_some_and(|scheme| scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)))
             }
+            Some(Piece::Secret { .. } | Piece::Value { .. }) => false,
+            None => true,
         }
-        Ok(Template { parts })
     }
 
-    /// The text with these values in place.
-    pub(super) fn render(&self, row: &[&EachValue], show: Show, into: Into) -> String {
+    /// This and a path behind it, with one slash between them; a query or a fragment follows as it is.
+    pub(super) fn joined_by_slash(&self, path: &Template) -> Template {
+        let ends_with_slash = match self.pieces.last() {
+            Some(Piece::Text(text)) => text.ends_with('/'),
+            Some(Piece::Secret { value, .. }) => value.ends_with('/'),
+            Some(Piece::Value { value, .. }) => value.as_ref().is_some_and(|value| value.text.ends_with('/')),
+            None => false,
+        };
+        let mut path = path.clone();
+        if let Some(Piece::Text(text)) = path.pieces.first() {
+            let first = Piece::Text(text.trim_start_matches('/').into());
+            path.pieces = std::iter::once(first).chain(path.pieces.iter().skip(1).cloned()).collect();
+        }
+        let begins_with = match path.pieces.first() {
+            Some(Piece::Text(text)) => text.chars().next(),
+            Some(_) => Some('/'),
+            None => return self.clone(),
+        };
+        self.joined(if ends_with_slash || matches!(begins_with, Some('?' | '#') | None) { "" } else { "/" }, &path)
+    }
+
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// The text with these values as they are.
+    pub(super) fn fill(&self, row: &Row<'_>, show: Show) -> String {
         let mut out = String::new();
-        for part in &self.parts {
-            match part {
-                Part::Text(text) | Part::Fixed(text) => out.push_str(text),
-                Part::Variable { value, .. } if show == Show::Values => out.push_str(value),
-                Part::Variable { name, .. } => out.push_str(&format!("${{{name}}}")),
-                Part::Each(index) => {
-                    let Some(value) = row.get(*index) else { continue };
-                    match (show, into) {
-                        (Show::Values, Into::Text) => out.push_str(&value.text),
-                        (Show::Names, Into::Text) => out.push_str(&value.written),
-                        (Show::Values, Into::Url) => percent_encode(&value.text, &mut out),
-                        // A secret is not encoded by its name: `${NAME}` is to be seen.
-                        (Show::Names, Into::Url) if value.written != value.text => out.push_str(&value.written),
-                        (Show::Names, Into::Url) => percent_encode(&value.written, &mut out),
-                    }
-                }
+        for piece in self.pieces.iter() {
+            match (piece, show) {
+                (Piece::Text(text), _) => out.push_str(text),
+                (Piece::Secret { value, .. }, Show::Values) => out.push_str(value),
+                (Piece::Secret { .. }, Show::Names) => out.push_str(&piece.shown_name()),
+                (Piece::Value { .. }, _) => match (piece.value(row), show) {
+                    (Some(value), Show::Values) => out.push_str(&value.text),
+                    (Some(value), Show::Names) => out.push_str(&value.shown),
+                    (None, _) => out.push_str(&piece.shown_name()),
+                },
             }
         }
         out
     }
 
-    /// The text of a template without `each` values.
-    pub(super) fn plain(&self, show: Show) -> String {
-        self.render(&[], show, Into::Text)
-    }
-
-    /// At most how many bytes [`Template::render`] gives.
-    pub(super) fn max_len(&self, row: &[&EachValue]) -> u64 {
-        let part_len = |part: &Part| match part {
-            Part::Text(text) | Part::Fixed(text) => text.len(),
-            Part::Variable { name, value } => value.len().max(name.len() + 3),
-            Part::Each(index) => row.get(*index).map_or(0, |v| v.text.len().max(v.written.len()).saturating_mul(3)),
+    /// How many bytes [`Template::fill`] gives at most, if each byte of a value becomes at most `growth` bytes.
+    pub(super) fn max_len(&self, row: &Row<'_>, growth: usize) -> u64 {
+        let piece_len = |piece: &Piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Secret { name, value } => value.len().saturating_mul(growth).max(name.len() + 3),
+            Piece::Value { .. } => {
+                piece.value(row).map_or(0, |v| v.text.len().max(v.shown.len()).saturating_mul(growth))
+            }
         };
-        self.parts.iter().map(|part| part_len(part) as u64).sum()
+        self.pieces.iter().map(|piece| piece_len(piece) as u64).sum()
     }
 
-    /// The value with its type where the template is one `{name}` and nothing else.
-    pub(super) fn whole_value<'a>(&self, row: &[&'a EachValue]) -> Option<&'a Value> {
-        match self.parts.as_slice() {
-            [Part::Each(index)] => row.get(*index).map(|value| &value.json),
+    /// The value of a template that is one `{name}` and nothing else.
+    pub(super) fn sole_value<'a>(&'a self, row: &Row<'a>) -> Option<&'a PlainValue> {
+        match &*self.pieces {
+            [piece @ Piece::Value { .. }] => piece.value(row),
             _ => None,
         }
     }
 
-    /// Whether there is a `${NAME}` in it.
-    pub(super) fn has_variables(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Variable { .. }))
+    /// Whether a secret is part of the text that these values make.
+    pub(super) fn has_secret(&self, row: &Row<'_>) -> bool {
+        self.pieces.iter().any(|piece| match piece {
+            Piece::Text(_) => false,
+            Piece::Secret { .. } => true,
+            Piece::Value { .. } => piece.value(row).is_some_and(PlainValue::is_secret),
+        })
     }
 
-    /// Whether there is a bound `{name}` in it.
-    pub(super) fn has_each(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Each(_)))
+    /// Whether `{name}` is in it.
+    pub(super) fn mentions(&self, wanted: &str) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Value { name, .. } if &**name == wanted))
     }
 
-    /// The name of the first variable whose value has a control character.
-    pub(super) fn variable_with_control(&self) -> Option<&str> {
-        self.parts.iter().find_map(|part| match part {
-            Part::Variable { name, value } if value.contains(char::is_control) => Some(&**name),
+    /// The names that only a value among `row` could fill, and none does.
+    pub(super) fn without_value<'t>(&'t self, row: &[String]) -> impl Iterator<Item = &'t str> {
+        self.pieces.iter().filter_map(move |piece| match piece {
+            Piece::Value { name, value: None } if !row.iter().any(|known| **known == **name) => Some(&**name),
             _ => None,
         })
     }
 }
 
+impl Piece {
+    /// The value of a `{name}`: that of the job or else the one that holds for all.
+    pub(super) fn value<'a>(&'a self, row: &Row<'a>) -> Option<&'a PlainValue> {
+        match self {
+            Piece::Value { name, value } => {
+                let own = row.iter().find(|(own, _)| *own == &**name).map(|(_, value)| *value);
+                own.or(value.as_deref())
+            }
+            Piece::Text(_) | Piece::Secret { .. } => None,
+        }
+    }
+
+    /// The name with its braces.
+    pub(super) fn shown_name(&self) -> String {
+        match self {
+            Piece::Text(_) => String::new(),
+            Piece::Secret { name, .. } => format!("${{{name}}}"),
+            Piece::Value { name, .. } => format!("{{{name}}}"),
+        }
+    }
+}
+
+/// Pieces while they are found.
+struct Pieces {
+    done: Vec<Piece>,
+    /// Text that is not yet among them.
+    text: String,
+}
+
+impl Pieces {
+    fn push(&mut self, piece: Piece) {
+        if !self.text.is_empty() {
+            self.done.push(Piece::Text(std::mem::take(&mut self.text).into()));
+        }
+        self.done.push(piece);
+    }
+
+    fn finish(mut self) -> Arc<[Piece]> {
+        if !self.text.is_empty() {
+            self.done.push(Piece::Text(self.text.into()));
+        }
+        self.done.into()
+    }
+
+    /// Finds each `{name}`. `{{name}}` is the text `{name}`, `{{{name}}}` the value in braces; braces that have no
+    /// counterpart stay before or after.
+    fn braces(&mut self, text: &str, names: &mut impl Names) {
+        let mut rest = text;
+        while let Some(at) = rest.find('{') {
+            let opened = rest[at..].len() - rest[at..].trim_start_matches('{').len();
+            // Of a long row of braces only the last three matter.
+            let used = opened.min(3);
+            self.text.push_str(&rest[..at + opened - used]);
+            rest = &rest[at + opened..];
+            let (name, after) = rest.split_at(value_name_len(rest));
+            let closed = (after.len() - after.trim_start_matches('}').len()).min(used);
+            if closed == 0 || name.is_empty() {
+                self.text.push_str(&"{{{"[..used]);
+                continue;
+            }
+            rest = &after[closed..];
+            self.text.push_str(&"{{{"[..used - closed]);
+            match closed {
+                2 => self.text.push_str(&format!("{{{name}}}")),
+                _ => {
+                    let in_braces = closed == 3;
+                    self.text.push_str(if in_braces { "{" } else { "" });
+                    self.push(Piece::Value { name: name.into(), value: names.value(name) });
+                    self.text.push_str(if in_braces { "}" } else { "" });
+                }
+            }
+        }
+        self.text.push_str(rest);
+    }
+}
+
 /// How many bytes of a name `[A-Za-z_][A-Za-z0-9_]*` the text begins with.
-pub(super) fn name_len(text: &str) -> usize {
+pub(super) fn secret_name_len(text: &str) -> usize {
     let len = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     if text.starts_with(|c: char| c.is_ascii_digit()) { 0 } else { len }
 }
 
-/// Writes text as one component of a URL: all but the unreserved characters of RFC 3986, 2.3 are percent-encoded.
-pub(super) fn percent_encode(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
+/// Whether a value can be given this name: letters, digits, `_` and `-`, with a letter or `_` before all others.
+pub(super) fn is_value_name(text: &str) -> bool {
+    let rest = text.strip_prefix(|c: char| c.is_ascii_alphabetic() || c == '_');
+    rest.is_some_and(|rest| rest.bytes().all(is_name_byte))
 }
 
-fn bind_text(
-    text: &str,
-    names: &[String],
-    used: &mut [bool],
-    strict: bool,
-    parts: &mut Vec<Part>,
-) -> Result<(), String> {
-    let mut literal = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('{') {
-        literal.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let opened = rest.len() - rest.trim_start_matches('{').len();
-        // Of a long row of braces only the last three matter.
-        literal.push_str(&rest[..opened.saturating_sub(3)]);
-        rest = &rest[opened.saturating_sub(3)..];
-        let opened = opened.min(3);
-        let name = &rest[opened..][..name_len(&rest[opened..])];
-        let after = &rest[opened + name.len()..];
-        let closed = (after.len() - after.trim_start_matches('}').len()).min(opened);
-        let index = names.iter().position(|known| known == name);
-        if closed == 0 || name.is_empty() || (index.is_none() && !strict) {
-            literal.push_str(&rest[..opened]);
-            rest = &rest[opened..];
-            continue;
-        }
-        // `{name}` is the value, `{{name}}` the text `{name}`, `{{{name}}}` the value in braces. Braces that have no
-        // counterpart stay before or after.
-        literal.push_str(&rest[..opened - closed]);
-        rest = &after[closed..];
-        match (closed, index) {
-            (2, _) => literal.push_str(&format!("{{{name}}}")),
-            (_, Some(index)) => {
-                let braces = closed == 3;
-                if braces {
-                    literal.push('{');
-                }
-                if !literal.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut literal).into()));
-                }
-                parts.push(Part::Each(index));
-                used[index] = true;
-                if braces {
-                    literal.push('}');
-                }
-            }
-            (_, None) => {
-                return Err(format!(
-                    "{{{name}}} has no value: the variables of \"each\" are {}; write {{{{{name}}}}} for the text itself",
-                    names.join(", ")
-                ));
-            }
-        }
-    }
-    literal.push_str(rest);
-    if !literal.is_empty() {
-        parts.push(Part::Text(literal.into()));
-    }
-    Ok(())
+/// How many bytes of a name in braces the text begins with: words of letters, digits, `_` and `-`, joined by dots. None of
+/// them begins with `-`.
+pub(super) fn value_name_len(text: &str) -> usize {
+    let len = text.bytes().take_while(|&b| is_name_byte(b) || b == b'.').count();
+    let is_word = |word: &str| !word.is_empty() && !word.starts_with('-');
+    if text[..len].split('.').all(is_word) { len } else { 0 }
+}
+
+fn is_name_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
+}
+
+/// The text as a string of JSON.
+pub(super) fn json_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Template, Option<String>> {
-        Template::parse(text, |name| (name != "NONE").then(|| format!("<{name}>${{X}}{{city}}").into()))
+    /// Every secret but NONE, and the values `fixed` and `env.HOME`.
+    pub(in super::super) struct Known;
+
+    impl Names for Known {
+        fn secret(&mut self, name: &str) -> Arc<str> {
+            format!("<{name}>${{X}}{{city}}").into()
+        }
+
+        fn value(&mut self, name: &str) -> Option<Arc<PlainValue>> {
+            ["fixed", "env.HOME"].contains(&name).then(|| Arc::new(PlainValue::of_text(format!("({name})"))))
+        }
+    }
+
+    fn parse(text: &str) -> Template {
+        Template::parse(text, &mut Known).expect(text)
     }
 
     #[test]
-    fn variables_are_put_in_once() {
-        for (text, shown) in [
+    fn secrets_are_put_in_once() {
+        for (text, filled) in [
             ("a", "a"),
             ("", ""),
             ("${A}", "<A>${X}{city}"),
             ("x${_a1}y", "x<_a1>${X}{city}y"),
             ("$${A}", "${A}"),
             ("$$${A}", "$${A}"),
-            ("$A $ {A} }", "$A $ {A} }"),
+            ("$A $ } {", "$A $ } {"),
         ] {
-            let template = parse(text).expect(text);
-            assert_eq!(template.plain(Show::Values), shown);
-            if template.has_variables() {
-                assert_eq!(template.plain(Show::Names), text);
+            let template = parse(text);
+            assert_eq!(template.fill(&[], Show::Values), filled);
+            if template.has_secret(&[]) {
+                assert_eq!(template.fill(&[], Show::Names), text);
             }
-            assert!(template.max_len(&[]) >= shown.len() as u64);
+            assert!(template.max_len(&[], 1) >= filled.len() as u64);
         }
         for bad in ["${", "${}", "${1A}", "${A", "${A B}", "${A-}", "${\u{e9}}"] {
-            assert!(matches!(parse(bad), Err(Some(_))), "{bad}");
+            assert!(Template::parse(bad, &mut Known).is_err(), "{bad}");
         }
-        assert!(matches!(parse("${NONE}${A}"), Err(None)));
     }
 
     #[test]
-    fn braces_are_values_only_where_they_name_one() {
-        let names = ["city".to_owned(), "n".to_owned()];
-        let value = |text: &str| EachValue { text: text.into(), written: text.into(), json: Value::from(text) };
-        let row = [&value("a b/\u{e9}"), &value("7")];
-        for (text, shown) in [
+    fn a_brace_begins_a_value_only_before_a_name_and_a_brace() {
+        let (city, n) = (PlainValue::of_text("a b/\u{e9}".into()), PlainValue::of_text("7".into()));
+        let row: &Row<'_> = &[("city", &city), ("n", &n)];
+        for (text, filled) in [
             ("{city}", "a b/\u{e9}"),
             ("{n}{n}", "77"),
             ("{{n}}", "{n}"),
@@ -300,19 +381,31 @@ mod tests {
             ("{{n}", "{7"),
             ("{n}}", "7}"),
             (r#"{"a":{"n":{n}}}"#, r#"{"a":{"n":7}}"#),
-            ("{town} {} { n } {{x}} {", "{town} {} { n } {{x}} {"),
+            (
+                "{} { n } {n,m} {-n} {.n} {n.} {a..b} {\u{e9}} {\"n\"} {",
+                "{} { n } {n,m} {-n} {.n} {n.} {a..b} {\u{e9}} {\"n\"} {",
+            ),
+            ("{{town}}", "{town}"),
+            ("{fixed}/{env.HOME}", "(fixed)/(env.HOME)"),
             ("$${n}", "${n}"),
             ("${A}{n}", "<A>${X}{city}7"),
         ] {
-            let template = parse(text).expect(text).bind(&names, &mut [false; 2], false).expect(text);
-            assert_eq!(template.render(&row, Show::Values, Into::Text), shown, "{text}");
+            assert_eq!(parse(text).fill(row, Show::Values), filled, "{text}");
         }
-        let mut used = [false; 2];
-        let url = parse("http://h/{city}").expect("good").bind(&names, &mut used, true).expect("good");
-        assert_eq!(url.render(&row, Show::Values, Into::Url), "http://h/a%20b%2F%C3%A9");
-        assert_eq!(used, [true, false]);
-        assert!(parse("{town}").expect("good").bind(&names, &mut used, true).is_err());
-        let escaped = parse("{{town}}").expect("good").bind(&names, &mut used, true).expect("escaped");
-        assert_eq!(escaped.plain(Show::Values), "{town}");
+    }
+
+    #[test]
+    fn names_without_a_value_are_known_before_filling() {
+        let template = parse("{city} {town} {login.token} {9} {fixed}");
+        assert_eq!(template.without_value(&["city".to_owned()]).collect::<Vec<_>>(), ["town", "login.token", "9"]);
+        assert!(template.mentions("fixed") && !template.mentions("env.HOME"));
+    }
+
+    #[test]
+    fn a_value_of_the_job_goes_before_one_that_holds_for_all() {
+        let own = PlainValue::of_text("own".into());
+        assert_eq!(parse("{fixed}").fill(&[("fixed", &own)], Show::Values), "own");
+        assert_eq!(parse("{fixed}").sole_value(&[("fixed", &own)]), Some(&own));
+        assert_eq!(parse("{fixed}!").sole_value(&[("fixed", &own)]), None);
     }
 }

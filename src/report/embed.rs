@@ -1,36 +1,84 @@
-//! JSON that came in, carried over into a report without loss: RFC 8259, as narrow as every reader takes it.
+//! JSON that a server sent, embedded in a report without loss: RFC 8259, as narrow as every reader takes it.
 //!
 //! Values are never turned into numbers or maps, so digits, the order of keys and double keys stay as they were sent.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::escape::{self, Pieces};
-use super::masked::MAX_NESTING;
+use serde::de::IgnoredAny;
+
+use super::escape::{self, JsonBuffer};
 use crate::redact::Redactor;
 
-/// Whether the text is one JSON value that every reader takes.
+/// Whether the text is one JSON value that every reader takes, nested at most `levels` deep.
 ///
-/// Beyond the grammar: nested at most [`MAX_NESTING`] deep, no escape of half a surrogate pair (RFC 8259, section 8.2),
-/// and no number that overflows a double (section 6). Takes no memory and does not recurse.
-pub(super) fn is_strict(text: &str) -> bool {
-    Scanner { bytes: text.as_bytes(), at: 0 }.document().is_some()
+/// serde_json knows the grammar, but what it passes over without making values of it, [`RawValue`] included, may still be
+/// nested without end, hold half a surrogate pair (RFC 8259, section 8.2) and numbers that overflow a double (section 6).
+///
+/// [`RawValue`]: serde_json::value::RawValue
+pub(super) fn is_portable_json(text: &str, levels: u32) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok() && is_within_limits(text, levels)
 }
 
-/// Writes JSON that [`is_strict`] without whitespace, on one line, with commands escaped and secrets hidden that only
-/// show once the escapes of their string are undone, as in `"s\/ecret"`. All others must be hidden before.
-pub(super) fn write_compact(out: &mut Pieces<'_>, redactor: &Redactor, text: &str) -> io::Result<()> {
+/// Whether valid JSON is nested at most `levels` deep and all its strings and numbers can be read.
+fn is_within_limits(text: &str, levels: u32) -> bool {
     let bytes = text.as_bytes();
-    // What is written as it stands is written at once: from here to where it ends.
+    let (mut at, mut depth) = (0, 0);
+    while let Some(byte) = bytes.get(at) {
+        let mut length = 1;
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > levels {
+                    return false;
+                }
+            }
+            b']' | b'}' => depth -= 1,
+            b'"' => {
+                let (measured, plain) = measure_string(&bytes[at..]);
+                length = measured;
+                let quoted = &text[at..at + length];
+                if !plain && quoted.contains("\\u") && serde_json::from_str::<String>(quoted).is_err() {
+                    return false;
+                }
+            }
+            b'-' | b'0'..=b'9' => {
+                length = number_len(&bytes[at..]);
+                let number = &text[at..at + length];
+                // A double holds every number of up to 308 digits.
+                let may_overflow = length > 308 || number.contains(['e', 'E']);
+                if may_overflow && !number.parse::<f64>().is_ok_and(f64::is_finite) {
+                    return false;
+                }
+            }
+            _ => {}
+        }
+        at += length;
+    }
+    true
+}
+
+/// What stands in place of a number that holds a secret: what was a number is one, so that readers find the type that
+/// they expect.
+const HIDDEN_NUMBER: &[u8] = b"0";
+
+/// Writes JSON that [`is_portable_json`] without whitespace, on one line, with commands escaped and secrets hidden: in strings,
+/// also if they show only once its escapes are undone, as in `"s\/ecret"`, and in numbers.
+pub(super) fn write_compact(out: &mut JsonBuffer<'_>, redactor: &Redactor, text: &str) -> io::Result<()> {
+    let none = Redactor::default();
+    // Most contents hold no secret, and one look at the whole tells, unless a string may hide one behind its escapes.
+    let redactor = if text.contains('\\') || redactor.is_in_received(text) { redactor } else { &none };
+    let bytes = text.as_bytes();
+    // What needs no change is written in one piece that begins at `from`.
     let (mut from, mut at) = (0, 0);
-    // All that is cut at is ASCII, so every cut is between characters.
+    // Pieces end at ASCII characters, so every cut is between characters.
     while let Some(byte) = bytes.get(at) {
         match byte {
             b'"' => {
                 let (length, plain) = measure_string(&bytes[at..]);
-                if !plain {
+                if !plain || !redactor.is_empty() {
                     out.write_all(&bytes[from..at])?;
-                    write_string(out, redactor, &text[at..at + length])?;
+                    write_string(out, redactor, &text[at..at + length], plain)?;
                     from = at + length;
                 }
                 at += length;
@@ -40,10 +88,24 @@ pub(super) fn write_compact(out: &mut Pieces<'_>, redactor: &Redactor, text: &st
                 at += bytes[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
                 from = at;
             }
+            b'-' | b'0'..=b'9' if !redactor.is_empty() => {
+                let length = number_len(&bytes[at..]);
+                if let Cow::Owned(_) = redactor.redact_received(&text[at..at + length]) {
+                    out.write_all(&bytes[from..at])?;
+                    out.write_all(HIDDEN_NUMBER)?;
+                    from = at + length;
+                }
+                at += length;
+            }
             _ => at += 1,
         }
     }
     out.write_all(&bytes[from..])
+}
+
+/// The length of the number that these bytes start with.
+fn number_len(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count()
 }
 
 /// The length of the string, quotes included, that these bytes start with, and whether all in it stands for itself.
@@ -61,194 +123,27 @@ fn measure_string(bytes: &[u8]) -> (usize, bool) {
     }
 }
 
-fn write_string(out: &mut Pieces<'_>, redactor: &Redactor, quoted: &str) -> io::Result<()> {
-    if !redactor.is_empty() && quoted.contains('\\') {
-        if let Ok(string) = serde_json::from_str::<String>(quoted) {
-            if let Cow::Owned(hidden) = redactor.redact(&string) {
-                return escape::json(out, &hidden);
-            }
+fn write_string(out: &mut JsonBuffer<'_>, redactor: &Redactor, quoted: &str, plain: bool) -> io::Result<()> {
+    if !redactor.is_empty() {
+        let string = match quoted.get(1..quoted.len() - 1) {
+            Some(inner) if plain => Cow::Borrowed(inner),
+            _ => serde_json::from_str::<String>(quoted).unwrap_or_default().into(),
+        };
+        if let Cow::Owned(hidden) = redactor.redact_received(&string) {
+            return escape::json(out, &hidden);
         }
     }
     escape::fragment(out, quoted)
 }
 
-struct Scanner<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Scanner<'_> {
-    fn document(&mut self) -> Option<()> {
-        // A bit for each open container, the innermost lowest: 1 is an object.
-        let mut open: u128 = 0;
-        let mut depth = 0;
-        loop {
-            self.whitespace();
-            let container = match self.peek()? {
-                b'{' => Some((1, b'}')),
-                b'[' => Some((0, b']')),
-                _ => None,
-            };
-            if let Some((bit, close)) = container {
-                self.at += 1;
-                self.whitespace();
-                if depth == MAX_NESTING {
-                    return None;
-                }
-                if self.peek()? == close {
-                    self.at += 1;
-                } else {
-                    open = open << 1 | bit;
-                    depth += 1;
-                    if bit == 1 {
-                        self.key()?;
-                    }
-                    continue;
-                }
-            } else {
-                self.scalar()?;
-            }
-            // After a value: close what ends here, then go on to the next value.
-            loop {
-                self.whitespace();
-                if depth == 0 {
-                    return (self.at == self.bytes.len()).then_some(());
-                }
-                let object = open & 1 == 1;
-                match (self.next()?, object) {
-                    (b',', true) => {
-                        self.whitespace();
-                        self.key()?;
-                        break;
-                    }
-                    (b',', false) => break,
-                    (b'}', true) | (b']', false) => {
-                        open >>= 1;
-                        depth -= 1;
-                    }
-                    _ => return None,
-                }
-            }
-        }
-    }
-
-    fn key(&mut self) -> Option<()> {
-        self.string()?;
-        self.whitespace();
-        (self.next()? == b':').then_some(())
-    }
-
-    fn scalar(&mut self) -> Option<()> {
-        match self.peek()? {
-            b'"' => self.string(),
-            b't' => self.literal(b"true"),
-            b'f' => self.literal(b"false"),
-            b'n' => self.literal(b"null"),
-            _ => self.number(),
-        }
-    }
-
-    fn literal(&mut self, word: &[u8]) -> Option<()> {
-        self.bytes[self.at..].starts_with(word).then(|| self.at += word.len())
-    }
-
-    fn string(&mut self) -> Option<()> {
-        if self.next()? != b'"' {
-            return None;
-        }
-        loop {
-            self.at += escape::plain_len(&self.bytes[self.at..]);
-            match self.next()? {
-                b'"' => return Some(()),
-                b'\\' => self.escape()?,
-                0..0x20 => return None,
-                _ => {}
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Option<()> {
-        match self.next()? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
-            b'u' => match self.hex4()? {
-                0xd800..=0xdbff => {
-                    let low = self.next()? == b'\\' && self.next()? == b'u';
-                    (low && matches!(self.hex4()?, 0xdc00..=0xdfff)).then_some(())
-                }
-                0xdc00..=0xdfff => None,
-                _ => Some(()),
-            },
-            _ => None,
-        }
-    }
-
-    fn hex4(&mut self) -> Option<u32> {
-        (0..4).try_fold(0, |code, _| Some(code << 4 | char::from(self.next()?).to_digit(16)?))
-    }
-
-    fn number(&mut self) -> Option<()> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.next()? {
-            b'0' => {}
-            b'1'..=b'9' => self.digits(),
-            _ => return None,
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.some_digits()?;
-        }
-        let mut exponent = false;
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            exponent = true;
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.some_digits()?;
-        }
-        let text = &self.bytes[start..self.at];
-        // A double holds every number of up to 308 digits.
-        if !exponent && text.len() <= 308 {
-            return Some(());
-        }
-        std::str::from_utf8(text).ok()?.parse::<f64>().ok()?.is_finite().then_some(())
-    }
-
-    fn some_digits(&mut self) -> Option<()> {
-        let start = self.at;
-        self.digits();
-        (self.at > start).then_some(())
-    }
-
-    fn digits(&mut self) {
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-    }
-
-    fn whitespace(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn next(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Some(byte)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::redacted::MAX_NESTING;
     use super::*;
+
+    fn is_portable(text: &str) -> bool {
+        is_portable_json(text, MAX_NESTING)
+    }
 
     const GOOD: &[&str] = &[
         "null",
@@ -316,18 +211,18 @@ mod tests {
 
     fn compact(text: &str, redactor: &Redactor) -> String {
         let mut out = Vec::new();
-        escape::in_pieces(&mut out, |out| write_compact(out, redactor, text)).expect("a Vec takes everything");
+        escape::buffered(&mut out, |out| write_compact(out, redactor, text)).expect("a Vec takes everything");
         String::from_utf8(out).expect("UTF-8 in, UTF-8 out")
     }
 
     #[test]
     fn good_and_bad_and_what_serde_json_says() {
         for text in GOOD {
-            assert!(is_strict(text), "{text}");
+            assert!(is_portable(text), "{text}");
             assert!(serde_json::from_str::<serde_json::Value>(text).is_ok(), "{text}");
         }
         for text in BAD {
-            assert!(!is_strict(text), "{text}");
+            assert!(!is_portable(text), "{text}");
             assert!(serde_json::from_str::<serde_json::Value>(text).is_err(), "{text}");
         }
     }
@@ -343,25 +238,25 @@ mod tests {
                 bytes[at] = alphabet[rng.usize(..alphabet.len())];
             }
             let Ok(text) = std::str::from_utf8(&bytes) else { continue };
-            assert_eq!(is_strict(text), serde_json::from_str::<serde_json::Value>(text).is_ok(), "{text}");
+            assert_eq!(is_portable(text), serde_json::from_str::<serde_json::Value>(text).is_ok(), "{text}");
         }
     }
 
     #[test]
     fn depth_is_bounded() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(is_strict(&nested(124)));
-        assert!(!is_strict(&nested(125)));
-        assert!(!is_strict(&nested(10_000)));
-        assert!(!is_strict(&"[".repeat(10_000)));
-        assert!(!is_strict(&"{\"a\":".repeat(10_000)));
+        assert!(is_portable(&nested(124)));
+        assert!(!is_portable(&nested(125)));
+        assert!(!is_portable(&nested(10_000)));
+        assert!(!is_portable(&"[".repeat(10_000)));
+        assert!(!is_portable(&"{\"a\":".repeat(10_000)));
     }
 
     #[test]
     fn numbers_that_overflow_are_refused_however_they_are_written() {
-        assert!(is_strict(&"9".repeat(308)));
-        assert!(!is_strict(&"9".repeat(400)));
-        assert!(is_strict(&format!("0.{}", "0".repeat(5000))));
+        assert!(is_portable(&"9".repeat(308)));
+        assert!(!is_portable(&"9".repeat(400)));
+        assert!(is_portable(&format!("0.{}", "0".repeat(5000))));
     }
 
     #[test]
@@ -388,5 +283,10 @@ mod tests {
         let redactor = Redactor::new(["hunt/er2".to_owned()]);
         assert_eq!(compact(r#"{"k":"a \"hunt\/er\u0032\" b\n"}"#, &redactor), r#"{"k":"a \"[redacted]\" b\n"}"#);
         assert_eq!(compact(r#"["\/"]"#, &redactor), r#"["\/"]"#);
+        // What was hidden in a number or a key leaves it what it was.
+        let redactor = Redactor::new(["2026", "12345678"].map(String::from));
+        let json = r#"{"12345678":[12345678,-1.2345678,20261,"12345678","2026"],"a":{"b":112345678e1}}"#;
+        let hidden = r#"{"[redacted]":[0,-1.2345678,20261,"[redacted]","2026"],"a":{"b":0}}"#;
+        assert_eq!(compact(json, &redactor), hidden);
     }
 }

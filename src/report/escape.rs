@@ -1,64 +1,37 @@
-//! What a server can send and a reader's terminal, editor or line splitter would take for a command.
+//! JSON text in which everything that is not printable is escaped: what a terminal, an editor or a reader of lines would
+//! take for a command.
 
-use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// Whether a character is a command rather than text.
-///
-/// Control characters of ASCII and Unicode (U+0080 to U+009F start escape sequences in some terminals), the two Unicode
-/// line separators (some readers of lines split there), and the bidirectional overrides (they reorder what is shown).
-pub(super) fn is_command(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
+use crate::http::{is_printable, is_visible_ascii};
 
-/// The text with every command shown as a picture: ASCII controls as their Unicode control picture, others as U+FFFD.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if is_visible_ascii(text) || !text.contains(is_command) {
-        return Cow::Borrowed(text);
-    }
-    text.chars().map(|c| if is_command(c) { picture(c) } else { c }).collect()
-}
+/// What JSON is written to. It comes in many small pieces, and to copy one costs less than to call a `dyn Write`.
+pub(super) type JsonBuffer<'w> = BufWriter<&'w mut dyn Write>;
 
-/// Whether all of it is visible ASCII and spaces, as most text is. To look at all bytes lets the compiler take many at once.
-pub(super) fn is_visible_ascii(text: &str) -> bool {
-    text.bytes().fold(true, |visible, byte| visible & matches!(byte, b' '..=b'~'))
-}
+const BUFFER_BYTES: usize = 4096;
 
-/// What is shown in place of a command.
-pub(super) fn picture(c: char) -> char {
-    match u32::from(c) {
-        code @ 0..0x20 => char::from_u32(0x2400 + code).unwrap_or(char::REPLACEMENT_CHARACTER),
-        0x7f => '\u{2421}',
-        _ => char::REPLACEMENT_CHARACTER,
-    }
-}
-
-/// Where JSON goes: in many small pieces, so that each had better be a copy than a call of whoever takes it in the end.
-pub(super) type Pieces<'w> = BufWriter<&'w mut dyn Write>;
-
-/// What pieces are gathered to.
-const PIECES: usize = 4096;
-
-/// Has `write` write JSON in pieces, and hands all of it on.
-pub(super) fn in_pieces(out: &mut dyn Write, write: impl FnOnce(&mut Pieces<'_>) -> io::Result<()>) -> io::Result<()> {
-    let mut pieces = BufWriter::with_capacity(PIECES, out);
-    let result = write(&mut pieces).and_then(|()| pieces.flush());
-    // What is left after an error would be tried once more.
-    drop(pieces.into_parts());
+/// Lets `write` write JSON through a buffer, which is flushed at the end.
+pub(super) fn buffered(
+    out: &mut dyn Write,
+    write: impl FnOnce(&mut JsonBuffer<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut buffer = BufWriter::with_capacity(BUFFER_BYTES, out);
+    let result = write(&mut buffer).and_then(|()| buffer.flush());
+    // Dropped whole, it would try once more to write what is left after an error.
+    drop(buffer.into_parts());
     result
 }
 
-/// Writes a value as compact JSON in which every command is escaped.
-pub(super) fn json<T: Serialize + ?Sized>(out: &mut Pieces<'_>, value: &T) -> io::Result<()> {
+/// Writes a value as compact JSON in which all that is not printable is escaped.
+pub(super) fn json<T: Serialize + ?Sized>(out: &mut JsonBuffer<'_>, value: &T) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Escaping)).map_err(io::Error::from)
 }
 
-/// Writes text as a JSON string in which every command is escaped: what [`json`] writes for it, by larger steps.
-pub(super) fn string(out: &mut Pieces<'_>, text: &str) -> io::Result<()> {
+/// Writes text as a JSON string in which all that is not printable is escaped: the same as [`json`], in larger steps.
+pub(super) fn string(out: &mut JsonBuffer<'_>, text: &str) -> io::Result<()> {
     out.write_all(b"\"")?;
     let mut rest = text;
     loop {
@@ -74,11 +47,11 @@ pub(super) fn string(out: &mut Pieces<'_>, text: &str) -> io::Result<()> {
             '\t' => out.write_all(b"\\t")?,
             '\u{8}' => out.write_all(b"\\b")?,
             '\u{c}' => out.write_all(b"\\f")?,
-            // All commands are in the basic plane, so one escape is enough.
-            c if is_command(c) => write!(out, "\\u{:04x}", u32::from(c))?,
+            // It is in the basic plane, so one escape is enough.
+            c if !is_printable(c) => write!(out, "\\u{:04x}", u32::from(c))?,
             _ => {
                 // Text in another script is written a word at a time.
-                let run = after.find(|c: char| c.is_ascii() || is_command(c)).unwrap_or(after.len());
+                let run = after.find(|c: char| c.is_ascii() || !is_printable(c)).unwrap_or(after.len());
                 out.write_all(&after.as_bytes()[..run])?;
                 rest = &after[run..];
                 continue;
@@ -89,12 +62,12 @@ pub(super) fn string(out: &mut Pieces<'_>, text: &str) -> io::Result<()> {
     out.write_all(b"\"")
 }
 
-/// How many bytes from the start on stand for themselves in JSON and everywhere else: visible ASCII and spaces, but for
+/// How many bytes at the start stand for themselves in JSON and everywhere else: visible ASCII and spaces without
 /// quotation marks and backslashes. Most text is nothing else.
 pub(super) fn plain_len(bytes: &[u8]) -> usize {
     let is_other = |byte: u8| u8::from(!matches!(byte, b' '..=b'~')) | u8::from(byte == b'"') | u8::from(byte == b'\\');
     let mut length = 0;
-    // To look at all of a block, whatever its first bytes are, lets the compiler take them at once.
+    // Each block is looked at whole, without an early exit, so that the compiler uses vector instructions.
     while let Some(block) = bytes[length..].first_chunk::<16>() {
         if block.iter().fold(0, |any, byte| any | is_other(*byte)) != 0 {
             break;
@@ -104,22 +77,22 @@ pub(super) fn plain_len(bytes: &[u8]) -> usize {
     length + bytes[length..].iter().take_while(|byte| is_other(**byte) == 0).count()
 }
 
-/// Writes the inside of a JSON string, escaping the commands that JSON itself would leave as they are.
+/// Writes part of a JSON string, escaping what JSON itself would leave as it is and what is not printable.
 pub(super) fn fragment<W: Write + ?Sized>(out: &mut W, text: &str) -> io::Result<()> {
     if is_visible_ascii(text) {
         return out.write_all(text.as_bytes());
     }
     let mut rest = text;
-    while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_command(*c)) {
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| !is_printable(*c)) {
         out.write_all(&rest.as_bytes()[..at])?;
-        // All commands are in the basic plane, so one escape is enough.
+        // It is in the basic plane, so one escape is enough.
         write!(out, "\\u{:04x}", u32::from(c))?;
         rest = &rest[at + c.len_utf8()..];
     }
     out.write_all(rest.as_bytes())
 }
 
-/// serde_json's compact format with [`fragment`] for strings. serde_json calls it for what needs no escape in JSON.
+/// serde_json's compact format with [`fragment`] for the parts of strings that need no escape in JSON.
 struct Escaping;
 
 impl Formatter for Escaping {
@@ -144,20 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn terminals_get_pictures() {
-        assert_eq!(visible("\x1b[31mred\n\u{9b}0m\u{202e}\x7f"), "␛[31mred␊\u{fffd}0m\u{fffd}␡");
-        assert!(matches!(visible("Zürich 東京"), Cow::Borrowed(_)));
-    }
-
-    #[test]
     fn json_reads_back_the_same_and_holds_no_command() {
         let text: String = ('\0'..'\u{3000}').collect();
         let (mut out, mut same) = (Vec::new(), Vec::new());
-        in_pieces(&mut out, |out| json(out, &text)).expect("a Vec takes everything");
-        in_pieces(&mut same, |out| string(out, &text)).expect("a Vec takes everything");
+        buffered(&mut out, |out| json(out, &text)).expect("a Vec takes everything");
+        buffered(&mut same, |out| string(out, &text)).expect("a Vec takes everything");
         assert!(same == out, "two ways to write a string");
         let written = String::from_utf8(out).expect("JSON is UTF-8");
-        assert!(!written.contains(is_command));
+        assert!(written.chars().all(is_printable));
         assert_eq!(serde_json::from_str::<String>(&written).expect("valid"), text);
     }
 }

@@ -1,62 +1,61 @@
-//! The report as JSON Lines: an object a result, as results come in, and a last one with the totals.
+//! The report as JSON Lines: an object a result, as results come in, one a table of the report, and a last one with the totals.
 //!
 //! ```text
 //! {"type":"result","index":0,"name":"weather[oslo]",..}
+//! {"type":"table","name":"prices","columns":["sku","price"],"rows":[["A1",9.50]],..}
 //! {"type":"summary","roundup":"0.1.0","started":"2026-01-31T12:00:00.000Z",..,"total":50,..}
 //! ```
 //!
-//! `index` is the place in the input, from 0, for lines come in the order of arrival. No line holds a raw line break of
-//! any kind. A longer line is written in several pieces: with a buffered writer, flush it after each line.
+//! `index` is the place in the input, from 0, because lines come in the order of arrival. No line holds a raw line break
+//! of any kind. A long line is written in several pieces: flush a buffered writer after each line.
 
 use std::io::{self, Write};
 
-use super::Run;
-use super::escape::in_pieces;
+use super::cutoff::Cutoff;
+use super::escape::buffered;
+use super::format::{Needs, Report};
 use super::json::{self, Object};
+use super::run_info::RunInfo;
 use crate::outcome::{Outcome, Summary};
 use crate::redact::Redactor;
 
-/// Writes one result and a line feed.
-///
-/// # Errors
-/// What `out` returns.
-pub fn result(out: &mut dyn Write, redactor: &Redactor, outcome: &Outcome) -> io::Result<()> {
-    in_pieces(out, |out| {
-        let mut line = Object::open(out)?;
-        line.field("type", "result")?;
-        line.field("index", &outcome.index)?;
-        json::result(&mut line, redactor, outcome)?;
-        line.close()?;
-        out.write_all(b"\n")
-    })
-}
+/// JSON Lines: a line a result as it comes in, contents included, and a last one with the totals, by which a reader knows
+/// that nothing is missing.
+#[derive(Clone, Copy, Debug)]
+pub struct JsonLines;
 
-/// Writes the totals and a line feed: the last line, by which a reader knows that nothing is missing.
-///
-/// # Errors
-/// What `out` returns.
-pub fn summary(out: &mut dyn Write, run: &Run, summary: &Summary) -> io::Result<()> {
-    in_pieces(out, |out| {
-        let mut line = Object::open(out)?;
-        line.field("type", "summary")?;
-        json::head(&mut line, run)?;
-        json::totals(&mut line, summary)?;
-        line.close()?;
-        out.write_all(b"\n")
-    })
-}
-
-/// Writes all lines, for a run whose results were gathered first.
-///
-/// # Errors
-/// What `out` returns.
-pub fn write<'a, I>(out: &mut dyn Write, run: &Run, outcomes: I) -> io::Result<()>
-where
-    I: IntoIterator<Item = &'a Outcome, IntoIter: Clone>,
-{
-    let outcomes = outcomes.into_iter();
-    for outcome in outcomes.clone() {
-        result(out, &run.redactor, outcome)?;
+impl Report for JsonLines {
+    fn needs(&self) -> Needs {
+        Needs { contents: true, streams: true, ..Needs::default() }
     }
-    summary(out, run, &run.summary(outcomes))
+
+    fn result(&mut self, out: &mut dyn Write, redactor: &Redactor, outcome: &Outcome) -> io::Result<()> {
+        buffered(out, |out| {
+            let mut line = Object::open(out)?;
+            line.field("type", "result")?;
+            line.field("index", &outcome.index)?;
+            // A line is written as its result comes in, and the run goes on meanwhile.
+            json::result(&mut line, redactor, outcome, &Cutoff::default())?;
+            line.close()?;
+            out.write_all(b"\n")
+        })
+    }
+
+    fn finish(&mut self, out: &mut dyn Write, run: &RunInfo, summary: &Summary, _: &[Outcome]) -> io::Result<()> {
+        buffered(out, |out| {
+            for table in &run.tables {
+                let mut line = Object::open(out)?;
+                line.field("type", "table")?;
+                json::table(&mut line, &run.redactor, table)?;
+                line.close()?;
+                out.write_all(b"\n")?;
+            }
+            let mut line = Object::open(out)?;
+            line.field("type", "summary")?;
+            json::head(&mut line, run)?;
+            json::totals(&mut line, summary)?;
+            line.close()?;
+            out.write_all(b"\n")
+        })
+    }
 }

@@ -1,71 +1,84 @@
 //! Outcomes written down: one document, a stream of lines, a table, or comma-separated values.
 //!
 //! ```text
-//! Target::parse ──> target::open ──> [the run] ──> Opened::write(format.write(..)) ──> Opened::commit
+//! Output::parse ──> open ──> [the run: OpenReport::result] ──> OpenReport::finish
 //! ```
 //!
-//! Formatting knows neither files nor clocks: what the run itself adds comes in as [`Run`]. Each format is one file, and
-//! formats with columns take them from one list. Everything passes the run's [`Redactor`] on its way out, and whatever a
-//! server can send is escaped in one place.
+//! Each format is one file with a [`Report`] in it, and `formats.rs` lists them. Formatting knows neither files nor
+//! clocks: what the run itself adds comes in as [`RunInfo`]. Formats with columns take them from one list. Everything
+//! passes the run's redactor on its way out, and whatever a server can send is escaped in one place.
 //!
 //! ```
 //! use std::time::{Duration, UNIX_EPOCH};
-//! use roundup::report::{Format, Run, Style};
+//! use roundup::report::{JsonDocument, Report, RunInfo};
 //!
-//! let run = Run { started: UNIX_EPOCH, elapsed: Duration::from_millis(12), ..Run::default() };
+//! let run = RunInfo { started: UNIX_EPOCH, elapsed: Duration::from_millis(12), ..RunInfo::default() };
 //! let mut text = Vec::new();
-//! Format::Json.write(&mut text, &run, &Style::default(), &[])?;
+//! JsonDocument.write(&mut text, &run, &[])?;
 //! assert!(text.starts_with(br#"{"roundup":""#));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod body;
+mod cells;
 mod columns;
-mod content;
-pub mod csv;
+mod csv;
+mod cutoff;
+#[cfg(feature = "diff")]
+mod diff;
 mod embed;
 mod escape;
 mod format;
-pub mod json;
-pub mod jsonl;
-mod masked;
-pub mod table;
-pub mod target;
+mod formats;
+mod har;
+mod html;
+mod json;
+mod jsonl;
+mod junit;
+mod markdown;
+mod output;
+mod prometheus;
+mod read;
+mod run_info;
+mod save;
+mod shown;
+#[cfg(feature = "sql")]
+mod sqlite_file;
+mod style;
+mod table;
+#[cfg(feature = "template")]
+mod template;
+mod text_tables;
+mod text_width;
+#[cfg(feature = "xlsx")]
+mod xlsx;
 
-use std::time::{Duration, SystemTime};
+pub use csv::Csv;
+pub use cutoff::Cutoff;
+#[cfg(feature = "diff")]
+pub use diff::{
+    CellDiff, DiffSide, PlaceDiff, ResultDiff, RowDiff, RowKey, SourceChange, SourceDiff, SourceEnd, TableDiff,
+};
+pub use format::{Format, Needs, Report};
+pub use har::Har;
+pub use html::HtmlPage;
+pub use json::JsonDocument;
+pub use jsonl::JsonLines;
+pub use junit::JUnit;
+pub use markdown::Markdown;
+pub use output::{Destination, OpenFailure, OpenReport, Output, check_places, open, try_open};
+pub use prometheus::Prometheus;
+pub use read::read;
+pub use run_info::RunInfo;
+pub use save::save;
+#[cfg(feature = "sql")]
+pub use sqlite_file::SqliteFile;
+pub use style::Style;
+pub use table::{Table, summary_line};
+#[cfg(feature = "template")]
+pub use template::TemplateReport;
+pub use text_width::{cut as cut_to_width, cut_middle as cut_middle_to_width, width_of};
+#[cfg(feature = "xlsx")]
+pub use xlsx::Xlsx;
 
-pub use format::{Format, Style};
-pub use target::{Destination, Opened, Target};
-
-use crate::outcome::{Outcome, Summary};
-use crate::redact::Redactor;
-
-/// What the run itself adds to its outcomes.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// When the run started, by the clock of the system.
-    pub started: SystemTime,
-    /// How long it took.
-    pub elapsed: Duration,
-    /// Whether a signal ended it before its time.
-    pub interrupted: bool,
-    /// The secrets that reports must not show.
-    pub redactor: Redactor,
-}
-
-impl Run {
-    /// The totals of these outcomes.
-    pub fn summary<'a>(&self, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Summary {
-        let mut summary = Summary::default();
-        outcomes.into_iter().for_each(|outcome| summary.add(outcome));
-        summary.finish(self.elapsed);
-        summary
-    }
-}
-
-impl Default for Run {
-    /// Nothing yet: the start of 1970, no time, no secrets.
-    fn default() -> Run {
-        let redactor = Redactor::default();
-        Run { started: SystemTime::UNIX_EPOCH, elapsed: Duration::ZERO, interrupted: false, redactor }
-    }
-}
+use crate::redacted;

@@ -4,97 +4,119 @@
 //! sent can neither colour the terminal nor break a row.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-use super::columns::{Cell, Ending, TITLED as COLUMNS, TITLES};
-use super::escape::{is_visible_ascii, visible};
-use super::format::Style;
-use super::{Run, masked};
-use crate::outcome::{Failure, Outcome, Summary};
+use super::columns::{Column, Ending, ShownValue, TITLED as COLUMNS, TITLES};
+use super::format::Report;
+use super::redacted;
+use super::run_info::RunInfo;
+use super::style::Style;
+use super::text_tables::write_tables;
+use super::text_width::{cut, cut_middle, width_of};
+use crate::error::Kind;
+use crate::http::printable;
+use crate::outcome::{Failure, Outcome, Stale, Summary};
 use crate::redact::Redactor;
-use crate::units::{DisplaySize, write_number};
+use crate::units::{DisplayDuration, DisplaySize};
 
-/// Writes the table, results in the order given, and the totals. Use a buffered writer.
+/// A table for a terminal or a pipe, with the totals below.
 ///
-/// A row is at most as wide as the style says, unless that is less than the short columns need. Errors that are cut for
-/// that stand whole below the table.
-///
-/// # Errors
-/// What `out` returns.
-pub fn write<'a, I>(out: &mut dyn Write, run: &Run, style: &Style, outcomes: I) -> io::Result<()>
-where
-    I: IntoIterator<Item = &'a Outcome, IntoIter: Clone>,
-{
-    let outcomes = outcomes.into_iter();
-    let rows = Rows::new(&run.redactor, outcomes.clone());
-    if !rows.rows.is_empty() {
-        let widths = rows.widths(style.width);
-        let mut line = String::new();
-        let titles = COLUMNS.map(|column| Shown { text: column.title, width: column.title.width() });
-        push_row(&mut line, style, &widths, titles, Some(BOLD));
-        out.write_all(line.as_bytes())?;
-        for row in rows.iter() {
-            line.clear();
-            push_row(&mut line, style, &widths, row, None);
-            out.write_all(line.as_bytes())?;
-        }
-        out.write_all(b"\n")?;
-        write_cut_errors(out, &rows, &widths)?;
-    }
-    let summary = run.summary(outcomes);
-    let color = match (run.interrupted, summary.failed) {
-        (true, _) => YELLOW,
-        (_, 0) => GREEN,
-        _ => RED,
-    };
-    let mut line = String::new();
-    push_painted(&mut line, style, Some(color), &summary_line(run, &summary));
-    writeln!(out, "{line}")
+/// A row is at most as wide as the style says, unless that is less than the short columns need. Names lose their middle
+/// for that, because those of one plan differ at their ends; sources that failed stand below the table with their whole
+/// name and error if one of these was cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    style: Style,
 }
 
-/// The totals on one line: `50 sources: 48 ok, 2 failed, 3 retries, 53 attempts, 50 KiB in 1.012 s (slowest 1.004 s,
-/// tax 8 ms)`. Of a run that was interrupted it says so first.
-pub fn summary_line(run: &Run, summary: &Summary) -> String {
+impl Table {
+    /// A table that looks like this.
+    pub const fn new(style: Style) -> Table {
+        Table { style }
+    }
+}
+
+impl Report for Table {
+    fn is_for_people(&self) -> bool {
+        true
+    }
+
+    fn finish(
+        &mut self,
+        out: &mut dyn Write,
+        run: &RunInfo,
+        summary: &Summary,
+        outcomes: &[Outcome],
+    ) -> io::Result<()> {
+        let style = &self.style;
+        let rows = TextRows::new(&run.redactor, outcomes);
+        write_tables(out, style, run)?;
+        let mut line = String::new();
+        if !rows.rows.is_empty() {
+            let widths = rows.widths(style.width);
+            let titles = COLUMNS.map(|column| CellText::new(column.title));
+            push_row(&mut line, style, &widths, &titles, Some(BOLD));
+            out.write_all(line.as_bytes())?;
+            for row in &rows.rows {
+                line.clear();
+                push_row(&mut line, style, &widths, row, None);
+                out.write_all(line.as_bytes())?;
+            }
+            out.write_all(b"\n")?;
+            write_cut_errors(out, &rows, &widths)?;
+        }
+        let color = match (run.interrupted, summary.failed) {
+            (true, _) => YELLOW,
+            (_, 0) if summary.stale > 0 => YELLOW,
+            (_, 0) => GREEN,
+            _ => RED,
+        };
+        line.clear();
+        push_painted(&mut line, style, Some(color), &summary_line(run, summary));
+        writeln!(out, "{line}")
+    }
+}
+
+/// The totals on one line: `50 sources: 46 ok, 2 failed, 1 cancelled, 1 skipped, 3 retries, 53 attempts, 50 KiB in 1.012 s
+/// (slowest 1.004 s, tax 8 ms)`. Of a run that was interrupted it says so first. Sources that the end of the run cancelled
+/// or that were never sent are counted apart from those that failed, if there are any.
+pub fn summary_line(run: &RunInfo, summary: &Summary) -> String {
     let count = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let stale = if summary.stale > 0 { format!(" ({} stale)", summary.stale) } else { String::new() };
+    let unfinished: String = [(summary.cancelled, "cancelled"), (summary.skipped, "skipped")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!(", {count} {word}"))
+        .collect();
     format!(
-        "{}{}: {} ok, {} failed, {}, {}, {} in {} (slowest {}, tax {})",
+        "{}{}: {} ok{stale}, {} failed{unfinished}, {}, {}, {} in {} (slowest {}, tax {})",
         if run.interrupted { "interrupted; " } else { "" },
         count(summary.total, "source", "sources"),
         summary.ok,
-        summary.failed,
+        summary.failed.saturating_sub(summary.cancelled + summary.skipped),
         count(summary.retried, "retry", "retries"),
         count(summary.attempts, "attempt", "attempts"),
         DisplaySize(summary.bytes),
-        Time(run.elapsed),
-        Time(Duration::from_millis(summary.slowest_ms)),
-        Time(Duration::from_millis(summary.tax_ms)),
+        RoundedDuration(run.elapsed),
+        RoundedDuration(Duration::from_millis(summary.slowest_ms)),
+        RoundedDuration(Duration::from_millis(summary.tax_ms)),
     )
 }
 
 /// A duration for people: `0.3 ms`, `812 ms`, `1.012 s`, `2 min 5 s`, `1 h 0 min`.
-struct Time(Duration);
+pub(super) struct RoundedDuration(pub(super) Duration);
 
-impl Time {
-    fn write_to(&self, f: &mut dyn fmt::Write) -> fmt::Result {
-        // Numbers of 128 bits are written slowly, and nothing takes half a million years.
+impl fmt::Display for RoundedDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let us = u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX / 2);
         let ms = (us + 500) / 1000;
         let seconds = (us + 500_000) / 1_000_000;
         match (us, ms, seconds) {
             (0, ..) => f.write_str("0 ms"),
-            (1..950, ..) => {
-                f.write_str("0.")?;
-                write_number(f, ((us + 50) / 100).max(1))?;
-                f.write_str(" ms")
-            }
-            (_, ..1000, _) => {
-                write_number(f, ms)?;
-                f.write_str(" ms")
-            }
+            (1..950, ..) => write!(f, "0.{} ms", ((us + 50) / 100).max(1)),
+            (_, ..1000, _) => write!(f, "{ms} ms"),
             (_, ..60_000, _) => write!(f, "{}.{:03} s", ms / 1000, ms % 1000),
             (.., ..3600) => write!(f, "{} min {} s", seconds / 60, seconds % 60),
             _ => write!(f, "{} h {} min", seconds / 3600, seconds / 60 % 60),
@@ -102,98 +124,36 @@ impl Time {
     }
 }
 
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write_to(f)
-    }
-}
-
-/// The cells of the rows as text, without colours.
-struct Rows<'a> {
-    rows: Vec<[Kept<'a>; COLUMNS.len()]>,
-    /// What had to be made for cells, one after the other: a string for each would be three for every row.
-    made: String,
+/// The rows as text, without colours.
+struct TextRows<'a> {
+    rows: Vec<[CellText<'a>; COLUMNS.len()]>,
     /// The width of the widest cell of each column.
     widest: [usize; COLUMNS.len()],
 }
 
-/// A cell until its row is written.
-#[derive(Clone, Copy)]
-struct Kept<'a> {
-    text: Text<'a>,
-    /// How many columns of a terminal it takes.
-    width: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Text<'a> {
-    /// Of an outcome, or ours.
-    Lent(&'a str),
-    /// The next so many bytes of [`Rows::made`].
-    Made(usize),
-}
-
 /// A cell as it is written.
-#[derive(Clone, Copy)]
-struct Shown<'a> {
-    text: &'a str,
+struct CellText<'a> {
+    text: Cow<'a, str>,
     /// How many columns of a terminal it takes.
     width: usize,
 }
 
-impl<'a> Rows<'a> {
-    fn new(redactor: &Redactor, outcomes: impl Iterator<Item = &'a Outcome>) -> Rows<'a> {
-        let mut made = String::new();
-        let mut widest = [0; COLUMNS.len()];
-        let rows = outcomes.map(|outcome| {
-            let mut row = [Kept { text: Text::Made(0), width: 0 }; COLUMNS.len()];
-            for ((kept, column), widest) in row.iter_mut().zip(&COLUMNS).zip(&mut widest) {
-                let before = made.len();
-                let mut lent = None;
-                // To write to a string cannot fail.
-                let _ = match (column.cell)(outcome) {
-                    Cell::Absent => lend(&mut lent, if column.quantity { "-" } else { "" }),
-                    Cell::Ending(ending) => lend(&mut lent, ending.as_str()),
-                    Cell::Word(word) => lend(&mut lent, word),
-                    Cell::Text(text) => match masked::text(redactor, text) {
-                        Cow::Borrowed(text) => match visible(text) {
-                            Cow::Borrowed(text) => lend(&mut lent, text),
-                            Cow::Owned(text) => made.write_str(&text),
-                        },
-                        Cow::Owned(text) => made.write_str(&visible(&text)),
-                    },
-                    Cell::File(path) => made.write_str(&visible(&masked::text(redactor, &path.to_string_lossy()))),
-                    Cell::Number(number) => write_number(&mut made, number),
-                    Cell::Size(bytes) => DisplaySize(bytes).write_to(&mut made),
-                    Cell::Time(duration) => Time(duration).write_to(&mut made),
-                    Cell::Failure(failure) => made.write_str(&describe(redactor, failure)),
-                };
-                let made = &made[before..];
-                kept.text = lent.map_or(Text::Made(made.len()), Text::Lent);
-                kept.width = width_of(lent.unwrap_or(made));
-                *widest = (*widest).max(kept.width);
-            }
-            row
-        });
-        let rows = rows.collect();
-        Rows { rows, made, widest }
+impl<'a> CellText<'a> {
+    fn new(text: impl Into<Cow<'a, str>>) -> CellText<'a> {
+        let text = text.into();
+        let width = width_of(&text);
+        CellText { text, width }
     }
+}
 
-    fn iter(&self) -> impl Iterator<Item = [Shown<'_>; COLUMNS.len()]> {
-        let mut rest = self.made.as_str();
-        self.rows.iter().map(move |row| {
-            row.map(|kept| {
-                let text = match kept.text {
-                    Text::Lent(text) => text,
-                    Text::Made(length) => {
-                        let (text, after) = rest.split_at(length);
-                        rest = after;
-                        text
-                    }
-                };
-                Shown { text, width: kept.width }
-            })
-        })
+impl<'a> TextRows<'a> {
+    fn new(redactor: &Redactor, outcomes: &'a [Outcome]) -> TextRows<'a> {
+        let rows: Vec<_> = outcomes
+            .iter()
+            .map(|outcome| COLUMNS.map(|column| CellText::new(cell_text(redactor, column, outcome))))
+            .collect();
+        let widest = std::array::from_fn(|column| rows.iter().map(|row| row[column].width).max().unwrap_or(0));
+        TextRows { rows, widest }
     }
 
     /// The width of each column; 0 for one that is empty.
@@ -201,7 +161,7 @@ impl<'a> Rows<'a> {
         let mut widths = self.widest;
         for (width, column) in widths.iter_mut().zip(&COLUMNS) {
             if *width > 0 {
-                *width = (*width).max(column.title.width());
+                *width = (*width).max(width_of(column.title));
             }
         }
         if let Some(limit) = limit {
@@ -211,22 +171,45 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn lend<'a>(lent: &mut Option<&'a str>, text: &'a str) -> fmt::Result {
-    *lent = Some(text);
-    Ok(())
+/// What stands in a cell.
+fn cell_text<'a>(redactor: &Redactor, column: &Column, outcome: &'a Outcome) -> Cow<'a, str> {
+    match (column.cell)(outcome) {
+        ShownValue::Absent => if column.quantity { "-" } else { "" }.into(),
+        ShownValue::Ending(ending) => ending.as_str().into(),
+        ShownValue::Word(word) => word.into(),
+        ShownValue::Text(text) => match redacted::text(redactor, text) {
+            Cow::Borrowed(text) => printable(text, &[]),
+            Cow::Owned(text) => printable(&text, &[]).into_owned().into(),
+        },
+        ShownValue::File(path) => {
+            printable(&redacted::text(redactor, &path.to_string_lossy()), &[]).into_owned().into()
+        }
+        ShownValue::Number(number) => number.to_string().into(),
+        ShownValue::Size(bytes) => DisplaySize(bytes).to_string().into(),
+        ShownValue::Duration(duration) => RoundedDuration(duration).to_string().into(),
+        ShownValue::Failure(failure) => describe(redactor, failure).into(),
+        ShownValue::Stale(stale) => describe_stale(redactor, stale).into(),
+    }
 }
 
-/// Kind, phase and message: `timeout (connect): no answer within 10s`. A phase of the same name as the kind goes without
-/// saying.
+/// Kind, phase and message: `timeout (connect): no answer within 10s`. A phase of the same name as the kind is left out,
+/// and so are both if the message begins with the status: `401: invalid api key`.
 fn describe(redactor: &Redactor, failure: &Failure) -> String {
-    let failure = masked::failure(redactor, failure);
+    let failure = redacted::failure(redactor, failure);
     let phase = failure.phase.filter(|phase| phase.as_str() != failure.kind.as_str());
     let phase = phase.map(|phase| format!(" ({phase})")).unwrap_or_default();
     let retry = failure.retry_at.as_deref().map(|at| format!("; retry at {at}")).unwrap_or_default();
-    visible(&format!("{}{phase}: {}{retry}", failure.kind, failure.message)).into_owned()
+    let kind = if failure.kind == Kind::Status { String::new() } else { format!("{}{phase}: ", failure.kind) };
+    printable(&format!("{kind}{}{retry}", failure.message), &[]).into_owned()
 }
 
-/// Takes from the long columns what a row has too much, the widest first, until they are equal or all fits.
+/// How old a content is that is not new, and why: `2h5m old: 503: down for maintenance`.
+pub(super) fn describe_stale(redactor: &Redactor, stale: &Stale) -> String {
+    let age = DisplayDuration(Duration::from_secs(stale.age_s));
+    format!("{age} old: {}", describe(redactor, &stale.error))
+}
+
+/// Narrows the long columns, the widest first, until a row fits or they are equally wide.
 fn narrow(widths: &mut [usize; COLUMNS.len()], limit: usize) {
     let shown = widths.iter().filter(|width| **width > 0).count();
     let fixed: usize = widths.iter().zip(&COLUMNS).filter(|(_, column)| !column.long).map(|(width, _)| width).sum();
@@ -236,7 +219,7 @@ fn narrow(widths: &mut [usize; COLUMNS.len()], limit: usize) {
     long.sort();
     let mut left = long.len();
     for width in long {
-        // What a short one does not need goes to the longer ones after it.
+        // Those that need less than their share leave the rest to the longer ones after them.
         *width = (*width).min((room / left).max(LEAST_LONG));
         room = room.saturating_sub(*width);
         left -= 1;
@@ -247,56 +230,37 @@ fn push_row(
     line: &mut String,
     style: &Style,
     widths: &[usize; COLUMNS.len()],
-    cells: [Shown<'_>; COLUMNS.len()],
+    cells: &[CellText<'_>; COLUMNS.len()],
     color: Option<&str>,
 ) {
     let mut gap = 0;
     for ((column, cell), width) in COLUMNS.iter().zip(cells).zip(widths).filter(|(_, width)| **width > 0) {
-        let cut = (cell.width > *width).then(|| cut(cell.text, *width));
-        let (text, used) = cut.as_deref().map_or((cell.text, cell.width), |cut| (cut, width_of(cut)));
+        let shorten = if column.title == NAME { cut_middle } else { cut };
+        let cut = (cell.width > *width).then(|| shorten(&cell.text, *width));
+        let (text, used) = cut.as_deref().map_or((&*cell.text, cell.width), |cut| (cut, width_of(cut)));
         let space = width.saturating_sub(used);
-        // Space is only written before something, so that no row ends in it.
+        // Space is written only before text, so that no row ends in it.
         let (before, after) = if column.quantity { (gap + space, 0) } else { (gap, space) };
         gap = GAP + after;
         if text.is_empty() {
             gap += before;
             continue;
         }
-        push_spaces(line, before);
-        match style.color {
-            true => {
-                let ending = || ending_color(text).filter(|_| column.title == COLUMNS[0].title);
-                push_painted(line, style, color.or_else(ending), text);
-            }
-            false => line.push_str(text),
-        }
+        line.extend(std::iter::repeat_n(' ', before));
+        let ending = || ending_color(text).filter(|_| column.title == COLUMNS[0].title);
+        push_painted(line, style, color.or_else(ending), text);
     }
     line.push('\n');
 }
 
-fn push_spaces(line: &mut String, mut number: usize) {
-    const SPACES: &str = "                                ";
-    while number > 0 {
-        let now = number.min(SPACES.len());
-        line.push_str(&SPACES[..now]);
-        number -= now;
-    }
-}
-
-/// How many columns of a terminal a text takes.
-fn width_of(text: &str) -> usize {
-    if is_visible_ascii(text) { text.len() } else { text.width() }
-}
-
-/// The errors that had no room in the table, whole, under the names of their jobs: why a job failed is what a reader of
-/// the table wants to know most.
-fn write_cut_errors(out: &mut dyn Write, rows: &Rows<'_>, widths: &[usize; COLUMNS.len()]) -> io::Result<()> {
+/// Writes what failed and was cut in the table, its name or its error, whole.
+fn write_cut_errors(out: &mut dyn Write, rows: &TextRows<'_>, widths: &[usize; COLUMNS.len()]) -> io::Result<()> {
     let [_, name, .., error]: [usize; TITLES] = std::array::from_fn(|column| column);
     let mut any = false;
-    if rows.widest[error] <= widths[error] {
-        return Ok(());
-    }
-    for row in rows.iter().filter(|row| row[error].width > widths[error]) {
+    let is_cut = |row: &&[CellText<'_>; TITLES]| {
+        row[error].width > widths[error] || (row[error].width > 0 && row[name].width > widths[name])
+    };
+    for row in rows.rows.iter().filter(is_cut) {
         writeln!(out, "{}: {}", row[name].text, row[error].text)?;
         any = true;
     }
@@ -322,32 +286,10 @@ fn push_painted(line: &mut String, style: &Style, color: Option<&str>, text: &st
     }
 }
 
-/// The text, cut to this width with `…` at its end where it is longer.
-fn cut(text: &str, width: usize) -> String {
-    if width_of(text) <= width {
-        return text.to_owned();
-    }
-    let mut end = 0;
-    let mut used = 1;
-    for (at, c) in text.char_indices() {
-        used += c.width().unwrap_or(0);
-        if used > width {
-            break;
-        }
-        end = at + c.len_utf8();
-    }
-    // Some sequences are wider than their characters one by one.
-    while text[..end].width() >= width {
-        match text[..end].char_indices().next_back() {
-            Some((at, _)) => end = at,
-            None => break,
-        }
-    }
-    format!("{}…", text[..end].trim_end())
-}
-
 const GAP: usize = 2;
-/// Below this a cut cell says nothing.
+/// The column whose texts differ at their ends.
+const NAME: &str = "NAME";
+/// The narrowest that a long column gets.
 const LEAST_LONG: usize = 8;
 
 const PLAIN: &str = "\x1b[0m";
@@ -377,27 +319,39 @@ mod tests {
             (3_599_999_999, "1 h 0 min"),
             (90_000_000_000, "25 h 0 min"),
         ] {
-            assert_eq!(Time(Duration::from_micros(us)).to_string(), text, "{us}");
+            assert_eq!(RoundedDuration(Duration::from_micros(us)).to_string(), text, "{us}");
         }
     }
 
+    /// The part by which names differ was cut away.
     #[test]
-    fn cutting_counts_what_is_shown() {
-        assert_eq!(cut("weather", 7), "weather");
-        assert_eq!(cut("weather", 6), "weath…");
-        assert_eq!(cut("東京都庁", 5), "東京…");
-        assert_eq!(cut("東京都庁", 6), "東京…");
-        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
-        assert_eq!(cut("a bcd", 3), "a…");
-        for width in 1..12 {
-            for text in [
-                "☺\u{fe0f}☺\u{fe0f}☺\u{fe0f}☺\u{fe0f}☺\u{fe0f}☺\u{fe0f}",
-                "👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦",
-                "東京東京東京東京",
-                "\u{301}\u{301}abcdefghijklmnop",
-            ] {
-                assert!(cut(text, width).width() <= width, "{text} at {width}");
+    fn names_are_told_apart_in_narrow_windows() {
+        let failure =
+            |kind, message: &str| Some(Failure { kind, phase: None, message: message.into(), retry_at: None });
+        let errors = [
+            None,
+            failure(Kind::Status, "503: out of stock"),
+            failure(Kind::Cancelled, "stopped"),
+            failure(Kind::Skipped, "stopped"),
+        ];
+        let name = |number: usize| format!("https://api.example.com/v1/organizations/suppliers/items/{number}");
+        let outcomes: Vec<Outcome> = errors
+            .into_iter()
+            .enumerate()
+            .map(|(at, error)| Outcome { name: name(at + 17).into(), error, ..Outcome::default() })
+            .collect();
+        for width in [40, 60, 80] {
+            let mut out = Vec::new();
+            let run = RunInfo::default();
+            let mut table = Table::new(Style { width: Some(width), ..Style::default() });
+            table.finish(&mut out, &run, &run.summary(&outcomes), &outcomes).expect("memory");
+            let text = String::from_utf8(out).expect("text");
+            for (at, line) in text.lines().skip(1).take(4).enumerate() {
+                assert!(line.contains(&format!("s/{}", at + 17)) && line.contains('\u{2026}'), "{width}\n{text}");
             }
+            assert!(text.contains(&format!("\n{}: 503: out of stock\n", name(18))), "{width}\n{text}");
+            assert!(!text.contains(&format!("\n{}: ", name(17))), "{width}\n{text}");
+            assert!(text.contains("4 sources: 1 ok, 1 failed, 1 cancelled, 1 skipped, 0 retries"), "{text}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Contents on stdout: in input order, each whole, and quietly over when nobody reads them.
+//! Contents on stdout: in input order, each whole, and a quiet end when the pipe is closed.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -21,7 +21,7 @@ fn in_input_order_though_the_last_comes_first() {
             Reply::text(char::from(b'a' + number).to_string().repeat(200_000))
         }
     });
-    // Lines of the report say what has come; contents go to stdout.
+    // The report's lines show how far the run is.
     let words = format!("get {} --body --report jsonl=/dev/stderr -q", server.url("/[1-5]"));
     let mut running = line(&words).spawn();
     server.wait_for(|stats| stats.in_flight == 5);
@@ -59,7 +59,7 @@ fn pipe(script: &str, server: &Server) -> (String, String, Option<i32>) {
 fn a_closed_pipe_ends_it_quietly() {
     let server = Server::start(|_| Reply::text("x".repeat(100_000)));
     for words in ["--body", "--report json", "--report jsonl", "--report table", "--body --verbose 2>/dev/null"] {
-        // The code of the first of the pipe goes past `head`.
+        // Takes the exit code of roundup past `head`.
         let script =
             format!("exec 4>&1; {{ {{ \"$@\" get \"$URL[1-40]\" {words}; echo $? >&4; }} | head -c 1 >/dev/null; }}");
         let (code, stderr, _) = pipe(&script, &server);
@@ -76,7 +76,7 @@ fn a_reader_that_has_gone_ends_the_run() {
         "/hang" => Reply::hang(),
         _ => Reply::text("x".repeat(100)),
     });
-    // Without an end of the run this would hang for 30 seconds and more.
+    // If the run did not end, this would hang for more than 30 seconds.
     let words = invocation();
     let mut child = Command::new(&words[0])
         .args(&words[1..])

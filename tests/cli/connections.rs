@@ -1,4 +1,4 @@
-//! Options that say where connections lead.
+//! Options that decide where connections go.
 
 use super::{complaint, line, roundup};
 use crate::common::{Reply, Server};
@@ -27,7 +27,7 @@ fn each_option_leads_to_the_server() {
     let report = line("get http://127.0.0.1:1/ -6 --report json -q").run().expect_code(3).json();
     let said = report["results"][0]["error"]["message"].as_str().unwrap_or_default().to_owned();
     assert!(said.contains("has no IPv6 address"), "{said}");
-    // What is typed goes over the environment.
+    // The command line goes over the environment.
     roundup(["get", &server.url("/"), "-q", "-4"]).env("ROUNDUP_IPV6", "1").run().expect_code(0);
 }
 
@@ -38,7 +38,7 @@ fn a_socket_takes_all_and_no_proxy_is_asked() {
     use std::os::unix::net::UnixListener;
 
     let dir = crate::common::Dir::new();
-    // A relative path, for one in full may be longer than a socket's may be.
+    // A relative path, because an absolute one may be too long for a socket.
     let listener = {
         let path = std::env::temp_dir().join(format!("roundup-cli-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
@@ -98,7 +98,7 @@ fn a_socket_is_a_source_like_any_other() {
     assert_eq!(report["results"][0]["url"], socket.url("/v1/1"));
     assert_eq!(report["results"][2]["url"], urls[1]);
     assert_eq!(report["results"][0]["attempts"][0]["address"], path);
-    let output = line("get -i list --body -q").inside(&dir).run().expect_code(0);
+    let output = line("get --input list --body -q").inside(&dir).run().expect_code(0);
     assert_eq!(output.stdout(), "{\"path\":\"/v1/info\"}");
     let explained = line("check plan.toml").inside(&dir).run().expect_code(0);
     assert!(explained.stdout().contains("host 1 at once"), "{explained:?}");
@@ -112,12 +112,12 @@ fn a_socket_is_a_source_like_any_other() {
     // The longest wait of those three is that of the third: they went one after the other.
     let started = |nth: usize| report["results"][nth]["attempts"][0]["started_ms"].as_f64().expect("a number");
     assert!(started(0) < started(1) && started(1) < started(2), "{report}");
-    line("get -i list --output-dir out -q").inside(&dir).run().expect_code(0);
+    line("get --input list --output-dir out -q").inside(&dir).run().expect_code(0);
     let name = socket.url("/v1/info");
     line("get --output-dir urls -q").arg(&name).inside(&dir).run().expect_code(0);
     let saved = format!("urls/{}_v1_info", path.trim_start_matches('/').replace('/', "_"));
     assert_eq!(dir.read(&saved), dir.read("out/info"));
-    // What no socket can be is found before anything is sent.
+    // A path that no socket can have is found before anything is sent.
     let long = format!("http+unix://%2F{}/v1", "x".repeat(300));
     let output = roundup(["get", &long, "-q"]).run().expect_code(1);
     assert!(

@@ -1,4 +1,4 @@
-//! Credentials reach the server they are for, and nobody and nothing else.
+//! Credentials reach the server they are for, and no other server and no output.
 
 use super::{complaint, line, roundup};
 use crate::common::{Dir, Reply, Server};
@@ -23,7 +23,7 @@ fn sent(words: &[&str], env: &[(&str, &str)], netrc: &str, user_info: &str) -> V
 
 #[test]
 fn the_closest_credentials_count() {
-    let netrc = "machine 127.0.0.1 login netrc password file";
+    let netrc = "machine 127.0.0.1 login netrc method interactive port 80 password file";
     let basic = format!("Basic {PAIR}");
     let user = format!("me:{PASSWORD}");
     for (words, env, user_info, expected) in [
@@ -35,6 +35,9 @@ fn the_closest_credentials_count() {
         (&["--bearer=t0ken", "-H", "authorization: mine"], &[], "url:x@", "mine"),
         // url:x
         (&["--netrc"], &[], "url:x@", "Basic dXJsOng="),
+        // A user in the URL finds its password in the file; one that the file does not know has none.
+        (&["--netrc"], &[], "netrc@", "Basic bmV0cmM6ZmlsZQ=="),
+        (&["--netrc"], &[], "url@", "Basic dXJsOg=="),
         // netrc:file
         (&["--netrc"], &[], "", "Basic bmV0cmM6ZmlsZQ=="),
         (&[], &[("ROUNDUP_NETRC", "1")], "", "Basic bmV0cmM6ZmlsZQ=="),
@@ -68,7 +71,7 @@ fn they_do_not_leave_their_origin() {
         _ => Reply::json("1"),
     });
     let dir = Dir::new();
-    // Even where the file has an entry for every host: what a server leads to was not asked for.
+    // Even if the file has an entry for every host: the target of a redirect was not asked for.
     let netrc = dir.write("netrc", format!("default login me password {PASSWORD}"));
     let user = format!("me:{PASSWORD}");
     let basic = format!("Basic {PAIR}");
@@ -117,13 +120,13 @@ fn they_are_in_no_output() {
 #[test]
 fn mistakes_say_what_would_be_right_and_nothing_secret() {
     let dir = Dir::new();
-    let bad = dir.write("bad", "machine a login b\npasswd s3cret");
+    let bad = dir.write("bad", "machine a login s3cret\npassword");
     for (words, netrc, part) in [
         ("-u s3cret", "", "--user: the password is missing: write NAME:PASSWORD"),
         ("--bearer=s3crét", "", "--bearer: a token is visible ASCII"),
         ("-u a:s3cret --bearer s3cret", "", "--user and --bearer exclude each other"),
         ("--netrc", "no-such-file", "the netrc file no-such-file cannot be read"),
-        ("--netrc", bad.to_str().expect("UTF-8"), "bad, line 2: a word is none of those that may stand there"),
+        ("--netrc", bad.to_str().expect("UTF-8"), "bad, line 2: password has no value behind it"),
     ] {
         let call = line(&format!("get http://127.0.0.1:1/ {words}")).inside(&dir).env("NETRC", netrc);
         let output = call.run().expect_code(1);

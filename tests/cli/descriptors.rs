@@ -1,15 +1,12 @@
-//! The limit on open files: raised where it can be, named where it cannot.
+//! The limit on open files: raised if it can be, and otherwise the run is held to it.
 
 #![cfg(unix)]
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use serde_json::Value;
+use crate::common::{Dir, PATIENCE, Reply, Server, TestCommand, invocation};
 
-use super::endings;
-use crate::common::{PATIENCE, Reply, Server, TestCommand, invocation};
-
-/// A server that answers nobody until so many requests are under way.
+/// A server that answers no request until so many are under way.
 fn crowded(many: usize) -> Server {
     let arrived = Arc::new((Mutex::new(0), Condvar::new()));
     Server::start(move |_| {
@@ -33,37 +30,65 @@ fn under(limit: &str, words: &[&str]) -> TestCommand {
 fn a_low_soft_limit_is_raised() {
     let server = crowded(200);
     let url = server.url("/[1-200]");
-    let words = ["get", &url, "--concurrency", "200", "--retries", "0", "--report", "json", "-q"];
+    let words = ["get", &url, "--concurrency", "200", "--per-host", "200", "--retries", "0", "--report", "json", "-q"];
     let report = under("-Sn 64", &words).run().expect_code(0).json();
     assert_eq!(report["summary"]["ok"], 200);
 }
 
+/// The lines on stderr that speak of descriptors.
+fn notes(stderr: &str) -> Vec<&str> {
+    stderr.lines().filter(|line| line.contains("file descriptors")).collect()
+}
+
 #[test]
-fn a_low_hard_limit_is_named() {
-    let server = crowded(30);
+fn few_descriptors_lower_the_concurrency_and_lose_no_source() {
+    let server = Server::start(|_| Reply::json("1"));
     let url = server.url("/[1-200]");
-    let words = ["get", &url, "--concurrency", "200", "--retries", "0", "--report", "json", "-q"];
-    let report = under("-n 64", &words).run().expect_code(3).json();
-    let failed = endings(&report).iter().filter(|ending| *ending == "io/connect").count();
-    let ok = endings(&report).iter().filter(|ending| *ending == "ok").count();
-    assert!(ok >= 30 && failed > 0 && ok + failed == 200, "{ok} ok, {failed} failed: {report:#}");
-    for error in report["results"].as_array().expect("a list").iter().map(|result| &result["error"]) {
-        let said = error["message"].as_str().unwrap_or("RLIMIT_NOFILE");
-        assert!(said.contains("RLIMIT_NOFILE"), "{said}");
-        assert!(*error == Value::Null || said.contains(&server.addr().to_string()), "{said}");
+    for (limit, at_once) in [("-n 64", 20), ("-n 32", 5)] {
+        let dir = Dir::new();
+        let words = [
+            "get",
+            &url,
+            "--concurrency",
+            "200",
+            "--per-host",
+            "200",
+            "--retries",
+            "0",
+            "--report",
+            "json",
+            "--report",
+            "a.csv",
+        ];
+        let output = under(limit, &words).inside(&dir).run().expect_code(0);
+        assert_eq!(output.json()["summary"]["ok"], 200, "{limit}");
+        let notes = notes(&output.stderr);
+        assert!(notes.len() == 1 && notes[0].contains("ulimit -n"), "{limit}: {output:?}");
+        let said = notes[0].split(" sources are fetched at once").next().and_then(|line| line.rsplit(' ').next());
+        let said: u32 = said.and_then(|number| number.parse().ok()).expect("the concurrency");
+        assert!((at_once..200).contains(&said), "{limit}: {notes:?}");
+        let words = [&words[..], &["--output-dir", "out", "--quiet"]].concat();
+        let output = under(limit, &words).inside(&dir).run().expect_code(0);
+        assert_eq!((output.json()["summary"]["ok"].as_u64(), output.stderr.as_str()), (Some(200), ""), "{limit}");
     }
 }
 
 #[test]
-fn names_that_cannot_be_resolved_for_want_of_descriptors_say_so() {
-    // These hold every descriptor there is until their time is over.
-    let server = Server::start(|_| Reply::hang());
-    let urls = [server.url("/[1-80]"), "http://n[1-20].invalid/".to_owned()];
-    let words = ["get", &urls[0], &urls[1], "--concurrency", "100", "--retries", "0", "--timeout", "3s"];
-    let words = [&words[..], &["--report", "json", "-q"]].concat();
-    let report = under("-n 64", &words).run().expect_code(3).json();
-    let results = report["results"].as_array().expect("a list");
-    let of_names = results.iter().zip(endings(&report)).filter(|(_, ending)| ending == "io/dns");
-    let said: Vec<&str> = of_names.filter_map(|(result, _)| result["error"]["message"].as_str()).collect();
-    assert!(!said.is_empty() && said.iter().all(|line| line.contains("RLIMIT_NOFILE")), "{said:?} {report:#}");
+fn too_few_descriptors_are_one_line_and_no_request() {
+    let server = Server::start(|_| Reply::json("1"));
+    let url = server.url("/[1-9]");
+    for command in [&["get", &url][..], &["compare", &url], &["demo"], &["serve"]] {
+        let output = under("-n 6", command).run().expect_code(1);
+        let lines: Vec<&str> = output.stderr.lines().collect();
+        assert!(lines.len() == 1 && lines[0].contains("6 file descriptors are too few, at least "), "{output:?}");
+    }
+    assert_eq!(server.stats().requests, 0);
+    // Whatever the number, either all or none is fetched.
+    for limit in 4..24 {
+        let output = under(&format!("-n {limit}"), &["get", &url, "--report", "json"]).run();
+        match output.code() {
+            Some(0) => assert_eq!(output.json()["summary"]["ok"], 9, "{limit}: {output:?}"),
+            code => assert!(code == Some(1) && notes(&output.stderr).len() == 1, "{limit}: {output:?}"),
+        }
+    }
 }

@@ -39,7 +39,7 @@ fn headers_methods_and_content() {
     assert_eq!((&*put.method, &*put.text()), ("PUT", "from stdin"));
     let dir = Dir::new();
     let file = dir.write("content", b"\0\xff\r\n");
-    let sent = request(&["--data", &format!("@{}", file.display())]);
+    let sent = request(&["--data-binary", &format!("@{}", file.display())]);
     assert_eq!((&*sent.method, &*sent.body), ("POST", &b"\0\xff\r\n"[..]));
     assert_eq!(request(&["--raw"]).header("accept-encoding"), None);
 }
@@ -70,7 +70,7 @@ fn what_is_typed_goes_over_the_environment_over_the_plan_over_the_default() {
     assert_eq!(attempts(&[], &[], plan), expect(2, "plan"));
     assert_eq!(attempts(&[], &env, plan), expect(4, "env"));
     assert_eq!(attempts(&["--retries", "0", "-H", "x-from: me"], &env, plan), expect(1, "me"));
-    // Empty is not set, and a switch in the environment can be off.
+    // An empty variable counts as not set, and a switch in the environment can be off.
     let off = [("ROUNDUP_RETRIES", ""), ("ROUNDUP_RAW", "0"), ("ROUNDUP_FAIL_FAST", "off")];
     assert_eq!(attempts(&[], &off, plan), expect(2, "plan"));
 }
@@ -118,7 +118,7 @@ fn content_is_decoded_unless_raw_and_its_size_is_bounded() {
     let get = |words: &str| line(&format!("get {} -q {words}", server.url("/"))).run();
     assert_eq!(get("--body").expect_code(0).stdout(), "x".repeat(5000));
     assert_eq!(get("--body --max-body 5000").expect_code(0).stdout().len(), 5000);
-    // The cap counts what comes out, not what came in.
+    // The cap counts decoded bytes.
     assert_eq!(endings(&get("--max-body 4999 --report json").expect_code(3).json()), ["too_large/body"]);
     let raw = get("--body --raw --max-body 4999").expect_code(0);
     assert_eq!(raw.stdout_bytes[..2], [0x1f, 0x8b]);
@@ -141,7 +141,7 @@ fn the_rate_is_kept() {
     let server = ok();
     let words = format!("get {} --rate 20/s -q --report json", server.url("/[1-7]"));
     let report = line(&words).run().expect_code(0).json();
-    // Six gaps of 50 ms at least, however slow the machine; a burst of all would take next to nothing.
+    // Six gaps of 50 ms at least on any machine; without the limit it would take next to nothing.
     assert!(report["elapsed_ms"].as_u64().expect("a number") >= 290, "{report:#}");
 }
 
@@ -153,6 +153,7 @@ fn attempts_end_in_time_and_are_repeated_where_that_is_right() {
         move |request| match request.path() {
             "/silent" => Reply::hang(),
             "/later" => Reply::status(503).header("Retry-After", "3600"),
+            "/404" => Reply::status(404),
             _ if served.fetch_add(1, Ordering::SeqCst) % 2 == 0 => Reply::status(503).header("Retry-After", "0"),
             _ => Reply::json("1"),
         }
@@ -169,6 +170,9 @@ fn attempts_end_in_time_and_are_repeated_where_that_is_right() {
     // The count of what was served is odd now.
     assert_eq!(run("/", "", 0)["summary"]["attempts"], 1);
     assert_eq!(run("/", "--data x --retry-unsafe", 0)["summary"]["attempts"], 2);
+    assert_eq!(run("/404", "--retries 1 --retry-on 404", 3)["summary"]["attempts"], 2);
+    let limited = run("/silent", "--job-timeout 200ms", 3);
+    assert_eq!((endings(&limited), &limited["summary"]["attempts"]), (vec!["timeout/head".into()], &1.into()));
     let later = run("/later", "--retry-after-max 1h1s --deadline 1h", 3);
     assert!(later["results"][0]["error"]["retry_at"].is_string(), "{later:#}");
     let later = run("/later", "", 3);
@@ -178,7 +182,7 @@ fn attempts_end_in_time_and_are_repeated_where_that_is_right() {
 
 #[test]
 fn connecting_has_a_limit_of_its_own() {
-    // It takes the connection and says nothing to the TLS handshake.
+    // It accepts the connection and does not answer the TLS handshake.
     let server = Server::builder().on_connect(|_| Some(Reply::stall())).start(|_| Reply::status(500));
     let url = server.url("/").replace("http://", "https://");
     let words = format!("get {url} --connect-timeout 200ms --retries 0 --report json -q");
@@ -200,7 +204,7 @@ fn whose_certificates_are_trusted() {
     for words in [&[][..], &["--roots", "bundled"]] {
         assert_eq!(endings(&get(words).run().expect_code(3).json()), ["tls/tls"], "{words:?}");
     }
-    // What the environment says of certificates gives way to what is typed.
+    // Variables about certificates give way to options.
     let bundled = get(&["--roots", "bundled"]).env("ROUNDUP_CACERT", ca).run().expect_code(3);
     assert_eq!(endings(&bundled.json()), ["tls/tls"]);
 }
@@ -235,7 +239,7 @@ fn a_client_certificate_pins_and_a_key_log() {
     assert_eq!(endings(&report), ["tls/tls"]);
     assert!(report.to_string().contains("not pinned"), "{report}");
 
-    // The variable alone, which another program may have needed, writes nothing.
+    // The variable alone writes nothing, because it may be meant for another program.
     let dir = Dir::new();
     let log = dir.join("keys");
     get(&server, &[]).env("SSLKEYLOGFILE", &log).run().expect_code(0);
@@ -260,7 +264,7 @@ fn proxies_are_asked() {
     assert_eq!(body(get(&[]).env("ROUNDUP_PROXY", &address).run()), expected);
     assert_eq!(body(get(&[]).env("http_proxy", &address).run()), expected);
     assert_eq!(body(get(&[]).env("ALL_PROXY", &address).run()), expected);
-    // Typed goes over the environment; no_proxy goes over both.
+    // The command line goes over the environment; no_proxy goes over both.
     assert_eq!(body(get(&["--proxy", &address]).env("http_proxy", "http://127.0.0.1:1").run()), expected);
     get(&["--proxy", &address]).env("no_proxy", ".invalid").run().expect_code(3);
     assert_eq!(proxy.stats().requests, 5);
@@ -320,7 +324,7 @@ fn quiet_and_verbose() {
     assert!(verbose.stderr.contains("status: ") && verbose.stderr.contains(": status 200"), "{verbose:?}");
     let hint = line(&format!("get {} -v", server.url("/"))).env("HTTP_PROXY", "http://a").run().expect_code(0);
     assert!(hint.stderr.contains("roundup: info: HTTP_PROXY is not used"), "{hint:?}");
-    // With nothing else to show a failure, it is shown.
+    // A failure that no report shows is shown on stderr.
     let failed = line("get http://127.0.0.1:1/ --retries 0 --body --quiet").limit(Duration::from_secs(20)).run();
     let failed = failed.expect_code(3);
     assert!(failed.stderr.contains("refused (connect)") && failed.stderr.lines().count() == 1, "{failed:?}");

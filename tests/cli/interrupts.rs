@@ -1,4 +1,4 @@
-//! Ctrl-C and requests to terminate: the report of what there is, and a second one that ends it at once.
+//! Ctrl-C and requests to terminate: the first ends the run with a report, the second ends the program at once.
 #![cfg(unix)]
 
 use rustix::process::Signal;
@@ -20,7 +20,7 @@ fn under_way(server: &Server, dir: &Dir, more: &str) -> Running {
     let words = format!("get {} {} --concurrency 2 -v {more}", server.url("/good"), server.url("/[1-3]"));
     let mut running = line(&words).inside(dir).spawn();
     server.wait_for(|stats| stats.requests == 3);
-    // That it was answered is no sign that the answer was read.
+    // A response that was sent may not have been read yet.
     running.wait_for_stderr("status 200");
     running
 }
@@ -29,7 +29,7 @@ fn under_way(server: &Server, dir: &Dir, more: &str) -> Running {
 fn the_first_signal_ends_the_run_with_a_report() {
     let server = hanging();
     let dir = Dir::new();
-    for (n, signal) in [Signal::INT, Signal::TERM].into_iter().enumerate() {
+    for (n, signal) in [Signal::INT, Signal::TERM, Signal::QUIT, Signal::HUP].into_iter().enumerate() {
         let server = if n == 0 { &server } else { &hanging() };
         let running = under_way(server, &dir, "--report json --report json=report.json --report table=table.txt");
         running.signal(signal);
@@ -41,7 +41,11 @@ fn the_first_signal_ends_the_run_with_a_report() {
         let file: serde_json::Value = serde_json::from_str(&dir.read("report.json")).expect("JSON");
         assert_eq!(file, report);
         let table = dir.read("table.txt");
-        assert!(table.contains("interrupted; 4 sources: 1 ok, 3 failed") && table.contains("skipped"), "{table}");
+        assert!(
+            table.contains("interrupted; 4 sources: 1 ok, 0 failed, 2 cancelled, 1 skipped")
+                && table.contains("skipped"),
+            "{table}"
+        );
         assert_eq!(dir.names(), ["report.json", "table.txt"]);
     }
 }
@@ -54,7 +58,7 @@ fn contents_that_came_before_are_there() {
     assert_eq!(running.wait().expect_code(130).stdout(), "1");
 }
 
-/// The report goes to a pipe that nobody empties, so that the first signal cannot end it.
+/// The report goes to a pipe that is never read, so that the first signal cannot end the program.
 #[test]
 fn the_second_signal_ends_it_at_once() {
     let server = Server::start(|request| match request.path() {
@@ -121,4 +125,58 @@ fn a_comparison_that_is_interrupted_writes_its_report() {
     assert_eq!(endings(&report), ["skipped/queue"; 3]);
     assert_eq!(report["interrupted"], true);
     assert_eq!(output.stdout(), "");
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_next() {
+    let server = Server::start(|request| match request.path() {
+        "/good" => Reply::json("1"),
+        _ => Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").and_hang(),
+    });
+    let dir = Dir::new();
+    let words = "--output-dir out --report json=report.json";
+    let leftovers = || {
+        let folder = std::fs::read_dir(dir.join("out")).into_iter().flatten().flatten();
+        let names = folder.map(|entry| entry.file_name().to_string_lossy().into_owned()).chain(dir.names());
+        names.filter(|name| name.starts_with(".roundup-")).count()
+    };
+    let running = line(&format!("get {} {words}", server.url("/half"))).inside(&dir).spawn();
+    server.wait_for(|stats| stats.requests == 1);
+    while leftovers() < 2 {
+        std::thread::yield_now();
+    }
+    line(&format!("get {} {words}", server.url("/good"))).inside(&dir).run().expect_code(0);
+    assert_eq!(leftovers(), 2, "they are in use");
+    running.signal(Signal::KILL);
+    running.wait();
+    assert_eq!(leftovers(), 2);
+    line(&format!("get {} {words}", server.url("/good"))).inside(&dir).run().expect_code(0);
+    assert_eq!(leftovers(), 0);
+}
+
+/// The shell and the system both say that the terminal is gone, so the second does not end the run in the middle.
+#[test]
+fn a_hangup_that_comes_twice_leaves_the_report_whole() {
+    let server = hanging();
+    let dir = Dir::new();
+    let running = under_way(&server, &dir, "--report json=report.json");
+    running.signal(Signal::HUP);
+    running.signal(Signal::HUP);
+    running.wait().expect_code(130);
+    let report: serde_json::Value = serde_json::from_str(&dir.read("report.json")).expect("JSON");
+    assert_eq!(report["interrupted"], true);
+}
+
+#[test]
+fn under_nohup_a_hangup_is_ignored() {
+    let server = hanging();
+    let url = server.url("/hang");
+    let script = "trap '' HUP && exec \"$@\"";
+    let command = TestCommand::program("sh").args(["-c", script, "sh"]).args(invocation());
+    let running = command.args(["get", &url, "--report", "json"]).spawn();
+    server.wait_for(|stats| stats.requests == 1);
+    running.signal(Signal::HUP);
+    running.interrupt();
+    let report = running.wait().expect_code(130).json();
+    assert_eq!(report["interrupted"], true);
 }

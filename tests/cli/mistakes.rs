@@ -1,30 +1,39 @@
-//! What the user got wrong: one line that names it, the right code, and nothing fetched.
+//! Mistakes of users: one line that names the mistake, the right exit code, and no request.
 
 use super::{complaint, line, roundup};
 use crate::common::{Dir, Reply, Server, TestCommand};
 
-/// Every option that takes a value, with one that it cannot have.
-const BAD: [(&str, &str); 28] = [
+/// Options that take a value, with one that is wrong.
+const BAD: [(&str, &str); 38] = [
+    ("keep", "0"),
+    ("stale-if-error", "0s"),
+    ("state-size", "much"),
     ("concurrency", "0"),
     ("per-host", "many"),
     ("rate", "fast"),
-    ("timeout", "10"),
+    ("timeout", "10 apples"),
     ("connect-timeout", "0s"),
     ("deadline", "-1s"),
+    ("job-timeout", "0s"),
     ("retries", "+1"),
+    ("retry-on", "sometimes"),
     ("retry-after-max", "soon"),
     ("user", "no-colon"),
     ("bearer", "two words"),
     ("resolve", "host:80"),
     ("connect-to", "host:80"),
     ("interface", "if!"),
-    ("expect100-timeout", "1"),
+    ("expect100-timeout", "soon"),
     ("header", "no colon"),
     ("method", "GE T"),
     ("data", "@no/such/file"),
+    ("data-binary", "@no/such/file"),
+    ("data-urlencode", "a@no/such/file"),
+    ("json", "@no/such/file"),
     ("accept", "20"),
     ("follow", "101"),
     ("max-body", "16 apples"),
+    ("max-memory", "much"),
     ("report", "xml"),
     ("cacert", "no/such/file"),
     ("roots", "mine"),
@@ -32,11 +41,18 @@ const BAD: [(&str, &str); 28] = [
     ("key", "key-without-certificate.pem"),
     ("pinnedpubkey", "md5//AAAA"),
     ("proxy", "ftp://127.0.0.1:1"),
+    ("progress", "never"),
     ("color", "red"),
 ];
 
 /// Switches can only be wrong in the environment.
-const SWITCHES: [&str; 12] = [
+const SWITCHES: [&str; 21] = [
+    "curl",
+    "cache",
+    "fail-stale",
+    "resume",
+    "only-failed",
+    "adaptive",
     "retry-unsafe",
     "netrc",
     "ipv4",
@@ -49,6 +65,9 @@ const SWITCHES: [&str; 12] = [
     "quiet",
     "verbose",
     "globoff",
+    "get",
+    "include",
+    "fail-with-body",
 ];
 
 fn variable(option: &str) -> String {
@@ -84,11 +103,11 @@ fn a_bad_value_is_named_with_its_option_or_variable() {
 fn every_option_is_in_the_list_of_bad_values() {
     let help = line("get --help").run().expect_code(0);
     // These take any text; what is wrong with them is tested on its own.
-    let others = ["input", "output-dir", "unix-socket", "user-agent", "help"];
-    let options = help.stdout().lines().skip_while(|line| *line != "Options:");
-    let long = options.filter_map(|line| line.trim_start().split("--").nth(1));
-    let names: Vec<&str> = long.filter_map(|rest| rest.split([' ', ',']).next()).collect();
-    assert!(names.len() > 25, "{names:?}");
+    let others = ["input", "output-dir", "state", "unix-socket", "user-agent", "data-raw", "output", "help"];
+    let options = help.stdout().lines().filter(|line| line.starts_with("      --") || line.starts_with("  -"));
+    let long = options.filter_map(|line| line.split("--").nth(1));
+    let names: Vec<&str> = long.filter_map(|rest| rest.split(' ').next()).collect();
+    assert!(names.len() > 40, "{names:?}");
     for name in names {
         let known = BAD.iter().any(|(option, _)| *option == name) || SWITCHES.contains(&name) || others.contains(&name);
         assert!(known, "--{name} is in no list of this test");
@@ -100,25 +119,32 @@ fn words_that_make_no_command() {
     let server = untouched();
     let url = server.url("/");
     for (words, text) in [
-        (vec![], "roundup --help"),
+        (vec![], "no command given: roundup --help lists the commands"),
         (vec!["fetch", &url], "\"fetch\" is not a command"),
         (vec!["gte", &url], "did you mean get?"),
         (vec![&*url], "did you mean roundup get"),
         (vec!["help", "gte"], "did you mean get?"),
-        (vec!["--retries", "3", "get", &url], "options go after the command: roundup get --retries"),
+        (vec!["--retries", "3", &url], "did you mean roundup get"),
+        (vec!["get", "plan.toml"], "plan.toml is a plan: write roundup run plan.toml"),
+        (vec!["run", &url], "is a URL and no plan: write roundup get http://"),
+        (vec!["get", "--output", "file", &url, &url], "--output takes one URL and 2 are given: write --output-dir DIR"),
+        (vec!["get", "-o", ".", &url], "--output: . is a folder: write --output-dir ."),
+        (vec!["get", "-o", "f", "--body", &url], "--body and --output exclude each other"),
+        (vec!["get", "-i", "--report", "json", &url], "--include and the json report cannot both go to stdout"),
+        (vec!["compare", "-G", "-d", "a=b", "a.toml"], "--get has no effect on a plan"),
         (vec!["--verbose"], "a command is missing before --verbose"),
         (vec!["get"], "no URL is given"),
         (vec!["get", "--", "--quiet"], "\"--quiet\" has no scheme"),
         (vec!["get", "--timout", "5s", &url], "did you mean --timeout?"),
         (vec!["get", "--zzzzzzzzzz", &url], "unknown option --zzzzzzzzzz"),
-        (vec!["get", "-z", &url], "-z is not an option of this command"),
-        (vec!["get", "--secrets", "file", &url], "--secrets is not an option of this command"),
+        (vec!["get", "-y", &url], "unknown option -y: roundup get --help lists all"),
+        (vec!["get", "--secrets", "file", &url], "--secrets is not an option of get, but of run, check, compare"),
         (vec!["get", &url, "--timeout"], "--timeout needs a value"),
         (vec!["get", &url, "-H"], "-H needs a value"),
         (vec!["get", "--raw=1", &url], "--raw takes no value"),
-        (vec!["run"], "plan.toml is missing"),
+        (vec!["run"], "PLAN.toml is missing"),
         (vec!["run", "a.toml", "b.toml"], "\"b.toml\" is one argument too many"),
-        (vec!["check"], "plan.toml is missing"),
+        (vec!["check"], "PLAN.toml is missing"),
         (vec!["compare"], "no URL is given"),
         (vec!["compare", "--secrets", "file", &url], "--secrets has no effect without a plan"),
         (vec!["compare", "--input", "list", "a.toml"], "a plan and --input exclude each other"),
@@ -160,8 +186,7 @@ fn stdin_is_read_once() {
 #[test]
 fn urls_that_cannot_be_fetched() {
     for (url, text) in [
-        ("127.0.0.1:8080/x", "has no scheme: write http:// or https://"),
-        ("example.com", "\"example.com\" has no scheme"),
+        ("example", "\"example\" has no scheme: write http:// or https://"),
         ("ftp://127.0.0.1/x", "has a scheme that cannot be fetched"),
         ("file:///etc/passwd", "has a scheme that cannot be fetched"),
         ("http://", "http://"),
@@ -184,13 +209,13 @@ fn urls_that_cannot_be_fetched() {
 fn lists_that_cannot_be_read() {
     let dir = Dir::new();
     dir.write("empty", "\n# nothing\n");
-    dir.write("latin1", b"http://127.0.0.1/\n# caf\xe9\n");
+    dir.write("latin1", b"http://127.0.0.1/caf\xe9\n");
     dir.write("words", "http://127.0.0.1/ and more\n");
     for (words, text) in [
         ("get --input none", "the list none cannot be read"),
         ("get --input .", "the list . cannot be read"),
         ("get --input empty", "empty: no URL"),
-        ("get --input latin1", "latin1:2: the list must be UTF-8 text"),
+        ("get --input latin1", "latin1:1: the line is not UTF-8 text"),
         ("get --input words", "words:1: there is text after the URL"),
         ("get -", "no URL in stdin"),
         ("get --input -", "no URL in stdin"),
@@ -199,7 +224,7 @@ fn lists_that_cannot_be_read() {
         assert!(complaint(&output).contains(text), "{words}: {output:?}");
     }
     let output = line("get --input latin1").inside(&dir).env("ROUNDUP_INPUT", "empty").run().expect_code(1);
-    assert!(complaint(&output).contains("latin1:2"), "{output:?}");
+    assert!(complaint(&output).contains("latin1:1"), "{output:?}");
     let output = line("get").inside(&dir).env("ROUNDUP_INPUT", "empty").run().expect_code(1);
     assert!(complaint(&output).contains("empty: no URL"), "{output:?}");
 }
@@ -241,7 +266,7 @@ fn plans_that_cannot_be_read() {
     assert_eq!(server.stats().connections, 0);
 }
 
-/// The owner of all files may read them whatever their mode, so this says nothing where tests run as root.
+/// Root may read all files whatever their mode, so this proves nothing if tests run as root.
 #[cfg(unix)]
 #[test]
 fn a_plan_that_may_not_be_read() {
@@ -297,7 +322,8 @@ fn a_port_that_is_taken() {
     let server = untouched();
     let output = roundup(["serve", "--port", &server.port().to_string()]).run();
     assert!(!output.status.success());
-    assert!(complaint(&output).contains(&server.port().to_string()), "{output:?}");
+    let text = format!("port {} is in use: choose another with --port, or 0 for any free one", server.port());
+    assert_eq!(complaint(&output), text);
     let from_variable = line("serve").env("ROUNDUP_PORT", "x").run().expect_code(1);
     assert!(complaint(&from_variable).starts_with("ROUNDUP_PORT: \"x\""), "{from_variable:?}");
 }

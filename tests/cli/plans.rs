@@ -118,3 +118,65 @@ fn files_of_a_plan_go_to_the_output_folder() {
     assert_ne!(report["results"][1]["body_file"], "mine.txt");
     assert_eq!(std::fs::read_dir(dir.join("out")).expect("a folder").count(), 2);
 }
+
+/// As in curl and Hurl: a value given beside the plan goes before the one of `[variables]`, and takes its type there.
+#[test]
+fn a_variable_is_given_beside_the_plan() {
+    let server = Server::start(|request| Reply::json(format!("{:?}", request.text())));
+    let dir = Dir::new();
+    let url = server.url("/{city}?n={n}");
+    let plan = format!(
+        "[variables]\ncity = \"oslo\"\nn = 1\n[[job]]\nurl = \"{url}\"\nmethod = \"POST\"\njson = {{ c = \"{{city}}\", n = \"{{n}}\" }}\n"
+    );
+    dir.write("plan.toml", plan);
+    let sent = |words: &str, env: &str| {
+        let mut command = line(&format!("run plan.toml -q {words}")).inside(&dir);
+        if !env.is_empty() {
+            command = command.env("ROUNDUP_VARIABLE", env);
+        }
+        command.run().expect_code(0);
+        server.requests().last().map(|request| (request.target.clone(), request.text())).expect("it came")
+    };
+    let pair = |target: &str, text: &str| (target.to_owned(), text.to_owned());
+    assert_eq!(sent("", ""), pair("/oslo?n=1", r#"{"c":"oslo","n":1}"#));
+    assert_eq!(
+        sent("--variable city=a/b%20c --variable n=7", ""),
+        pair("/a%2Fb%2520c?n=7", r#"{"c":"a/b%20c","n":7}"#)
+    );
+    assert_eq!(sent("--variable=n=x=y", "city=rome"), pair("/oslo?n=x%3Dy", r#"{"c":"oslo","n":"x=y"}"#));
+    assert_eq!(sent("", "city=rome\nn=2"), pair("/rome?n=2", r#"{"c":"rome","n":2}"#));
+    for (words, said) in [
+        ("run plan.toml --variable city", "--variable: \"city\" has no value: write NAME=VALUE"),
+        ("run plan.toml --variable 1=x", "--variable: \"1\""),
+        ("get http://h/ --variable a=b", "--variable is not an option of get"),
+        ("compare http://h/ --variable a=b", "--variable has no effect without a plan"),
+    ] {
+        let output = line(words).inside(&dir).run().expect_code(1);
+        assert!(output.stderr.contains(said), "{words}: {output:?}");
+    }
+}
+
+#[test]
+fn a_plan_says_what_a_selected_value_is_if_it_is_not_there() {
+    let server = Server::start(|_| Reply::json(r#"{"id": 7}"#));
+    let dir = Dir::new();
+    let plan = |select: &str| format!("[[job]]\nurl = \"{}\"\nselect = {{ {select} }}\n", server.url("/"));
+    let run = |select: &str| {
+        dir.write("plan.toml", plan(select));
+        line("run plan.toml --report json").inside(&dir).run()
+    };
+    let output = run(r#"id = "/id", note = { at = "/note", optional = true }, eur = { at = "/p", default = 1.50 }"#);
+    assert_eq!(output.expect_code(0).json()["results"][0]["data"], json!({"id": 7, "note": null, "eur": 1.5}));
+    let output = run(r#"id = "/id", price = "/price/net""#).expect_code(4);
+    let result = output.json()["results"][0].clone();
+    assert_eq!((&result["error"]["kind"], &result["data"]["id"]), (&json!("expectation"), &json!(7)));
+    for (select, said) in [
+        (r#"a = { optional = true }"#, "select.a: says not where the value comes from"),
+        (r#"a = { at = "/a", optoinal = true }"#, "optional"),
+        (r#"a = { at = "a" }"#, "JSON Pointer"),
+        (r#"a = { at = "/a", optional = 1 }"#, "true or false"),
+    ] {
+        let output = run(select).expect_code(2);
+        assert!(output.stderr.contains(said), "{select}: {output:?}");
+    }
+}

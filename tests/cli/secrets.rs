@@ -1,11 +1,11 @@
-//! A secret of a plan is seen by the server it is for, and by nobody else.
+//! A secret of a plan reaches the server it is for, and no output.
 
 use super::line;
 use crate::common::{Dir, Reply, Server, refusing_port};
 
 const SECRET: &str = "s3cr3t-t0ken-value";
 
-/// A server that says the secret in every way a server can.
+/// A server that repeats the secret in every place of a response.
 fn echo() -> Server {
     Server::start(|request| {
         let token = request.header("x-token").unwrap_or_default().to_owned();
@@ -52,7 +52,7 @@ fn a_secret_is_in_no_output() {
     ] {
         let output = line(words).args(["--secrets", "secrets"]).inside(&dir).run();
         let said = String::from_utf8_lossy(&output.stdout_bytes).into_owned();
-        // Contents that were asked for as they are, are as they are.
+        // --body prints contents unchanged.
         assert!(words.contains("--body") || !said.contains(SECRET), "{output:?}");
         assert!(!output.stderr.contains(SECRET), "{output:?}");
     }
@@ -60,7 +60,7 @@ fn a_secret_is_in_no_output() {
         let text = dir.read(file);
         assert!(!text.contains(SECRET) && text.contains("[redacted]"), "{file}: {text}");
     }
-    // The server did get it, and so the above says something.
+    // The server did get the secret; otherwise the above would prove nothing.
     assert!(server.requests().iter().all(|request| request.header("x-token") == Some(SECRET)));
     assert!(server.stats().requests > 40);
 }

@@ -1,4 +1,4 @@
-//! `get`: what is a source, what it is called, and that one cannot harm another.
+//! `get`: what is a source, how it is named, and that a bad one costs no other its result.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn lists_stand_where_they_are_named() {
     let report = roundup(words).stdin(list.clone()).run().expect_code(0).json();
     let names: Vec<_> = report["results"].as_array().expect("four").iter().map(|r| r["name"].clone()).collect();
     assert_eq!(names, [json!(urls[0]), json!("first"), json!(server.url("/2")), json!(urls[1])]);
-    for words in ["get -i list", "get --input=list", "get -ilist", "get --input -", "get -"] {
+    for words in ["get --input list", "get --input=list", "get --input -", "get -"] {
         let output = line(words).args(["--body", "-q"]).inside(&dir).stdin(list.clone()).run().expect_code(0);
         assert_eq!(output.stdout(), "/1/2", "{words}");
     }
@@ -108,6 +108,48 @@ fn bad_sources_cost_no_other_its_result() {
 }
 
 #[test]
+fn a_bad_line_of_a_list_is_one_failed_source_in_its_place() {
+    let server = echo();
+    let list = format!(
+        "{0}\nreport {1}\n{2}\n{3} http://me:s3cret@a/\nno url\n\u{7}x {0}\n",
+        server.url("/ok/1"),
+        server.url("/My File.pdf"),
+        server.url("/ok/2"),
+        server.url("/"),
+    );
+    let dir = Dir::new();
+    dir.write("list", &list);
+    for words in ["get --input list --report json", "get - --report json", "compare --input list --report json"] {
+        let output = line(words).inside(&dir).stdin(list.clone()).run().expect_code(3);
+        let report = output.json();
+        assert_eq!(endings(&report), ["ok", "url/queue", "ok", "url/queue", "url/queue", "url/queue"], "{words}");
+        let bad = result(&report, "report");
+        assert_eq!(bad["url"], server.url("/My File.pdf"));
+        let message = bad["error"]["message"].as_str().expect("a message");
+        assert!(message.contains(":2: there is text after the URL") && message.contains("%20"), "{message}");
+        let said = format!("{}{}", output.stdout(), output.stderr);
+        assert!(!said.contains("s3cret") && said.contains("http://***@a/"), "{said}");
+    }
+    // Every format takes such a source.
+    let words = "get --input list --report table --report csv=csv --report jsonl=jsonl";
+    let table = line(words).inside(&dir).run().expect_code(3);
+    assert!(table.stdout().contains("6 sources: 2 ok, 4 failed"), "{table:?}");
+    assert!(!table.stdout().contains('\u{7}') && !table.stdout().contains("s3cret"), "{table:?}");
+    assert_eq!((dir.read("csv").lines().count(), dir.read("jsonl").lines().count()), (7, 7));
+    // With --fail-fast the first failure is there before the run begins.
+    let ended = line("get --input list --fail-fast").inside(&dir).run().expect_code(1);
+    assert!(ended.stderr.contains("list:2: there is text after the URL"), "{ended:?}");
+}
+
+#[test]
+fn a_url_that_cannot_be_fetched_is_one_failed_source_in_a_pattern_too() {
+    let server = echo();
+    let urls = [server.url("/{a,b}"), format!("{{ftp,http}}://127.0.0.1:{}/c", server.port()), server.url("/[5-1]")];
+    let output = roundup(["get", &urls[0], &urls[1], &urls[2], "--report", "json"]).run().expect_code(3);
+    assert_eq!(endings(&output.json()), ["ok", "ok", "url/queue", "ok", "url/queue"]);
+}
+
+#[test]
 fn fail_fast_ends_the_run_at_the_first_failure() {
     let server = Server::start(|request| match request.path() {
         "/hang" => Reply::hang(),
@@ -134,4 +176,17 @@ fn a_deadline_ends_the_run_with_a_report() {
     assert_eq!(endings(&report), ["ok", "cancelled/head", "skipped/queue"]);
     assert_eq!(report["interrupted"], true);
     assert!(report["results"][1]["error"]["message"].as_str().expect("why").contains("deadline of 500ms"));
+}
+
+/// One line in another charset refused the whole list.
+#[test]
+fn a_line_that_is_not_utf_8_is_one_failed_source() {
+    let server = Server::start(|_| Reply::text("ok"));
+    let dir = Dir::new();
+    let list = [server.url("/a").as_bytes(), b"\n\xff http://x/\n", server.url("/b").as_bytes(), b"\n"].concat();
+    dir.write("list", &list);
+    let output = line("get --input list --report json").inside(&dir).run().expect_code(3);
+    let report = output.json();
+    assert_eq!(endings(&report), ["ok", "url/queue", "ok"]);
+    assert!(report.to_string().contains("list:2: the line is not UTF-8 text"), "{report}");
 }

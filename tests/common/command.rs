@@ -217,6 +217,13 @@ impl Running {
         self.wait_for_text(text, |running| &running.stdout)
     }
 
+    /// Waits until this many lines have come on stdout, or it has ended, and gives all that has come.
+    pub(crate) fn wait_for_lines(&mut self, lines: usize) -> String {
+        let enough =
+            |drained: &Drained| drained.ended || drained.bytes.iter().filter(|byte| **byte == b'\n').count() >= lines;
+        String::from_utf8_lossy(&self.stdout.until(self.end, enough).1).into_owned()
+    }
+
     /// Waits until this text has come on stderr, and gives all that has come.
     pub(crate) fn wait_for_stderr(&mut self, text: &str) -> String {
         self.wait_for_text(text, |running| &running.stderr)

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PublicKeyData, date_time_ymd,
@@ -44,13 +46,25 @@ pub(crate) enum Leaf {
     ChainCut,
 }
 
-/// A client's certificate and key as PEM files. They go with it.
-pub(crate) struct Client {
+/// A certificate and its key as PEM files. They go with it.
+pub(crate) struct PemFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     /// Both in one.
     pub(crate) both: PathBuf,
     _dir: Dir,
+}
+
+impl PemFiles {
+    fn write(certificate: &str, key: &KeyPair) -> PemFiles {
+        let dir = Dir::new();
+        PemFiles {
+            both: dir.write("both.pem", format!("{certificate}{}", key.serialize_pem())),
+            key: dir.write("key.pem", key.serialize_pem()),
+            certificate: dir.write("certificate.pem", certificate),
+            _dir: dir,
+        }
+    }
 }
 
 impl Authority {
@@ -124,19 +138,23 @@ impl Authority {
     }
 
     /// A client that this authority vouches for.
-    pub(crate) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> PemFiles {
         let mut params = CertificateParams::new(Vec::new()).expect("no names are fine");
         params.distinguished_name.push(DnType::CommonName, "a client for one test");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
-        let dir = Dir::new();
-        Client {
-            both: dir.write("both.pem", format!("{certificate}{}", key.serialize_pem())),
-            key: dir.write("key.pem", key.serialize_pem()),
-            certificate: dir.write("certificate.pem", certificate),
-            _dir: dir,
-        }
+        PemFiles::write(&params.signed_by(&key, &self.issuer).expect("a certificate").pem(), &key)
+    }
+
+    /// The certificate and the key of a server that is a program of its own.
+    pub(crate) fn server_files(&self, leaf: Leaf) -> PemFiles {
+        let (chain, key) = self.leaf(leaf);
+        let encoded = chain.iter().map(|certificate| {
+            let lines = STANDARD.encode(certificate).into_bytes();
+            let lines = lines.chunks(64).map(|line| String::from_utf8_lossy(line) + "\n").collect::<String>();
+            format!("-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n")
+        });
+        PemFiles::write(&encoded.collect::<String>(), &key)
     }
 
     fn leaf(&self, leaf: Leaf) -> (Vec<CertificateDer<'static>>, KeyPair) {

@@ -1,15 +1,15 @@
-//! The fetcher speaks to its own transport without surf, and to clients that are brought along through it. Where such a
-//! client is surf's over the same transport, both must come to the same, on the wire and in the outcome.
+//! The fetcher sends through its own transport or through a client that it is given. With a client of surf over the same
+//! transport, requests on the wire and outcomes must be the same.
 
 use std::time::Duration;
 
-use roundup::{Fetcher, Field, Job, Method, Outcome, Redirect, Transport};
-use surf::Client;
+use roundup::surf::Redirect;
+use roundup::{Fetcher, Field, Job, Method, Outcome, Transport};
 
 use super::{at_once, collect, once};
 use crate::common::{Reply, Request, Server, refusing_port};
 
-/// What a lane is judged by: outcomes, and what the two servers saw.
+/// What is compared: outcomes, and the requests that two servers saw.
 fn play(fetcher: &Fetcher, refusing: u16) -> Vec<String> {
     let there = Server::builder().unused_ok().start(|_| Reply::text("elsewhere"));
     let elsewhere = there.url("/there");
@@ -111,7 +111,7 @@ fn jobs(server: &Server, refusing: u16) -> Vec<Job> {
 
 fn show_outcome(outcome: &Outcome) -> String {
     let failure = outcome.error.as_ref().map(|failure| (failure.kind, failure.phase, failure.message.clone()));
-    let body = outcome.body.as_deref().map(String::from_utf8_lossy);
+    let body = outcome.body.as_ref().and_then(roundup::Body::in_memory).map(String::from_utf8_lossy);
     let text = format!(
         "{} -> {:?} {:?} {:?} {:?} {body:?} {} {} attempts {failure:?}",
         outcome.url,
@@ -138,7 +138,7 @@ fn show_request(request: &Request) -> String {
 fn with_and_without_surf_between_it_is_the_same() {
     let refusing = refusing_port();
     let own = play(&Fetcher::with_transport(Transport::new()), refusing);
-    let client = Client::with_http_client(Transport::new()).with(Redirect::default());
+    let client = roundup::surf::client(Transport::new()).with(Redirect::default());
     let brought = play(&Fetcher::with_client(client), refusing);
     for (own, brought) in own.iter().zip(&brought) {
         assert_eq!(own, brought);
@@ -161,7 +161,7 @@ fn fields_are_sent_as_they_were_given() {
 
 /// In memory it is all there, whatever a stream of a client would have of it.
 #[test]
-fn large_content_can_be_sent_again_where_a_redirect_asks_for_it() {
+fn large_content_can_be_sent_again_if_a_redirect_asks_for_it() {
     let server = Server::start(|request| match request.path() {
         "/from" => Reply::redirect(307, "/to"),
         _ => Reply::text(request.body.len().to_string()),
@@ -170,5 +170,5 @@ fn large_content_can_be_sent_again_where_a_redirect_asks_for_it() {
         settings.method = Method::POST;
         settings.data = Some(vec![b'x'; 1 << 20].into());
     });
-    assert_eq!(super::one(job).body.as_deref(), Some(&b"1048576"[..]));
+    assert_eq!(super::one(job).body.as_ref().and_then(roundup::Body::in_memory), Some(&b"1048576"[..]));
 }

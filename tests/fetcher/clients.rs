@@ -28,7 +28,7 @@ pub(super) fn holding(witness: Arc<()>) -> Client {
             next.run(request, client).await
         }
     }
-    Client::with_http_client(Transport::new()).with(Holding(witness))
+    roundup::surf::client(Transport::new()).with(Holding(witness))
 }
 
 /// Answers by the path, without a socket. Has no configuration, as a backend may.
@@ -65,11 +65,11 @@ impl HttpClient for Scripted {
     }
 
     fn set_config(&mut self, _: Config) -> http::Result<()> {
-        unreachable!("nobody asks a client for this")
+        unreachable!("a client is not asked for this")
     }
 
     fn config(&self) -> &Config {
-        unreachable!("nobody asks a client for this")
+        unreachable!("a client is not asked for this")
     }
 }
 
@@ -114,7 +114,7 @@ fn a_client_of_ones_own_is_enough() {
         assert_eq!(outcome.status, Some([200, 404][n % 2]));
         assert_eq!(outcome.ok(), n % 2 == 0);
     }
-    assert_eq!(outcomes[0].body.as_deref(), Some(&b"hello"[..]));
+    assert_eq!(outcomes[0].body.as_ref().and_then(roundup::Body::in_memory), Some(&b"hello"[..]));
     let timings = outcomes[0].timings;
     assert!(timings.first_byte.is_some() && timings.body.is_some() && timings.connect.is_none());
 }
@@ -134,7 +134,7 @@ fn a_client_that_keeps_no_limit_is_cut_off() {
     let limit = |path: &str| {
         once(format!("http://scripted.test{path}")).with(|settings| settings.timeout = Duration::from_millis(300))
     };
-    // The endless one is always ready: it must let go of the thread, or nobody's limit holds.
+    // The endless one is always ready: it must let go of the thread, otherwise no limit of time holds.
     let endless = limit("/endless").with(|settings| settings.max_body = Some(u64::MAX));
     let fetcher = Fetcher::with_client(Client::with_http_client(Scripted::default())).keep_bodies(false);
     let outcomes = collect(&fetcher, vec![limit("/never"), limit("/body-never"), endless]);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::StreamExt;
-use roundup::{EventLoop, Fetcher, Job, Kind, Outcome, Phase};
+use roundup::rows::Cell;
+use roundup::{EventLoop, Fetcher, Job, Kind, Missing, Outcome, Phase, Selection};
 use serde_json::json;
 
 use super::{assert_failed, collect, failure, job, one};
@@ -26,11 +27,43 @@ fn an_outcome_says_what_came() {
     assert_eq!((&*outcome.name, &*outcome.url), ("one", server.url("/from").as_str()));
     assert_eq!(outcome.final_url.as_deref(), Some(server.url("/to").as_str()));
     assert_eq!((outcome.status, outcome.content_type.as_deref()), (Some(200), Some("application/json")));
-    assert_eq!((outcome.body.as_deref(), outcome.body_bytes), (Some(&b"{\"a\":1}"[..]), Some(7)));
+    assert_eq!(
+        (outcome.body.as_ref().and_then(roundup::Body::in_memory), outcome.body_bytes),
+        (Some(&b"{\"a\":1}"[..]), Some(7))
+    );
     assert!(!outcome.body_truncated && outcome.body_file.is_none() && outcome.data.is_none());
     let timings = outcome.timings;
     assert!(timings.connect.is_some() && timings.first_byte.is_some() && timings.body.is_some());
     assert!(timings.dns.is_none() && timings.tls.is_none());
+}
+
+#[test]
+fn fields_are_kept_if_that_is_asked_for() {
+    let server = Server::start(|request| match request.path() {
+        "/from" => Reply::redirect(302, "/to").header("X-First", "1"),
+        _ => Reply::status(404).header("Set-Cookie", "a=b").header("set-cookie", "c=d"),
+    });
+    let jobs = || vec![job(server.url("/from"))];
+    let outcome = collect(&Fetcher::new().keep_fields(true), jobs()).remove(0);
+    let fields = outcome.fields.expect("they are asked for");
+    let cookies: Vec<(&str, &[u8])> = fields.iter().map(|field| (&*field.name, &*field.value)).collect();
+    assert!(cookies.contains(&("Set-Cookie", b"a=b")) && cookies.contains(&("set-cookie", b"c=d")), "{fields:?}");
+    assert!(!cookies.iter().any(|(name, _)| *name == "X-First"), "of the last response alone: {fields:?}");
+    assert_eq!(collect(&Fetcher::new(), jobs()).remove(0).fields, None);
+}
+
+#[test]
+fn a_job_that_has_a_place_keeps_it() {
+    let server = Server::start(|_| Reply::text("x"));
+    let event_loop = EventLoop::new();
+    let (intake, outcomes) = Fetcher::new().open(&event_loop);
+    let given = [Some(7), None, Some(3)];
+    let jobs = given.map(|at| at.map_or(job(server.url("/")), |index| job(server.url("/")).at(index)));
+    let indices = jobs.map(|job| intake.add(job).expect("it is open"));
+    drop(intake);
+    let mut found: Vec<usize> = event_loop.run(outcomes.map(|outcome| outcome.index).collect());
+    found.sort_unstable();
+    assert_eq!((indices, found), ([7, 1, 3], vec![1, 3, 7]));
 }
 
 #[test]
@@ -67,13 +100,17 @@ fn the_defaults_differ_for_memory_and_for_files() {
 }
 
 #[test]
-fn what_nobody_reads_is_counted_and_not_kept() {
+fn content_that_is_not_kept_is_counted() {
     let server = Server::start(|_| Reply::json("{\"a\":[1,2]}"));
     let select = |job: Job| job.with(|settings| settings.select = vec![("b".into(), "/a/1".parse().expect("good"))]);
     let fetcher = Fetcher::new().keep_bodies(false);
     let outcomes = collect(&fetcher, vec![job(server.url("/")), select(job(server.url("/")))]);
     assert_eq!((outcomes[0].body.is_none(), outcomes[0].body_bytes), (true, Some(11)));
     assert_eq!(outcomes[1].data.as_ref().map(|data| json!(data)), Some(json!({"b": 2})));
+}
+
+fn must_be_at(at: &str) -> Selection {
+    at.parse().expect(at)
 }
 
 #[test]
@@ -99,9 +136,9 @@ fn values_are_taken_out_and_judged() {
     ];
     for (path, pointer, value, expected) in table {
         let outcome = one(job(server.url(path)).with(|settings| {
-            settings.expect.json = vec![(pointer.parse().expect(pointer), value)];
-            settings.select =
-                vec![("ok".into(), "/ok".parse().expect("good")), ("no".into(), "/no".parse().expect("good"))];
+            settings.expect.json = vec![(pointer.parse().expect(pointer), value.into())];
+            let absent = Selection { missing: Missing::Null, ..must_be_at("/no") };
+            settings.select = vec![("ok".into(), "/ok".parse().expect("good")), ("no".into(), absent)];
         }));
         match expected {
             None => assert!(outcome.ok(), "{path} {pointer}: {outcome:?}"),
@@ -113,6 +150,57 @@ fn values_are_taken_out_and_judged() {
         let selected = matches!(path, "/" | "/bom").then(|| json!({"ok": true, "no": null}));
         assert_eq!(outcome.data.map(|data| json!(data)), selected, "{path} {pointer}");
     }
+}
+
+/// A value that was not there was a success with null.
+#[test]
+fn a_selected_value_that_is_not_there_fails_the_source() {
+    let server = Server::start(|request| match request.path() {
+        "/empty" => Reply::json(""),
+        "/204" => Reply::status(204),
+        "/404" => Reply::status(404).body("no"),
+        "/latin1" => Reply::status(200)
+            .header("Content-Type", "application/json; charset=ISO-8859-1")
+            .body(b"{\"a\":\"Z\xfcrich\"}".to_vec()),
+        _ => Reply::json(r#"{"a": null, "b": {"x": 1, "y": 2}, "list": [1, 2], "n": 3}"#),
+    });
+    let select = |path: &str, selection: &[(&str, Missing)]| {
+        one(job(server.url(path)).with(|settings| {
+            settings.accept = "200-399,404".parse().expect("statuses");
+            settings.select = selection
+                .iter()
+                .map(|(at, missing)| ((*at).to_owned(), Selection { missing: missing.clone(), ..must_be_at(at) }))
+                .collect();
+        }))
+    };
+    for (at, said) in [
+        ("/b/z", "/b/z is not there, which select takes as \"/b/z\": /b has \"x\", \"y\""),
+        ("/z/y", "the document has \"a\", \"b\", \"list\", \"n\""),
+        ("/list/2", "/list has 2 items"),
+        ("/n/x", "/n is 3"),
+        ("/a/x", "/a is null"),
+    ] {
+        let outcome = select("/", &[("/n", Missing::Fails), (at, Missing::Fails)]);
+        assert_eq!(failure(&outcome).kind, Kind::Expectation, "{at}");
+        assert!(failure(&outcome).message.contains(said), "{at}: {}", failure(&outcome).message);
+        // What was there is kept.
+        assert_eq!(outcome.data.and_then(|data| data.get("/n").cloned()), Some(Cell::from(3u64)), "{at}");
+    }
+    let taken =
+        select("/", &[("/a", Missing::Fails), ("/o", Missing::Null), ("/d", Missing::Default(json!([0]).into()))]);
+    assert!(taken.ok());
+    assert_eq!(json!(taken.data), json!({"/a": null, "/o": null, "/d": [0]}));
+    for path in ["/204", "/404"] {
+        let outcome = select(path, &[("/a", Missing::Fails)]);
+        assert!(outcome.ok() && outcome.data.is_none(), "{path}: {outcome:?}");
+        let expecting = one(job(server.url(path)).with(|settings| {
+            settings.accept = "200-399,404".parse().expect("statuses");
+            settings.expect.json = vec![("/a".parse().expect("a pointer"), json!(1).into())];
+        }));
+        assert!(!expecting.ok(), "an expectation is not passed over: {path}");
+    }
+    assert!(failure(&select("/empty", &[("/a", Missing::Fails)])).message.contains("the content is empty"));
+    assert_eq!(json!(select("/latin1", &[("/a", Missing::Fails)]).data), json!({"/a": "Z\u{fc}rich"}));
 }
 
 #[test]
@@ -172,7 +260,7 @@ fn saved_name(outcome: &Outcome) -> Option<String> {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_harms_nobody_else() {
+fn a_folder_that_cannot_be_written_costs_no_other_job_its_content() {
     let dir = Dir::new();
     dir.write("file", "no folder");
     let server = Server::start(|_| Reply::text("x"));
@@ -218,5 +306,31 @@ fn a_save_that_is_cancelled_leaves_nothing_behind() {
 fn raw_content_stays_coded() {
     let server = Server::start(|_| Reply::text("hello").gzip());
     let outcome = one(job(server.url("/")).with(|settings| settings.raw = true));
-    assert_eq!(outcome.body, Some(crate::common::gzip("hello")));
+    assert_eq!(outcome.body, Some(crate::common::gzip("hello").into()));
+}
+
+/// It was a timeout, and tried three times.
+#[test]
+fn a_failed_response_whose_content_drips_has_its_status_as_the_result() {
+    let server = Arc::new(Server::start(|request| {
+        let head = "HTTP/1.1 404 Not Found\r\nContent-Length: 100000\r\n\r\n";
+        match request.path() {
+            "/drips" => Reply::raw(head).pieces(vec!["x"; 100_000], Duration::from_millis(20)),
+            "/stops" => Reply::raw(head).and_hang(),
+            // Much is sent, and nothing comes of it.
+            _ => {
+                let empty = crate::common::gzip("").repeat(500);
+                Reply::raw("HTTP/1.1 404 Not Found\r\nContent-Encoding: gzip\r\n\r\n").forever(empty)
+            }
+        }
+    }));
+    for path in ["/drips", "/stops", "/empty"] {
+        // Within the time for such content, and beyond it.
+        for limit in [Duration::from_millis(500), Duration::from_secs(60)] {
+            let outcome = one(job(server.url(path)).with(|settings| settings.timeout = limit));
+            assert_failed(&outcome, Kind::Status, Phase::Head);
+            assert_eq!((outcome.status, outcome.attempts.len()), (Some(404), 1), "{path}");
+            assert!(outcome.body.is_none() && outcome.body_truncated, "{path}");
+        }
+    }
 }

@@ -102,7 +102,7 @@ fn status_is_gone_with_the_stream_though_the_loop_has_not_turned() {
 }
 
 #[test]
-fn the_first_failure_ends_the_run_where_that_is_wanted() {
+fn the_first_failure_ends_the_run_if_that_is_wanted() {
     let server = hanging();
     let jobs = vec![job(server.url("/a")), job(server.url("/404")), job(server.url("/b")), job(server.url("/c"))];
     let outcomes = collect(&Fetcher::new().limits(at_once(2)).fail_fast(true), jobs);
@@ -177,14 +177,14 @@ fn any_job(n: usize, server: &Server, dir: &Dir, refusing: u16) -> Job {
     });
     match n % 5 {
         0 => job.saved_to(dir.join(&format!("{n}.body"))),
-        // A file stands where a folder is needed.
+        // There is a file in place of a folder.
         1 if n % 2 == 0 => job.saved_to(dir.join(&format!("file/{n}"))),
         _ => job,
     }
 }
 
 #[test]
-fn whatever_happens_every_job_comes_out_once() {
+fn every_job_comes_out_once_under_all_faults() {
     let server = Arc::new(Server::start(|request| match request.path() {
         "/ok" => Reply::json("{\"ok\":true}"),
         "/404" => Reply::status(404),

@@ -118,7 +118,7 @@ fn a_stream_that_is_dropped_refuses_jobs() {
     drop(outcomes);
     // The tasks of the run may be there until the loop has a turn.
     for _ in 0..2 {
-        let refused = intake.add(job("http://127.0.0.1:9/kept")).expect_err("nobody would see its outcome");
+        let refused = intake.add(job("http://127.0.0.1:9/kept")).expect_err("its outcome would not be seen");
         assert!(!refused.is_full());
         assert_eq!(refused.to_string(), "the job \"http://127.0.0.1:9/kept\" was not added: the run is over");
         assert_eq!(refused.into_job().name(), "http://127.0.0.1:9/kept");
@@ -177,7 +177,7 @@ fn the_deadline_counts_from_the_opening() {
 }
 
 #[test]
-fn the_first_failure_ends_it_where_that_is_wanted() {
+fn the_first_failure_ends_it_if_that_is_wanted() {
     let event_loop = EventLoop::new();
     let (intake, mut outcomes) = Fetcher::new().fail_fast(true).open(&event_loop);
     intake.add(once("http://127.0.0.1:9/")).expect("there is room");

@@ -91,7 +91,7 @@ fn fifty_jobs_on_a_server_that_takes_ten() {
     let outcomes = collect(&Fetcher::new().limits(at_once(50)), jobs);
     let failed: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.error.as_ref()).collect();
     assert!(failed.is_empty(), "{} failed: {failed:?}", failed.len());
-    assert!(outcomes.iter().any(|outcome| outcome.retries() > 0), "the server refused nobody");
+    assert!(outcomes.iter().any(|outcome| outcome.retries() > 0), "the server refused no request");
     for outcome in outcomes.iter().filter(|outcome| outcome.retries() > 0) {
         assert_eq!(outcome.attempts[0].status, Some(429));
         assert!(outcome.attempts[1].waited.is_some_and(|waited| waited >= Duration::from_secs(1)));
@@ -99,7 +99,7 @@ fn fifty_jobs_on_a_server_that_takes_ten() {
 }
 
 #[test]
-fn outcomes_that_nobody_takes_hold_the_run_up() {
+fn outcomes_that_are_not_taken_hold_the_run_up() {
     let server = Arc::new(Server::start(|_| Reply::json("{}")));
     let event_loop = EventLoop::new();
     let mut outcomes = Fetcher::new().limits(at_once(3)).run(&event_loop, (0..12).map(|_| job(server.url("/"))));

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use roundup::{Fetcher, Job, Kind, Phase};
+use roundup::transport::{Proxies, Proxy, Roots};
+use roundup::{Fetcher, Job, Kind, Outcome, Phase, Transport};
 
 use super::{assert_failed, at_once, collect, failure, job, once, one};
-use crate::common::{Reply, Server, refusing_port};
+use crate::common::{Authority, Leaf, Reply, Server, refusing_port};
 
 /// Plays these replies one after the other, and the last for ever.
 fn playing(replies: &'static [fn() -> Reply]) -> Server {
@@ -38,7 +39,7 @@ fn flaky_twice_and_then_well() {
         let outcome = one(job(server.url("/")));
         assert!(outcome.ok(), "{outcome:?}");
         assert_eq!(
-            (outcome.status, outcome.retries(), outcome.body.as_deref()),
+            (outcome.status, outcome.retries(), outcome.body.as_ref().and_then(roundup::Body::in_memory)),
             (Some(200), 2, Some(&b"{\"a\":1}"[..]))
         );
         assert_eq!(server.stats().requests, 3);
@@ -52,6 +53,41 @@ fn flaky_twice_and_then_well() {
         let sum: Duration = outcome.attempts.iter().map(|attempt| attempt.total).sum();
         assert!(outcome.timings.total >= sum);
     }
+}
+
+/// Retries went by the kind of the error, so that a lost handshake was not tried again and a refused password was.
+#[test]
+fn a_handshake_that_is_reset_is_tried_again() {
+    let authority = Authority::new();
+    let server = Server::builder()
+        .tls(authority.server(Leaf::Good))
+        .on_connect(|nth| (nth == 1).then(|| Reply::empty().reset()))
+        .start(|_| Reply::text("x"));
+    let roots = Roots::File(authority.ca_file().to_owned());
+    let transport = Transport::builder().roots(roots).build().expect("a good file");
+    let outcome = with(transport, job(server.url("/")));
+    assert!(outcome.ok(), "{outcome:?}");
+    assert_eq!(outcome.retries(), 1);
+    // A certificate that is refused does not get better.
+    let outcome = with(Transport::builder().roots(Roots::Bundled).build().expect("no file"), job(server.url("/")));
+    assert_eq!((failure(&outcome).kind, outcome.attempts.len()), (Kind::Tls, 1));
+}
+
+#[test]
+fn a_proxy_that_refuses_is_asked_once_and_one_that_failed_again() {
+    for (status, attempts) in [(407, 1), (403, 1), (405, 1), (502, 3)] {
+        let proxy = Server::start(move |_| Reply::status(status).close());
+        let through: Proxy = format!("http://me:wrong@{}", proxy.addr()).parse().expect("a proxy");
+        let transport = Transport::builder().proxies(Proxies::single(through)).build().expect("good settings");
+        let outcome = with(transport, job("https://a.example/"));
+        assert_eq!((failure(&outcome).kind, outcome.attempts.len()), (Kind::Connect, attempts), "{status}");
+        assert_eq!(proxy.stats().requests, attempts, "{status}");
+    }
+}
+
+/// The outcome of one job over this transport.
+fn with(transport: Transport, job: Job) -> Outcome {
+    collect(&Fetcher::with_transport(transport), vec![job]).remove(0)
 }
 
 #[test]
@@ -83,7 +119,7 @@ fn it_is_tried_as_often_as_allowed_and_each_try_is_listed() {
         assert_eq!(outcome.retries(), retries as usize);
         assert_eq!(server.stats().requests - before, retries as usize + 1);
         // What the server said with it is kept: it often says why.
-        assert_eq!(outcome.body.as_deref(), Some(&b"later"[..]));
+        assert_eq!(outcome.body.as_ref().and_then(roundup::Body::in_memory), Some(&b"later"[..]));
         assert!(outcome.attempts.iter().all(|attempt| attempt.status == Some(503) && attempt.address.is_some()));
     }
 }
@@ -170,7 +206,7 @@ fn a_rate_limit_that_is_used_up_pauses_its_host() {
 }
 
 #[test]
-fn who_asks_for_too_long_a_wait_is_not_waited_for() {
+fn a_wait_that_is_too_long_is_not_waited_for() {
     let server = playing(&[|| Reply::status(429).header("Retry-After", "3600")]);
     let outcome = one(job(server.url("/")));
     assert_failed(&outcome, Kind::Status, Phase::Head);
@@ -183,20 +219,6 @@ fn who_asks_for_too_long_a_wait_is_not_waited_for() {
     let outcome = collect(&fetcher, vec![job(server.url("/"))]).remove(0);
     assert_failed(&outcome, Kind::Status, Phase::Head);
     assert!(failure(&outcome).retry_at.is_some());
-}
-
-/// A wait that nobody waits for paused the host all the same, and every other job of it with it.
-#[test]
-fn a_wait_beyond_the_limit_costs_no_other_job_its_result() {
-    for refusal in [
-        || Reply::status(429).header("Retry-After", "3600"),
-        || Reply::status(403).header("X-RateLimit-Remaining", "0").header("X-RateLimit-Reset", "3600"),
-    ] {
-        let server = Server::start(move |request| if request.path() == "/no" { refusal() } else { Reply::json("{}") });
-        let jobs = ["/no", "/a", "/b"].map(|path| job(server.url(path))).to_vec();
-        let outcomes = collect(&Fetcher::new().limits(at_once(1)), jobs);
-        assert_eq!(outcomes.iter().map(|outcome| outcome.ok()).collect::<Vec<_>>(), [false, true, true]);
-    }
 }
 
 #[test]

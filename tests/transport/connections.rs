@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_lite::{AsyncReadExt, StreamExt, stream};
 use roundup::transport::PoolLimits;
 use roundup::{Kind, Transport};
-use surf::Client;
 use surf::http::Method;
 
 use super::{client, configured, content, fetch, get, head, request, run, wait_for, with_options};
@@ -19,12 +18,12 @@ fn one_connection_serves_many_requests() {
     let client = client();
     run(async {
         for nth in 0..10 {
-            let (request, trace) = with_options(get(&server.url("/")), |_| {});
+            let (request, progress) = with_options(get(&server.url("/")), |_| {});
             assert_eq!(fetch(&client, request).await.expect("it answers").0, 200);
-            let progress = trace.progress();
-            assert_eq!((progress.reused, progress.connect.is_none()), (nth > 0, nth > 0));
-            assert_eq!(progress.address, Some(server.addr()));
-            assert!(progress.first_byte.is_some() && progress.head_at.is_some() && progress.dns.is_none());
+            let snapshot = progress.snapshot();
+            assert_eq!((snapshot.reused, snapshot.connect.is_none()), (nth > 0, nth > 0));
+            assert_eq!(snapshot.address, Some(server.addr()));
+            assert!(snapshot.first_byte.is_some() && snapshot.head_at.is_some() && snapshot.dns.is_none());
         }
     });
     let stats = server.stats();
@@ -92,7 +91,7 @@ fn keep_alive_can_be_switched_off() {
     let no_pool = Transport::builder().pool(off).build().expect("good settings");
     let configured = configured(Transport::new(), |config| config.set_http_keep_alive(false));
     run(async {
-        for client in [Client::with_http_client(no_pool), configured] {
+        for client in [roundup::surf::client(no_pool), configured] {
             for _ in 0..3 {
                 fetch(&client, get(&server.url("/"))).await.expect("it answers");
             }
@@ -250,7 +249,7 @@ fn content_of_known_length_frees_the_connection_with_its_last_byte() {
 fn an_idle_connection_is_kept_no_longer_than_allowed() {
     let server = Server::start(|_| Reply::text("hello"));
     let young = PoolLimits { idle_age: Duration::ZERO, ..PoolLimits::default() };
-    let client = Client::with_http_client(Transport::builder().pool(young).build().expect("good settings"));
+    let client = roundup::surf::client(Transport::builder().pool(young).build().expect("good settings"));
     run(async {
         for _ in 0..2 {
             fetch(&client, get(&server.url("/"))).await.expect("it answers");

@@ -24,7 +24,7 @@ const NEVER: Duration = Duration::from_secs(3600);
 const LARGE: usize = 1 << 20;
 
 fn client(patience: Duration) -> Client {
-    Client::with_http_client(Transport::builder().expect100_timeout(patience).build().expect("good settings"))
+    roundup::surf::client(Transport::builder().expect100_timeout(patience).build().expect("good settings"))
 }
 
 fn post(url: &str, body: impl Into<Body>) -> Request {
@@ -181,9 +181,9 @@ fn content_waits_until_it_is_asked_for() {
             Content::new(LARGE, &allowed).with_length(),
             Content::new(LARGE, &allowed).in_chunks(),
         ] {
-            let (request, trace) = with_options(post(&url, body), |_| {});
+            let (request, progress) = with_options(post(&url, body), |_| {});
             assert_eq!(fetch(&client, request).await.expect("it answers"), (200, b"ok".to_vec()));
-            assert_eq!(trace.progress().phase, Phase::Body);
+            assert_eq!(progress.snapshot().phase, Phase::Body);
         }
         assert_eq!(fetch(&client, get(&url)).await.expect("it answers").0, 200);
     });

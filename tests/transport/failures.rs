@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use roundup::transport::{Family, Proxies, TransportBuilder};
 use roundup::{Kind, Phase, Transport};
-use surf::Client;
 
 use super::{fetch, get, run, with_options};
 use crate::common::{Reply, Server, gzip, refusing_port};
@@ -83,7 +82,7 @@ fn each_failure_says_class_phase_peer_and_cause() {
     ];
     let mut wrong = Vec::new();
     for (transport, url, kind, phase, peer, cause) in table {
-        let client = Client::with_http_client(transport.build().expect("good settings"));
+        let client = roundup::surf::client(transport.build().expect("good settings"));
         let limit = Duration::from_secs(1);
         let hangs = url.contains("/hang");
         let (request, _) = with_options(get(&url), |options| {

@@ -16,7 +16,7 @@ fn from(interface: &str) -> TransportBuilder {
 }
 
 fn client(builder: TransportBuilder) -> Client {
-    Client::with_http_client(builder.build().expect("it is of this machine"))
+    roundup::surf::client(builder.build().expect("it is of this machine"))
 }
 
 /// A server that tells who its peers are.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use roundup::transport::DEFAULT_USER_AGENT;
 use roundup::{Field, Kind, Transport};
-use surf::Client;
 use surf::http::Method;
 
 use super::{client, configured, content, fetch, get, head, request, run, wire, with_options};
@@ -33,7 +32,7 @@ fn a_request_says_what_goes_without_saying_and_no_more() {
 #[test]
 fn given_fields_win_and_come_in_one_order() {
     let server = Server::start(|_| Reply::json("{}"));
-    let client = Client::with_http_client(Transport::builder().user_agent("").build().expect("good settings"));
+    let client = roundup::surf::client(Transport::builder().user_agent("").build().expect("good settings"));
     run(async {
         for _ in 0..5 {
             let mut request = get(&server.url("/"));
@@ -205,7 +204,7 @@ fn a_head_without_end_is_refused_at_its_limit() {
         "/fields" => Reply::raw(format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(21))),
         _ => Reply::raw("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000)).and_hang(),
     });
-    let client = Client::with_http_client(Transport::builder().head_limits(limits).build().expect("good settings"));
+    let client = roundup::surf::client(Transport::builder().head_limits(limits).build().expect("good settings"));
     for (path, kind) in [("/bytes", Kind::TooLarge), ("/fields", Kind::TooLarge), ("/interim", Kind::Protocol)] {
         let error = run(fetch(&client, get(&server.url(path)))).expect_err(path);
         assert_eq!(error.kind(), kind, "{path}: {}", error.one_line());

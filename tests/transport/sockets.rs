@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use roundup::surf::Redirect;
 use roundup::transport::Proxies;
-use roundup::{Error, Kind, Phase, Redirect, Transport};
-use surf::Client;
+use roundup::{Error, Kind, Phase, Transport};
 
 use super::{client, fetch, get, head, run, with_options};
 use crate::common::{Reply, Server, refusing_port};
@@ -66,17 +66,17 @@ fn a_url_leads_to_its_socket_whatever_is_set_for_others() {
         .connect_to(format!("::{nobody}").parse().expect("well-formed"))
         .unix_socket("/no/such/socket")
         .build();
-    let client = Client::with_http_client(transport.expect("good settings"));
+    let client = roundup::surf::client(transport.expect("good settings"));
     run(async {
         for _ in 0..2 {
             for (socket, text) in [(&to_one, "one"), (&to_two, "two")] {
                 // The second is the same path, written in another way.
                 let url = socket.url("/v1/info?x=%20y#z");
                 for url in [url.clone(), url.replace("%2F", "%2f").replace("roundup", "%72oundup")] {
-                    let (request, trace) = with_options(get(&url), |_| {});
+                    let (request, progress) = with_options(get(&url), |_| {});
                     assert_eq!(fetch(&client, request).await.expect("it answers").1, text.as_bytes());
-                    let progress = trace.progress();
-                    assert_eq!((progress.address, progress.dns, progress.phase), (None, None, Phase::Body));
+                    let snapshot = progress.snapshot();
+                    assert_eq!((snapshot.address, snapshot.dns, snapshot.phase), (None, None, Phase::Body));
                 }
             }
         }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use roundup::event_loop::{EventLoop, sleep};
 use roundup::transport::Roots;
 use roundup::{Kind, Phase, Transport};
-use surf::Client;
 use surf::http::Method;
 
 use super::{client, configured, content, fetch, get, head, request, run, with_options};
@@ -28,12 +27,12 @@ fn resolving_does_not_stop_the_loop() {
                 }
             }
         });
-        let (request, trace) = with_options(get("http://no-such-host.invalid/"), |_| {});
+        let (request, progress) = with_options(get("http://no-such-host.invalid/"), |_| {});
         let client = client();
         let mut resolving = Box::pin(fetch(&client, request));
         // The first poll starts the look-up and comes back at once: it is another thread that waits.
         let first = futures_lite::future::poll_once(&mut resolving).await;
-        assert!(first.is_none() && trace.progress().phase == Phase::Dns);
+        assert!(first.is_none() && progress.snapshot().phase == Phase::Dns);
         assert_eq!(ticks.await, 3);
         assert_eq!(resolving.await.expect_err("RFC 6761 says it does not exist").kind(), Kind::Dns);
     });
@@ -70,7 +69,7 @@ fn two_hosts_at_one_address_have_connections_of_their_own() {
         .tls(authority.server(Leaf::Good))
         .start(|request| Reply::text(request.sni.clone().unwrap_or_default()));
     let roots = Roots::File(authority.ca_file().to_owned());
-    let client = Client::with_http_client(Transport::builder().roots(roots).build().expect("a good file"));
+    let client = roundup::surf::client(Transport::builder().roots(roots).build().expect("a good file"));
     run(async {
         for (host, sni) in [("localhost", "localhost"), ("127.0.0.1", ""), ("localhost", "localhost")] {
             let got = fetch(&client, get(&server.url_at(host, "/"))).await.expect(host);
@@ -146,7 +145,7 @@ fn a_head_of_a_hundred_kilobytes_is_read() {
 #[test]
 fn the_client_has_a_config() {
     use http_client::HttpClient;
-    let mut transport = Transport::new();
+    let mut transport = roundup::surf::Backend::new(Transport::new());
     assert_eq!(transport.config().timeout, None);
     transport.set_config(http_client::Config::new().set_timeout(Some(Duration::from_secs(7)))).expect("all is taken");
     assert_eq!(transport.config().timeout, Some(Duration::from_secs(7)));

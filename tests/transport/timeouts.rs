@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use futures_lite::io::Cursor;
 use roundup::event_loop::sleep;
 use roundup::{Kind, Phase, Transport};
+use surf::Body;
 use surf::http::Method;
-use surf::{Body, Client};
 
 use super::{client, configured, content, fetch, get, head, request, run, with_options};
 use crate::common::{Authority, Leaf, Reply, Server};
@@ -50,11 +50,11 @@ fn the_limit_holds_in_every_phase_and_names_it() {
             request.set_body(Body::from_reader(Cursor::new(vec![0; 64 << 20]), None));
         }
         let started = Instant::now();
-        let (request, trace) = with_options(request, |options| options.deadline = Some((started + limit, limit)));
+        let (request, progress) = with_options(request, |options| options.deadline = Some((started + limit, limit)));
         let error = run(fetch(&client(), request)).expect_err(path);
         assert_eq!((error.kind(), error.phase()), (Kind::Timeout, Some(phase)), "{path}: {}", error.one_line());
         assert!(started.elapsed() >= limit, "{path}");
-        assert_eq!(trace.progress().phase, phase, "{path}");
+        assert_eq!(progress.snapshot().phase, phase, "{path}");
         let text = format!("timed out after {}ms while {}", limit.as_millis(), phase.doing()).replace("2000ms", "2s");
         assert!(error.one_line().starts_with(&text), "{path}: {}", error.one_line());
     }
@@ -82,7 +82,7 @@ fn a_tls_handshake_that_never_comes_is_a_connect_timeout() {
         .on_connect(|_| Some(Reply::stall()))
         .start(|_| Reply::hang());
     let transport = Transport::builder().connect_timeout(SHORT).build().expect("good settings");
-    let error = run(fetch(&Client::with_http_client(transport), get(&server.url("/")))).expect_err("no handshake");
+    let error = run(fetch(&roundup::surf::client(transport), get(&server.url("/")))).expect_err("no handshake");
     assert_eq!((error.kind(), error.phase()), (Kind::Timeout, Some(Phase::Tls)), "{}", error.one_line());
     // A request may set its own.
     let (request, _) = with_options(get(&server.url("/")), |options| options.connect_timeout = Some(SHORT));
@@ -120,10 +120,10 @@ pub(super) fn full_port() -> (TcpListener, Vec<std::net::TcpStream>) {
 fn a_connection_that_is_never_accepted_is_a_connect_timeout() {
     let (listener, _queued) = full_port();
     let url = format!("http://{}/", listener.local_addr().expect("bound"));
-    let (request, trace) = with_options(get(&url), |options| options.connect_timeout = Some(SHORT));
+    let (request, progress) = with_options(get(&url), |options| options.connect_timeout = Some(SHORT));
     let error = run(fetch(&client(), request)).expect_err("nobody accepts");
     assert_eq!((error.kind(), error.phase()), (Kind::Timeout, Some(Phase::Connect)), "{}", error.one_line());
-    assert_eq!(trace.progress().address, listener.local_addr().ok());
+    assert_eq!(progress.snapshot().address, listener.local_addr().ok());
 }
 
 #[test]

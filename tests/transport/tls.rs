@@ -7,11 +7,11 @@ use roundup::{Kind, Phase, Transport};
 use surf::Client;
 
 use super::{fetch, get, run, with_options};
-use crate::common::{Authority, Dir, Leaf, Reply, Server};
+use crate::common::{Authority, Leaf, Reply, Server};
 
 fn trusting(authority: &Authority) -> Client {
     let roots = Roots::File(authority.ca_file().to_owned());
-    Client::with_http_client(Transport::builder().roots(roots).build().expect("a good file"))
+    roundup::surf::client(Transport::builder().roots(roots).build().expect("a good file"))
 }
 
 fn no_pool() -> PoolLimits {
@@ -29,9 +29,9 @@ fn a_known_authority_is_trusted_by_name_and_by_address() {
         run(async {
             for host in ["127.0.0.1", "localhost"] {
                 for nth in 0..3 {
-                    let (request, trace) = with_options(get(&server.url_at(host, "/")), |_| {});
+                    let (request, progress) = with_options(get(&server.url_at(host, "/")), |_| {});
                     assert_eq!(fetch(&client, request).await.expect(host).1, b"x");
-                    assert_eq!(trace.progress().tls.is_some(), nth == 0);
+                    assert_eq!(progress.snapshot().tls.is_some(), nth == 0);
                 }
                 assert_eq!(fetch(&client, get(&server.url_at(host, "/long"))).await.expect(host).1.len(), 1 << 20);
             }
@@ -50,7 +50,11 @@ fn each_way_of_not_being_trusted_is_named() {
     let other = Authority::new();
     for (leaf, trusted, text) in [
         // Both authorities have the same name, so it is the signature that gives the other one away.
-        (Leaf::Good, &other, "is not signed by the authority that it names: give the right one with --cacert"),
+        (
+            Leaf::Good,
+            &other,
+            "is not signed by the authority that it names, or that has an RSA key of less than 2048 bits: give the right",
+        ),
         (Leaf::SelfSigned, &authority, "is signed by itself: give it with --cacert"),
         (Leaf::SelfSignedAuthority, &authority, "is signed by itself: give it with --cacert"),
         (Leaf::Expired, &authority, "has expired: its owner has to renew it"),
@@ -67,7 +71,7 @@ fn each_way_of_not_being_trusted_is_named() {
         // Nothing of rustls's own wording is needed to know it.
         assert!(error.to_string().contains("of localhost ") || error.to_string().contains("for localhost"), "{error}");
         let trusting_all = Transport::builder().danger_accept_invalid_certs(true).build().expect("good settings");
-        let got = run(fetch(&Client::with_http_client(trusting_all), get(&server.url_at("localhost", "/"))));
+        let got = run(fetch(&roundup::surf::client(trusting_all), get(&server.url_at("localhost", "/"))));
         assert_eq!(got.expect("whoever it is").1, b"secret");
     }
 }
@@ -78,30 +82,10 @@ fn an_authority_that_is_not_known_is_named_with_its_remedy() {
     let authority = Authority::new();
     let server = Server::builder().tls(authority.server(Leaf::Chain)).start(|_| Reply::text("whole"));
     let bundled = Transport::builder().roots(Roots::Bundled).build().expect("no file is needed");
-    let error = run(fetch(&Client::with_http_client(bundled), get(&server.url("/")))).expect_err("not known");
+    let error = run(fetch(&roundup::surf::client(bundled), get(&server.url("/")))).expect_err("not known");
     let text = "the certificate of 127.0.0.1 is by an unknown issuer: give its authority with --cacert";
     assert!(error.one_line().starts_with(text), "{}", error.one_line());
     assert_eq!(run(fetch(&trusting(&authority), get(&server.url("/")))).expect("the chain is whole").1, b"whole");
-}
-
-#[test]
-fn a_certificate_signed_by_itself_can_be_trusted_as_the_hint_says() {
-    let dir = Dir::new();
-    let key = rcgen::KeyPair::generate().expect("a key");
-    let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).expect("a valid name");
-    params.distinguished_name.push(rcgen::DnType::CommonName, "a server on its own");
-    let certificate = params.self_signed(&key).expect("a certificate");
-    let file = dir.write("own.pem", certificate.pem());
-    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .expect("ring knows all versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key.into())
-        .expect("its own key");
-    let server = Server::builder().tls(config.into()).start(|_| Reply::text("x"));
-    let transport = Transport::builder().roots(Roots::File(file)).build().expect("a good file");
-    let client = Client::with_http_client(transport);
-    assert_eq!(run(fetch(&client, get(&server.url_at("localhost", "/")))).expect("it is trusted").1, b"x");
 }
 
 #[test]
@@ -123,7 +107,7 @@ fn a_server_of_old_versions_alone_is_named() {
 fn a_client_shows_its_certificate_to_who_asks() {
     let (authority, other) = (Authority::new(), Authority::named("another root"));
     let builder = || Transport::builder().roots(Roots::File(authority.ca_file().to_owned()));
-    let with = |builder: TransportBuilder| Client::with_http_client(builder.build().expect("good files"));
+    let with = |builder: TransportBuilder| roundup::surf::client(builder.build().expect("good files"));
     let (known, foreign) = (authority.client(), other.client());
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let server = Server::builder().tls(authority.server_for_clients(&[version])).start(|_| Reply::text("you"));
@@ -200,7 +184,7 @@ fn a_server_that_asked_for_a_certificate_and_refuses_is_understood() {
             if shown {
                 builder = builder.client_certificate(&own.both, None);
             }
-            let client = Client::with_http_client(builder.build().expect("good files"));
+            let client = roundup::surf::client(builder.build().expect("good files"));
             let error = run(fetch(&client, get(&url))).expect_err("it refuses");
             assert_eq!((error.kind(), error.phase()), (Kind::Tls, Some(Phase::Tls)), "{}", error.one_line());
             assert!(error.one_line().starts_with(&text), "{}", error.one_line());
@@ -305,7 +289,7 @@ fn pinned_keys_are_asked_for_beside_the_rest() {
     let client = |authority: &Authority, pins: &str, any: bool| {
         let roots = Roots::File(authority.ca_file().to_owned());
         let builder = Transport::builder().roots(roots).pinned_public_keys(pins.parse().expect("valid pins"));
-        Client::with_http_client(builder.danger_accept_invalid_certs(any).build().expect("a good file"))
+        roundup::surf::client(builder.danger_accept_invalid_certs(any).build().expect("a good file"))
     };
     run(async {
         for pins in [right.clone(), format!("{wrong};{right}")] {
@@ -368,7 +352,7 @@ fn transports_of_different_settings_share_no_connection() {
     let strict = Transport::builder().roots(Roots::Bundled).build().expect("no file is needed");
     run(async {
         fetch(&trusting(&authority), get(&server.url("/"))).await.expect("trusted");
-        let error = fetch(&Client::with_http_client(strict), get(&server.url("/"))).await.expect_err("not trusted");
+        let error = fetch(&roundup::surf::client(strict), get(&server.url("/"))).await.expect_err("not trusted");
         assert_eq!(error.kind(), Kind::Tls);
     });
     assert_eq!(server.stats().connections, 2);
@@ -394,6 +378,15 @@ fn content_that_ends_with_the_connection_needs_close_notify() {
             "/cut-in-length" => Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").cut(),
             "/cut-after-length" => Reply::text("all").cut(),
             "/cut-after-chunks" => Reply::text("all").chunked(1).cut(),
+            "/cut-after-last-chunk" => {
+                Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nall\r\n0\r\n").cut()
+            }
+            "/cut-in-trailers" => {
+                Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nall\r\n0\r\nA: b").cut()
+            }
+            "/cut-before-last-chunk" => {
+                Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nall\r\n").cut()
+            }
             _ => Reply::empty().cut(),
         }
     });
@@ -401,10 +394,10 @@ fn content_that_ends_with_the_connection_needs_close_notify() {
     run(async {
         let whole = fetch(&client, get(&server.url("/closed"))).await.expect("it ended well");
         assert_eq!(whole.1, b"all of it, or not");
-        for path in ["/cut-after-length", "/cut-after-chunks"] {
+        for path in ["/cut-after-length", "/cut-after-chunks", "/cut-after-last-chunk", "/cut-in-trailers"] {
             assert_eq!(fetch(&client, get(&server.url(path))).await.expect("all was there").1, b"all");
         }
-        for path in ["/cut", "/cut-in-length"] {
+        for path in ["/cut", "/cut-in-length", "/cut-before-last-chunk"] {
             let error = fetch(&client, get(&server.url(path))).await.expect_err(path);
             assert_eq!((error.kind(), error.phase()), (Kind::Body, Some(Phase::Body)), "{}", error.one_line());
         }
@@ -420,7 +413,7 @@ fn sessions_are_resumed() {
         let server = Server::builder().tls(authority.server_with(Leaf::Good, &[version])).start(|_| Reply::text("x"));
         let roots = Roots::File(authority.ca_file().to_owned());
         let transport = Transport::builder().roots(roots).pool(no_pool()).build().expect("good settings");
-        let client = Client::with_http_client(transport);
+        let client = roundup::surf::client(transport);
         run(async {
             for _ in 0..5 {
                 fetch(&client, get(&server.url("/"))).await.expect("it answers");

@@ -1,7 +1,7 @@
 //! roundup's event loop.
 
 use futures_lite::future::yield_now;
-use roundup::event_loop::{EventLoop, sleep};
+use roundup_event_loop::{EventLoop, sleep};
 
 pub(crate) fn run(work: &str, many: u32) {
     on(&EventLoop::new(), work, many);

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use futures_lite::future::yield_now;
-use roundup::event_loop::EventLoop;
+use roundup_event_loop::EventLoop;
 
 use crate::processor_time;
 

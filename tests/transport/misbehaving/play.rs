@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use futures_lite::AsyncReadExt;
 use futures_lite::io::Cursor;
 use roundup::event_loop::{sleep, timeout, unblock};
+use roundup::surf::Redirect;
 use roundup::transport::{PoolLimits, Roots, body_error};
-use roundup::{Error, Kind, Phase, Redirect, Transport};
+use roundup::{Error, Kind, Phase, Transport};
 use rustix::fd::OwnedFd;
 use rustls::ServerConfig;
 use surf::http::Method;
@@ -76,7 +77,7 @@ impl Scene {
         let patient = PoolLimits { per_origin: 50, total: 10_000, idle_age: Duration::from_secs(3600) };
         let roots = Roots::File(self.authority.ca_file().into());
         let transport = Transport::builder().roots(roots).pool(patient).connect_timeout(PATIENCE);
-        Client::with_http_client(transport.build().expect("a good file")).with(Redirect::default())
+        roundup::surf::client(transport.build().expect("a good file")).with(Redirect::default())
     }
 
     /// Asks the server that behaves.

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(file) = words.next() {
         transport = transport.roots(Roots::File(file.into()));
     }
-    let limits = Limits { concurrency, ..Limits::default() };
+    let limits = Limits { concurrency, per_host: None, ..Limits::default() };
     let fetcher = Fetcher::with_transport(transport.build()?).limits(limits).keep_bodies(false);
     let jobs = list.lines().map(Job::get).collect::<Result<Vec<_>, _>>()?;
     let event_loop = EventLoop::new();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use roundup::{Kind as K, Phase as P};
 
 use super::super::Ask::{Get, Head};
+use super::super::Does;
 use super::super::Does::{Plays, Says};
 use super::super::Ends::{Closes, Resets, Waits};
 use super::super::{Comes, Content, Row, fails, ok, row};
@@ -12,7 +13,7 @@ use crate::common::{Reply, gzip};
 
 /// All rows of this part.
 pub(super) fn rows() -> Vec<Row> {
-    [lengths(), chunks(), transfer_codings(), until_close(), no_content(), content_codings()].concat()
+    [lengths(), chunks(), transfer_codings(), until_close(), no_content(), content_codings(), without_end()].concat()
 }
 
 #[rustfmt::skip]
@@ -248,9 +249,68 @@ fn content_codings() -> Vec<Row> {
                 with_forged!("")].concat())),
             ok(200, "hi")),
         row("says gzip and sends nothing", Get, Plays(|_| coded("gzip", Vec::new())), ok(200, "")).kept(),
-        row("names a coding nobody knows", Get, Plays(|_| coded("rot13", b"uv".into())), ok(200, "uv")).kept(),
+        row("names a coding nobody knows", Get, Plays(|_| coded("rot13", b"uv".into())),
+            fails(K::Body, P::Body, "coded as \"rot13\"")),
+        row("names six codings", Get, Plays(|_| coded("gzip,gzip,gzip,gzip,gzip,gzip", gzip("hi"))),
+            fails(K::Body, P::Body, "over 5 codings")),
+        row("names two codings and has one", Get, Plays(|_| coded("gzip, gzip", gzip("hi"))),
+            fails(K::Body, P::Body, "corrupt")).kept(),
         row("sends 1 GiB in 1 MiB of gzip", Get, Plays(|_| coded("gzip", gzip(vec![0; 1 << 20]).repeat(1024))),
             Comes::Ok(200, Content::Zeros(1 << 20))).up_to(1 << 20),
+    ]
+}
+
+/// What takes work again and again and makes nothing, or next to nothing.
+#[rustfmt::skip]
+fn without_end() -> Vec<Row> {
+    vec![
+        row("sends empty gzip members without end", Get,
+            Plays(|_| Reply::raw(ok200!("Content-Encoding: gzip\r\n\r\n")).forever(gzip("").repeat(500))),
+            fails(K::Timeout, P::Body, "reading")),
+        row("sends a byte among empty gzip members without end", Get,
+            Plays(|_| Reply::raw(ok200!("Content-Encoding: gzip\r\n\r\n"))
+                .forever([gzip("").repeat(500), gzip("x")].concat())),
+            fails(K::Timeout, P::Body, "reading")),
+        row("sends empty gzip members in gzip without end", Get,
+            Plays(|_| Reply::raw(ok200!("Content-Encoding: gzip, gzip\r\n\r\n"))
+                .forever(gzip(gzip("").repeat(50_000)))),
+            fails(K::Timeout, P::Body, "reading")),
+        row("sends empty deflate blocks without end", Get,
+            Plays(|_| Reply::raw(ok200!("Content-Encoding: deflate\r\n\r\n"))
+                .forever([0x02, 0x08, 0x20, 0x80, 0x00].repeat(2000))),
+            fails(K::Timeout, P::Body, "reading")),
+        row("sends empty stored blocks without end", Get,
+            Plays(|_| Reply::raw(ok200!("Content-Encoding: deflate\r\n\r\n"))
+                .forever([0, 0, 0, 0xff, 0xff].repeat(2000))),
+            fails(K::Timeout, P::Body, "reading")),
+        row("has a gzip name without end", Get,
+            Plays(|_| Reply::raw([ok200!("Content-Encoding: gzip\r\n\r\n"), &[0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 3]].concat())
+                .forever("n".repeat(10_000))),
+            fails(K::Timeout, P::Body, "reading")),
+        #[cfg(feature = "brotli")]
+        row("sends brotli metadata without end", Get,
+            Plays(|_| Reply::raw([ok200!("Content-Encoding: br\r\n\r\n"), &[0x0c]].concat())
+                .forever([0x06].repeat(10_000))),
+            fails(K::Timeout, P::Body, "reading")),
+        #[cfg(feature = "zstd")]
+        row("sends skippable zstd frames without end", Get,
+            Plays(|_| Reply::raw(ok200!("Content-Encoding: zstd\r\n\r\n"))
+                .forever([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0].repeat(1000))),
+            fails(K::Timeout, P::Body, "reading")),
+        #[cfg(feature = "zstd")]
+        row("sends empty zstd frames without end", Get,
+            Plays(|_| Reply::raw(ok200!("Content-Encoding: zstd\r\n\r\n"))
+                .forever([0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0].repeat(1000))),
+            fails(K::Timeout, P::Body, "reading")),
+        row("sends chunks of one byte without end", Get,
+            Plays(|_| Reply::raw(ok200!("Transfer-Encoding: chunked\r\n\r\n")).forever("1\r\nx\r\n".repeat(1000))),
+            fails(K::Timeout, P::Body, "reading")),
+        row("sends extensions as long as their chunks without end", Get,
+            Plays(|_| Reply::raw(ok200!("Transfer-Encoding: chunked\r\n\r\n"))
+                .forever(format!("400;{}\r\n{}\r\n", "x".repeat(1000), "y".repeat(1024)))),
+            fails(K::Timeout, P::Body, "reading")),
+        row("sends TLS records of one byte without end", Get,
+            Does::Https(|_| Reply::raw(ok200!("\r\n")).forever("x")), fails(K::Timeout, P::Body, "reading")),
     ]
 }
 

@@ -39,7 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let urls: Vec<String> = (0..many).map(|n| format!("http://h{}.bench.test/item/{n}", n % hosts)).collect();
     let client = Client::with_http_client(AtOnce);
     let concurrency = NonZeroU32::new(CONCURRENCY).ok_or("none at once")?;
-    let fetcher = Fetcher::with_client(client.clone()).limits(Limits { concurrency, ..Limits::default() });
+    let fetcher =
+        Fetcher::with_client(client.clone()).limits(Limits { concurrency, per_host: None, ..Limits::default() });
     let event_loop = EventLoop::new();
     // What the first of all costs alone, such as the thread of async-io.
     event_loop.run(fetcher.run(&event_loop, [Job::get(&urls[0])?]).count());

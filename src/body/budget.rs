@@ -1,0 +1,117 @@
+//! How much memory the contents of a run may take together.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::overflow::{MakeFile, Overflow, StoredBytes};
+
+/// The temporary file may be so many times as large as the memory that it relieves.
+const OVERFLOW_FACTOR: u64 = 16;
+
+/// It may be at least this large, in bytes.
+const LEAST_OVERFLOW: u64 = 1 << 30;
+
+/// The memory that contents of a run may take, and the file for those that find no room. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct MemoryBudget(Arc<Shared>);
+
+struct Shared {
+    limit: u64,
+    used: AtomicU64,
+    overflow: Arc<Overflow>,
+}
+
+impl MemoryBudget {
+    /// A budget of so many bytes, with files that `make` makes.
+    pub(crate) fn new(limit: u64, make: MakeFile) -> MemoryBudget {
+        let overflow = Overflow::new(make, limit.saturating_mul(OVERFLOW_FACTOR).max(LEAST_OVERFLOW));
+        MemoryBudget(Arc::new(Shared { limit, used: AtomicU64::new(0), overflow: Arc::new(overflow) }))
+    }
+
+    /// How many bytes there are in all.
+    pub(crate) fn limit(&self) -> u64 {
+        self.0.limit
+    }
+
+    /// A share of no bytes yet.
+    pub(crate) fn reservation(&self) -> Reservation {
+        Reservation { budget: Some(self.clone()), bytes: 0 }
+    }
+
+    /// A place in the file. Nothing is written yet.
+    pub(crate) fn store(&self) -> StoredBytes {
+        StoredBytes::new(self.0.overflow.clone())
+    }
+}
+
+/// A share of a budget, given back when it is dropped. That of content which no run has fetched counts nowhere.
+#[derive(Debug, Default)]
+pub(crate) struct Reservation {
+    budget: Option<MemoryBudget>,
+    bytes: u64,
+}
+
+impl Reservation {
+    /// Makes it so many bytes, if there is room. To make it smaller always succeeds.
+    pub(crate) fn resize(&mut self, bytes: u64) -> bool {
+        let Some(budget) = &self.budget else { return true };
+        let Shared { limit, used, .. } = &*budget.0;
+        match bytes.checked_sub(self.bytes) {
+            Some(more) => {
+                let fits = |used: u64| used.checked_add(more).filter(|sum| sum <= limit);
+                if used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
+                    return false;
+                }
+            }
+            None => {
+                used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            }
+        }
+        self.bytes = bytes;
+        true
+    }
+}
+
+impl Clone for Reservation {
+    /// What it is for has been copied already, so the copy counts whether or not there is room.
+    fn clone(&self) -> Reservation {
+        if let Some(budget) = &self.budget {
+            budget.0.used.fetch_add(self.bytes, Ordering::Relaxed);
+        }
+        Reservation { budget: self.budget.clone(), bytes: self.bytes }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.resize(0);
+    }
+}
+
+impl fmt::Debug for MemoryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryBudget({} of {} bytes)", self.0.used.load(Ordering::Relaxed), self.0.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_reserved_is_given_back() {
+        let budget = MemoryBudget::new(100, || Err(std::io::ErrorKind::Unsupported.into()));
+        let (mut one, mut two) = (budget.reservation(), budget.reservation());
+        assert!(one.resize(60) && !two.resize(41) && two.resize(40) && !one.resize(61));
+        assert!(one.resize(10) && two.resize(90) && !two.resize(u64::MAX));
+        let copy = two.clone();
+        drop(two);
+        assert!(!one.resize(11));
+        drop(copy);
+        assert!(one.resize(100));
+        drop(one);
+        assert_eq!(format!("{budget:?}"), "MemoryBudget(0 of 100 bytes)");
+        assert!(Reservation::default().resize(u64::MAX));
+    }
+}

@@ -1,0 +1,226 @@
+//! The lines that show how a run stands. Pure: state and width in, lines out.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use roundup::fetcher::{HeldHost, RunSnapshot, RunStatus, SourceActivity, SourceStatus, WaitReason};
+use roundup::report::{cut_middle_to_width, cut_to_width, width_of};
+use roundup::{Failure, Outcome, Phase, Redactor, printable};
+
+/// The most sources of each kind, and hosts, that are shown.
+pub(super) const MOST: usize = 4;
+/// The most sources that wait, hosts and failures that are shown.
+const FEW: usize = 2;
+/// A window that is narrower gets shorter words.
+const NARROW: usize = 60;
+/// The narrowest column of names that is made, if a name needs it.
+const LEAST_NAME: usize = 8;
+
+/// What a run has come to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LiveState {
+    pub(super) snapshot: RunSnapshot,
+    pub(super) elapsed: Duration,
+    pub(super) failures: LastFailures,
+}
+
+/// The last failures: names, and what went wrong.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LastFailures(VecDeque<(String, String)>);
+
+impl LastFailures {
+    /// Notes an outcome, if it is a failure.
+    pub(crate) fn note(&mut self, redactor: &Redactor, outcome: &Outcome) {
+        let Some(failure) = &outcome.error else { return };
+        if self.0.len() == FEW {
+            self.0.pop_front();
+        }
+        let shown = |text: &str| printable(&redactor.redact(text), &[]).into_owned();
+        self.0.push_back((shown(&outcome.name), shown(&failure.message)));
+    }
+}
+
+/// The lines, each narrower than the window: counts first, then the slowest sources in flight, those that are tried
+/// again, the hosts that are paused, the last failures.
+pub(super) fn lines(state: &LiveState, redactor: &Redactor, width: usize) -> Vec<String> {
+    let narrow = width < NARROW;
+    let RunSnapshot { running, retrying, held, .. } = &state.snapshot;
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let shown = |name: &str| printable(&redactor.redact(name), &[]).into_owned();
+    for source in running.iter().take(MOST) {
+        rows.push((shown(&source.name), doing(source, narrow)));
+    }
+    for source in retrying.iter().take(FEW) {
+        rows.push((shown(&source.name), shown(&doing(source, narrow))));
+    }
+    for host in held.iter().take(FEW) {
+        rows.push((shown(&host.origin.to_string()), held_for(host)));
+    }
+    for (name, message) in &state.failures.0 {
+        rows.push((name.clone(), format!("failed: {message}")));
+    }
+    // What was typed into the window, as ^C, needs two columns more.
+    let width = width.saturating_sub(3).max(1);
+    for (name, _) in &mut rows {
+        // All URLs begin so.
+        for scheme in ["http://", "https://"] {
+            if let Some(rest) = name.strip_prefix(scheme) {
+                *name = rest.to_owned();
+            }
+        }
+    }
+    let widest = rows.iter().map(|(name, _)| width_of(name)).max().unwrap_or(0);
+    let column = widest.min((width / 2).max(LEAST_NAME));
+    let mut lines = vec![cut_to_width(&counts(&state.snapshot.status, state.elapsed, width), width)];
+    for (name, text) in rows {
+        let name = cut_middle_to_width(&name, column);
+        let pad = column - width_of(&name).min(column);
+        lines.push(cut_to_width(&format!("  {name}{:pad$}  {text}", ""), width));
+    }
+    lines
+}
+
+/// Why a host is not asked, for how long, and how many of its sources wait.
+pub(super) fn held_for(host: &HeldHost) -> String {
+    let left = host.why.until().map(|until| rounded(until.saturating_duration_since(Instant::now())));
+    let mut text = match (host.why, left) {
+        (WaitReason::Pause(_), Some(left)) => format!("paused for {left}"),
+        (WaitReason::Breaker(_), Some(left)) => format!("takes no connections, is probed in {left}"),
+        (WaitReason::Probe, _) => "took no connections, is being probed".to_owned(),
+        (why, _) => why.to_string(),
+    };
+    if host.waiting > 0 {
+        let _ = write!(text, ", {} waiting", host.waiting);
+    }
+    text
+}
+
+/// The counts on one line; what matters least is left out if it would not fit.
+pub(super) fn counts(status: &RunStatus, elapsed: Duration, width: usize) -> String {
+    let RunStatus { total, done, in_flight, failed, retried, .. } = *status;
+    let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
+    // Parts with how much they matter.
+    let parts = [
+        (0, format!("{done}/{total} done")),
+        (1, format!("{in_flight} in flight")),
+        (2, format!("{failed} failed")),
+        (4, format!("{retried} retried")),
+        (5, if rate < 10.0 { format!("{rate:.1}/s") } else { format!("{rate:.0}/s") }),
+        (3, rounded(elapsed)),
+    ];
+    (0..=5).rev().map(|most| joined(&parts, most)).find(|line| line.len() <= width).unwrap_or_else(|| joined(&parts, 0))
+}
+
+fn joined(parts: &[(u8, String)], most: u8) -> String {
+    let kept = parts.iter().filter(|(matters, _)| *matters <= most).map(|(_, text)| text.as_str());
+    kept.collect::<Vec<_>>().join(", ")
+}
+
+/// What a source does: `waiting for the response's head, 3.1 s, try 2`.
+pub(super) fn doing(source: &SourceStatus, narrow: bool) -> String {
+    let mut text = match &source.activity {
+        SourceActivity::Running { phase, elapsed } => {
+            let doing = match phase {
+                // An attempt has its permit.
+                Phase::Queue => "starting",
+                phase if narrow => phase.as_str(),
+                phase => phase.doing(),
+            };
+            format!("{doing}, {}", rounded(*elapsed))
+        }
+        SourceActivity::Waiting { left, why } => {
+            let when =
+                if left.is_zero() { "again at its turn".to_owned() } else { format!("again in {}", rounded(*left)) };
+            match why {
+                Some(Failure { message, .. }) => format!("{when}: {message}"),
+                None => when,
+            }
+        }
+        _ => String::new(),
+    };
+    let waits = matches!(source.activity, SourceActivity::Waiting { .. });
+    if source.tries > 1 && !(narrow && waits) {
+        // After a message of any length it would be cut.
+        if waits {
+            text.insert_str(0, &format!("{} tries, ", source.tries));
+        } else {
+            let _ = write!(text, ", try {}", source.tries);
+        }
+    }
+    text
+}
+
+/// A time for people: `3.1 s`, `2 min 5 s`, `1 h 0 min`.
+pub(super) fn rounded(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{:.1} s", time.as_secs_f64()),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roundup::{Error, Kind};
+
+    use super::*;
+
+    fn state() -> LiveState {
+        LiveState { elapsed: Duration::from_millis(3440), ..LiveState::default() }
+    }
+
+    #[test]
+    fn the_counts_fit_and_the_least_goes_first() {
+        let counts = |width| counts(&RunStatus::default(), Duration::from_millis(1250), width);
+        assert_eq!(counts(80), "0/0 done, 0 in flight, 0 failed, 0 retried, 0.0/s, 1.2 s");
+        assert_eq!(counts(50), "0/0 done, 0 in flight, 0 failed, 0 retried, 1.2 s");
+        assert_eq!(counts(40), "0/0 done, 0 in flight, 0 failed, 1.2 s");
+        assert_eq!(counts(9), "0/0 done");
+    }
+
+    #[test]
+    fn every_line_is_narrower_than_the_window() {
+        let redactor = Redactor::new(["s3cret-value".to_owned()]);
+        let mut state = state();
+        for (name, message) in [
+            ("東京都庁の天気予報サービス", "503: 混雑しています、しばらくしてからもう一度お試しください"),
+            ("shop\u{1b}[31m", "401: the key s3cret-value is not known"),
+        ] {
+            let error = Error::new(Kind::Status, message);
+            let outcome = Outcome { name: name.into(), error: Some((&error).into()), ..Outcome::default() };
+            state.failures.note(&redactor, &outcome);
+        }
+        for width in [1, 5, 20, 40, 80, 200] {
+            let lines = lines(&state, &redactor, width);
+            assert_eq!(lines.len(), 3);
+            for line in &lines {
+                assert!(width_of(line) < width.max(2), "{line} at {width}");
+                assert!(!line.contains('\u{1b}') && !line.contains("s3cret"), "{line}");
+            }
+        }
+        let lines = lines(&state, &redactor, 200);
+        assert_eq!(
+            lines[1],
+            "  東京都庁の天気予報サービス  failed: 503: 混雑しています、しばらくしてからもう一度お試しください"
+        );
+        assert!(lines[2].ends_with("  failed: 401: the key [redacted] is not known"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn names_are_told_apart_by_their_ends() {
+        assert_eq!(cut_middle_to_width("api.example.com/v1/items/17", 18), "api.e…/v1/items/17");
+        assert_eq!(cut_middle_to_width("weather", 7), "weather");
+        for width in 0..12 {
+            assert!(width_of(&cut_middle_to_width("東京都庁の天気", width)) <= width.max(1), "{width}");
+        }
+    }
+
+    #[test]
+    fn times_for_people() {
+        for (ms, text) in [(40, "0.0 s"), (3_140, "3.1 s"), (125_000, "2 min 5 s"), (3_600_000, "1 h 0 min")] {
+            assert_eq!(rounded(Duration::from_millis(ms)), text);
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The table of options: a row for each field of `options::OptionFields`, in the order of help.
+
+use roundup::plan::MAX_JOBS;
+
+#[cfg(feature = "watch")]
+use self::HelpGroup::Watch;
+use self::HelpGroup::{
+    Connections, Credentials, Limits, Output, Request, Retries, Screen, Server, Sources, State, Tls,
+};
+use self::ValueKind::{Choice, Count, Size, Switch, Text, Time, TimeLimit};
+
+/// What argh does not know of an option.
+#[derive(Debug)]
+pub(crate) struct OptionRow {
+    /// The field's name, which is the key in a plan, too: `per_host`.
+    pub(crate) name: &'static str,
+    pub(crate) group: HelpGroup,
+    pub(crate) commands: &'static [&'static str],
+    pub(crate) values: ValueKind,
+    /// What holds if nothing is given, as it would be typed; in parentheses if that cannot be typed.
+    pub(crate) default: Option<&'static str>,
+    /// Where the option has a key in a plan.
+    pub(crate) in_plan: Option<PlanTable>,
+}
+
+/// Heads of the sections in help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HelpGroup {
+    Sources,
+    Limits,
+    Retries,
+    Request,
+    Credentials,
+    Connections,
+    Tls,
+    Output,
+    Screen,
+    State,
+    #[cfg(feature = "watch")]
+    Watch,
+    Server,
+}
+
+/// What may be written for an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ValueKind {
+    /// Nothing on the command line; 1 or 0 in the environment.
+    Switch,
+    /// A whole number from the first to the second.
+    Count(u64, u64),
+    /// A span of time, 0 included.
+    Time,
+    /// A span of time that is not 0.
+    TimeLimit,
+    /// A number of bytes.
+    Size,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Any other text, under this name in help. The option's effect parses it.
+    Text(&'static str),
+}
+
+/// A place for keys in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlanTable {
+    /// `[limits]`.
+    Limits,
+    /// `[[job]]`, `[defaults]` and `[hosts]`.
+    Job,
+    /// The same, where the key is `headers`, a table.
+    JobHeaders,
+}
+
+/// The commands of all builds, in the order of help.
+pub(super) const ALL: &[&str] = &[
+    "get",
+    "run",
+    "check",
+    "compare",
+    "new",
+    "import",
+    "render",
+    "diff",
+    "explain",
+    "history",
+    "state",
+    "completions",
+    "man",
+    "demo",
+    "serve",
+];
+/// The options that most people use, for the brief help.
+pub(super) const COMMON: &[&str] = &[
+    "input",
+    "secrets",
+    "variable",
+    "concurrency",
+    "timeout",
+    "deadline",
+    "retries",
+    "method",
+    "header",
+    "data",
+    "json",
+    "user",
+    "report",
+    "output",
+    "output_dir",
+    "include",
+    "verbose",
+    "port",
+];
+/// The commands that a build may be without, and the cargo feature that brings them.
+pub(super) const FEATURES: &[(&str, &str, bool)] = &[
+    ("diff", "diff", cfg!(feature = "diff")),
+    ("explain", "explain", cfg!(feature = "explain")),
+    ("new", "import", cfg!(feature = "import")),
+    ("import", "import", cfg!(feature = "import")),
+    ("history", "state", cfg!(feature = "state")),
+    ("state", "state", cfg!(feature = "state")),
+    ("demo", "demo", cfg!(feature = "demo")),
+    ("serve", "demo", cfg!(feature = "demo")),
+];
+const NOTES: &[&str] = &["get", "run", "check", "compare", "import", "demo", "serve"];
+const MAIN: &[&str] = &["get", "run", "check"];
+const FETCH: &[&str] = &["get", "run", "check", "compare", "demo"];
+const LISTS: &[&str] = &["get", "compare"];
+const PLANS: &[&str] = &["run", "check", "compare"];
+#[cfg(feature = "watch")]
+const WATCH: &[&str] = &["run", "check"];
+const REPORT: &[&str] = &["get", "run", "check", "compare", "render", "diff", "demo"];
+const DIFF: &[&str] = &["diff"];
+const SECRETS: &[&str] = &["run", "check", "compare", "import"];
+const GET_AND_RUN: &[&str] = &["get", "run"];
+const ONE_FILE: &[&str] = &["get", "import"];
+const SERVE: &[&str] = &["serve"];
+const DEMO: &[&str] = &["demo"];
+
+const JOB: Option<PlanTable> = Some(PlanTable::Job);
+const LIMITS: Option<PlanTable> = Some(PlanTable::Limits);
+const HEADERS: Option<PlanTable> = Some(PlanTable::JobHeaders);
+
+/// The most jobs at once: as many as there can be.
+const MOST: u64 = MAX_JOBS as u64;
+#[cfg(feature = "watch")]
+const MOST_RUNS: u64 = u32::MAX as u64;
+const STORES: &[&str] = &["auto", "os", "bundled"];
+const PROGRESS: &[&str] = &["auto", "plain", "none"];
+const COLORS: &[&str] = &["auto", "always", "never"];
+/// What it is depends on the machine.
+const MEMORY: Option<&str> = Some("(256MiB, or a quarter of what there is)");
+const NO_LIMIT: Option<&str> = Some("(no limit)");
+
+#[rustfmt::skip]
+pub(crate) const ROWS: &[OptionRow] = &[
+    //   name                 group        commands  values                  default           in a plan
+    row("input",              Sources,     LISTS,    Text("FILE"),           None,             None),
+    row("globoff",            Sources,     LISTS,    Switch,                 None,             None),
+    row("get",                Sources,     LISTS,    Switch,                 None,             None),
+    row("secrets",            Sources,     SECRETS,    Text("FILE"),           None,             None),
+    row("variable",           Sources,     PLANS,    Text("NAME=VALUE"),     None,             None),
+    row("concurrency",        Limits,      FETCH,    Count(1, MOST),         Some("100"),      LIMITS),
+    row("per_host",           Limits,      FETCH,    Count(1, MOST),         Some("10"),       LIMITS),
+    row("rate",               Limits,      FETCH,    Text("RATE"),           NO_LIMIT,         LIMITS),
+    row("adaptive",           Limits,      FETCH,    Switch,                 None,             LIMITS),
+    row("timeout",            Limits,      FETCH,    TimeLimit,              Some("30s"),      JOB),
+    row("connect_timeout",    Limits,      FETCH,    TimeLimit,              Some("10s"),      JOB),
+    row("job_timeout",        Limits,      FETCH,    TimeLimit,              NO_LIMIT,         JOB),
+    row("deadline",           Limits,      FETCH,    TimeLimit,              NO_LIMIT,         LIMITS),
+    row("max_body",           Limits,      FETCH,    Size,                   Some("16MiB"),    JOB),
+    row("max_memory",         Limits,      FETCH,    Size,                   MEMORY,           LIMITS),
+    row("fail_fast",          Limits,      FETCH,    Switch,                 None,             None),
+    row("retries",            Retries,     FETCH,    Count(0, 100),          Some("2"),        JOB),
+    row("retry_on",           Retries,     FETCH,    Text("STATUSES"),       None,             JOB),
+    row("retry_unsafe",       Retries,     FETCH,    Switch,                 None,             JOB),
+    row("retry_after_max",    Retries,     FETCH,    Time,                   Some("60s"),      JOB),
+    row("follow",             Retries,     FETCH,    Count(0, 100),          Some("10"),       JOB),
+    row("accept",             Retries,     FETCH,    Text("STATUSES"),       Some("200-399"),  JOB),
+    row("method",             Request,     FETCH,    Text("NAME"),           Some("GET"),      JOB),
+    row("header",             Request,     FETCH,    Text("FIELD"),          None,             HEADERS),
+    row("data",               Request,     FETCH,    Text("TEXT"),           None,             JOB),
+    row("data_binary",        Request,     FETCH,    Text("TEXT"),           None,             None),
+    row("data_raw",           Request,     FETCH,    Text("TEXT"),           None,             None),
+    row("data_urlencode",     Request,     FETCH,    Text("TEXT"),           None,             None),
+    row("json",               Request,     FETCH,    Text("TEXT"),           None,             None),
+    row("user_agent",         Request,     FETCH,    Text("TEXT"),           None,             None),
+    row("raw",                Request,     FETCH,    Switch,                 None,             JOB),
+    row("expect100_timeout",  Request,     FETCH,    Time,                   Some("1s"),       None),
+    row("user",               Credentials, FETCH,    Text("NAME:PASSWORD"),  None,             JOB),
+    row("bearer",             Credentials, FETCH,    Text("TOKEN"),          None,             JOB),
+    row("netrc",              Credentials, FETCH,    Switch,                 None,             None),
+    row("proxy",              Connections, FETCH,    Text("URL"),            None,             None),
+    row("resolve",            Connections, FETCH,    Text("ENTRY"),          None,             None),
+    row("connect_to",         Connections, FETCH,    Text("ENTRY"),          None,             None),
+    row("ipv4",               Connections, FETCH,    Switch,                 None,             None),
+    row("ipv6",               Connections, FETCH,    Switch,                 None,             None),
+    row("unix_socket",        Connections, FETCH,    Text("PATH"),           None,             None),
+    row("interface",          Connections, FETCH,    Text("NAME"),           None,             None),
+    row("cacert",             Tls,         FETCH,    Text("FILE"),           None,             None),
+    row("roots",              Tls,         FETCH,    Choice(STORES),         Some("auto"),     None),
+    row("insecure",           Tls,         FETCH,    Switch,                 None,             None),
+    row("cert",               Tls,         FETCH,    Text("FILE"),           None,             None),
+    row("key",                Tls,         FETCH,    Text("FILE"),           None,             None),
+    row("pinnedpubkey",       Tls,         FETCH,    Text("PINS"),           None,             None),
+    row("keylog",             Tls,         FETCH,    Switch,                 None,             None),
+    row("report",             Output,      REPORT,   Text("FORMAT[=FILE]"),  Some("table"),    None),
+    row("output_dir",         Output,      FETCH,    Text("DIR"),            None,             None),
+    row("output",             Output,      ONE_FILE,    Text("FILE"),           None,             None),
+    row("body",               Output,      FETCH,    Switch,                 None,             None),
+    row("include",            Output,      FETCH,    Switch,                 None,             None),
+    row("fail_with_body",     Output,      FETCH,    Switch,                 None,             None),
+    row("row_key",            Output,      DIFF,     Text("COLUMNS"),        None,             None),
+    row("exit_code",          Output,      DIFF,     Switch,                 None,             None),
+    row("open",               Output,      DEMO,     Switch,                 None,             None),
+    row("curl",               Output,      GET_AND_RUN, Switch,              None,             None),
+    row("quiet",              Screen,      NOTES,     Switch,                 None,             None),
+    row("verbose",            Screen,      FETCH,    Switch,                 None,             None),
+    row("progress",           Screen,      FETCH,    Choice(PROGRESS),       Some("auto"),     None),
+    row("color",              Screen,      REPORT,   Choice(COLORS),         Some("auto"),     None),
+    row("state",              State,       MAIN,     Text("FILE"),           None,             None),
+    row("resume",             State,       MAIN,     Switch,                 None,             None),
+    row("only_failed",        State,       MAIN,     Switch,                 None,             None),
+    row("keep",               State,       MAIN,     Text("RUNS"),           Some("(all)"),    None),
+    row("state_size",         State,       MAIN,     Size,                   NO_LIMIT,         None),
+    row("cache",              State,       MAIN,     Switch,                 None,             JOB),
+    row("stale_if_error",     State,       MAIN,     TimeLimit,              Some("(never)"),  JOB),
+    row("fail_stale",         State,       MAIN,     Switch,                 None,             None),
+    #[cfg(feature = "watch")]
+    row("every",              Watch,       WATCH,    TimeLimit,              Some("(once)"),   None),
+    #[cfg(feature = "watch")]
+    row("max_runs",           Watch,       WATCH,    Count(1, MOST_RUNS),    Some("(no end)"), None),
+    row("port",               Server,      SERVE,    Count(0, 65535),        Some("8080"),     None),
+];
+
+const fn row(
+    name: &'static str,
+    group: HelpGroup,
+    commands: &'static [&'static str],
+    values: ValueKind,
+    default: Option<&'static str>,
+    in_plan: Option<PlanTable>,
+) -> OptionRow {
+    OptionRow { name, group, commands, values, default, in_plan }
+}
+
+/// The row of this name.
+pub(super) fn find(name: &str) -> Option<&'static OptionRow> {
+    ROWS.iter().find(|row| row.name == name)
+}
+
+impl OptionRow {
+    /// The option's long name without dashes: `per-host`.
+    pub(super) fn long(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// The variable that stands for the option in the environment: `ROUNDUP_PER_HOST`.
+    pub(super) fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.name.to_ascii_uppercase())
+    }
+
+    /// The key in a plan.
+    pub(crate) fn plan_key(&self) -> Option<&'static str> {
+        self.in_plan.map(|table| if table == PlanTable::JobHeaders { "headers" } else { self.name })
+    }
+}
+
+/// What all variables of options begin with.
+pub(super) const PREFIX: &str = "ROUNDUP_";
+
+impl HelpGroup {
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Sources => "Sources",
+            Limits => "Limits",
+            Retries => "Retries, redirects, success",
+            Request => "Request",
+            Credentials => "Credentials",
+            Connections => "Connections",
+            Tls => "TLS",
+            Output => "Output",
+            Screen => "Screen",
+            State => "Runs that are kept",
+            #[cfg(feature = "watch")]
+            Watch => "Rounds",
+            Server => "Server",
+        }
+    }
+}
+
+impl ValueKind {
+    /// How help names a value; `None` for switches.
+    pub(super) fn name(self) -> Option<String> {
+        match self {
+            Switch => None,
+            Count(..) => Some("N".to_owned()),
+            Time | TimeLimit => Some("TIME".to_owned()),
+            Size => Some("SIZE".to_owned()),
+            Choice(words) => Some(words.join("|")),
+            Text(name) => Some(name.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use argh::FlagInfoKind;
+
+    use super::super::options::declared;
+    use super::*;
+
+    #[test]
+    fn every_option_has_one_row_and_every_row_an_option() {
+        let mut rows = BTreeSet::new();
+        for row in ROWS {
+            assert!(rows.insert(row.long()), "{} has two rows in the table", row.name);
+        }
+        let mut shorts = BTreeSet::new();
+        for flag in declared() {
+            let long = flag.long.trim_start_matches('-');
+            assert!(rows.remove(long), "--{long} has no row in the table");
+            let is_switch = find(&long.replace('-', "_")).is_some_and(|row| row.values == Switch);
+            assert_eq!(
+                flag.kind == FlagInfoKind::Switch,
+                is_switch,
+                "--{long} is declared otherwise than its row says"
+            );
+            assert!(flag.short.is_none_or(|short| shorts.insert(short)), "--{long}: its letter is taken");
+        }
+        assert!(rows.is_empty(), "these rows have no option: {rows:?}");
+    }
+
+    #[test]
+    fn rows_of_a_group_stand_together() {
+        let mut heads: Vec<HelpGroup> = ROWS.iter().map(|row| row.group).collect();
+        heads.dedup();
+        let titles: BTreeSet<&str> = heads.iter().map(|group| group.title()).collect();
+        assert_eq!(titles.len(), heads.len(), "{heads:?}");
+    }
+
+    #[test]
+    fn commands_of_rows_are_commands() {
+        for row in ROWS {
+            assert!(row.commands.iter().all(|command| ALL.contains(command)), "{}", row.name);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Round after round, and what comes between.
+
+use std::sync::Arc;
+
+use futures_lite::FutureExt;
+use roundup::event_loop::{EventLoop, sleep, unblock};
+use roundup::report::{JsonDocument, Output, Report, RunInfo};
+use roundup::units::DisplayDuration;
+use roundup::{Outcome, Redactor, Summary};
+
+use super::changes::Change;
+use super::clock::Clock;
+use super::hook::Hook;
+use super::notify::ServiceManager;
+use super::observer::RoundObserver;
+use super::schedule::{RoundTime, Schedule};
+use super::spec::WatchSpec;
+use crate::cli::config::{Config, OutputConfig};
+use crate::cli::console::complain;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::flags::Flags;
+use crate::cli::input::shown;
+use crate::cli::interrupts::{Interrupts, TIME_TO_LEAVE};
+use crate::cli::jobs::JobSet;
+use crate::cli::report_tables::planned;
+use crate::cli::run::{PreparedRun, RunResult};
+
+/// A plan that is watched.
+pub(super) struct Watch<'a, C> {
+    plan: &'a str,
+    flags: &'a Flags,
+    event_loop: &'a EventLoop,
+    interrupts: &'a Interrupts,
+    clock: C,
+    pub(super) manager: ServiceManager,
+    pub(super) default_report: Option<Output>,
+    config: Arc<Config>,
+    jobs: JobSet,
+    spec: WatchSpec,
+    schedule: Schedule,
+    pub(super) observer: RoundObserver,
+    /// How many rounds there were.
+    rounds: u32,
+    /// Whether it was said that rounds take longer than there is between them.
+    said_slow: bool,
+}
+
+impl<'a, C: Clock> Watch<'a, C> {
+    #[expect(clippy::too_many_arguments, reason = "each is one thing that a round needs, and they are named once")]
+    pub(super) fn new(
+        plan: &'a str,
+        flags: &'a Flags,
+        event_loop: &'a EventLoop,
+        interrupts: &'a Interrupts,
+        clock: C,
+        config: Config,
+        jobs: JobSet,
+        spec: WatchSpec,
+    ) -> Watch<'a, C> {
+        let now = clock.now();
+        let mut watch = Watch {
+            plan,
+            flags,
+            event_loop,
+            interrupts,
+            manager: ServiceManager::default(),
+            default_report: None,
+            config: config.into(),
+            schedule: Schedule::new(now, spec.every, spec.jitter),
+            observer: RoundObserver::new(now),
+            clock,
+            jobs: JobSet::default(),
+            spec: spec.clone(),
+            rounds: 0,
+            said_slow: false,
+        };
+        watch.take(jobs, spec, None);
+        watch
+    }
+
+    pub(super) async fn run(mut self) -> Result<Exit, CommandError> {
+        let mut time = self.schedule.first();
+        let exit = loop {
+            let exit = match self.round(time).await {
+                Ok(RoundEnd { has_no_reader: true, .. }) => break Exit::Success,
+                Ok(RoundEnd { exit, .. }) => exit,
+                Err(error) if self.rounds == 0 => return Err(error),
+                Err(error) => {
+                    error.lines.iter().for_each(|line| complain(line));
+                    self.manager.status(&format!("round {} could not start", self.rounds + 1));
+                    error.exit
+                }
+            };
+            self.rounds = self.rounds.saturating_add(1);
+            if self.interrupts.came() {
+                break self.end();
+            }
+            if self.spec.max_runs.is_some_and(|most| self.rounds >= most) {
+                break exit;
+            }
+            match self.wait().await {
+                Some(next) => time = next,
+                None => break self.end(),
+            }
+        };
+        self.manager.stopping();
+        Ok(exit)
+    }
+
+    /// How a signal ends it: SIGTERM is how a service is stopped, and no failure.
+    fn end(&self) -> Exit {
+        if self.interrupts.is_termination() { Exit::Success } else { Exit::Interrupted }
+    }
+
+    async fn round(&mut self, time: RoundTime) -> Result<RoundEnd, CommandError> {
+        // What one round learns, such as a token, is not kept for ever.
+        let redactor = Redactor::default().and(&self.jobs.redactor);
+        let mut unwritten = Exit::Success;
+        let prepared = match self.prepare(time, &redactor).await {
+            Err(error) if self.rounds > 0 && error.exit == Exit::Report => {
+                error.lines.iter().for_each(|line| complain(line));
+                unwritten = error.exit;
+                self.prepare_without_files(time, &redactor).await?
+            }
+            prepared => prepared?,
+        };
+        let prepared = if self.rounds == 0 { prepared } else { prepared.keep_whole_reports() };
+        if self.rounds == 0 {
+            self.manager.ready();
+            self.manager.status("the first round is under way");
+        }
+        let result = prepared.execute_seen_by(&mut self.observer, self.event_loop, self.interrupts).await;
+        let RunResult { exit, summary, started, elapsed, has_no_reader, outcomes } = result;
+        self.interrupts.run_is_over();
+        // A round that goes on takes the rest of the last run, and no other does.
+        self.change_config(|config| config.state.repeat = None);
+        let changed = self.observer.end_round(&outcomes);
+        let info = RunInfo { started, elapsed, redactor, ..RunInfo::default() };
+        self.run_hooks(changed, &info, &summary).await;
+        self.say(&summary, time);
+        Ok(RoundEnd { exit: exit.max(unwritten), has_no_reader })
+    }
+
+    async fn prepare(&mut self, time: RoundTime, redactor: &Redactor) -> Result<PreparedRun, CommandError> {
+        let mut jobs = self.jobs.clone();
+        jobs.may_be_kept = true;
+        jobs.redactor = redactor.clone();
+        // A round starts up to its jitter late, and what servers ask for is counted from when it was due.
+        let (now, late) = (self.clock.time(), self.clock.now().saturating_duration_since(time.due));
+        let due = now.checked_sub(late).unwrap_or(now);
+        jobs.not_asked = self.observer.begin_round(time.due, due, self.schedule.every(), redactor);
+        let (config, report) = (self.config.clone(), self.default_report.clone());
+        unblock(move || PreparedRun::new(jobs, &config, report)).await
+    }
+
+    /// A full disk keeps no source from being asked, and no hook from telling of it.
+    async fn prepare_without_files(
+        &mut self,
+        time: RoundTime,
+        redactor: &Redactor,
+    ) -> Result<PreparedRun, CommandError> {
+        let (reports, default) = (self.config.output.reports.clone(), self.default_report.take());
+        self.change_config(|config| config.output.reports.retain(|report| report.destination.path().is_none()));
+        let prepared = self.prepare(time, redactor).await;
+        self.change_config(|config| config.output.reports = reports);
+        self.default_report = default;
+        prepared
+    }
+
+    /// Changes the configuration, which nothing else holds between rounds.
+    fn change_config(&mut self, change: impl FnOnce(&mut Config)) {
+        if let Some(config) = Arc::get_mut(&mut self.config) {
+            change(config);
+        }
+    }
+
+    /// Says how the round ended, to systemd if it asked for that, and once that rounds take too long.
+    fn say(&mut self, summary: &Summary, time: RoundTime) {
+        let Summary { total, ok, .. } = summary;
+        let every = DisplayDuration(self.schedule.every());
+        self.manager.status(&format!("round {}: {ok} of {total} ok; a round every {every}", self.rounds + 1));
+        let is_late = time.due.checked_add(self.schedule.every()).is_some_and(|next| next <= self.clock.now());
+        if is_late && !self.said_slow && !self.config.output.quiet {
+            complain(&format!("a round took longer than {every}: rounds that are missed are left out"));
+            self.said_slow = true;
+        }
+    }
+
+    async fn run_hooks(&self, changed: Vec<(Change, Outcome)>, info: &RunInfo, summary: &Summary) {
+        if changed.is_empty() {
+            return;
+        }
+        let failed: Vec<_> = changed.iter().filter(|(change, _)| *change == Change::Failed).cloned().collect();
+        for (hook, changed, name) in
+            [(&self.spec.on_failure, failed, "on_failure"), (&self.spec.on_change, changed, "on_change")]
+        {
+            let Some(hook) = hook.as_ref().filter(|_| !changed.is_empty()) else { continue };
+            let (info, summary, round) = (info.clone(), summary.clone(), self.rounds + 1);
+            let input = unblock(move || document(name, round, changed, &info, &summary)).await;
+            self.run_hook(hook, input).await;
+        }
+    }
+
+    async fn run_hook(&self, hook: &Hook, input: Vec<u8>) {
+        let hurry = async {
+            self.interrupts.end().await;
+            sleep(TIME_TO_LEAVE).await;
+        };
+        if let Err(why) = hook.run(input, hurry).await {
+            complain(&why);
+        }
+    }
+
+    /// Waits until a round is due. `None` if a signal ends it.
+    async fn wait(&mut self) -> Option<RoundTime> {
+        let mut next = self.next();
+        loop {
+            if self.interrupts.take_reload() {
+                self.reload().await;
+                next = self.next();
+            }
+            let now = self.clock.now();
+            let left = next.map(|next| next.at.saturating_duration_since(now));
+            if left.is_some_and(|left| left.is_zero()) {
+                return next;
+            }
+            let over = async {
+                match left {
+                    Some(left) => self.clock.wait(left).await,
+                    None => std::future::pending().await,
+                }
+            };
+            self.interrupts.next().or(over).await;
+            if self.interrupts.came() {
+                return None;
+            }
+        }
+    }
+
+    /// When the next round is: the first in which a source is to be asked.
+    fn next(&self) -> Option<RoundTime> {
+        let mut earliest = self.jobs.jobs.iter().map(|job| self.observer.down.ask_at(job.name()));
+        let earliest = earliest.try_fold(None, |earliest: Option<_>, at| {
+            let at = at?;
+            Some(Some(earliest.map_or(at, |earliest| at.min(earliest))))
+        });
+        self.schedule.next(self.clock.now(), earliest.flatten(), fastrand::f64())
+    }
+
+    /// Reads the plan anew. If it is wrong, the one that was read before stays.
+    async fn reload(&mut self) {
+        self.manager.reloading();
+        let read = self.read().await;
+        match read {
+            Ok((jobs, spec, output)) => {
+                complain(&format!("{} was read anew: {} sources", shown(self.plan), jobs.len()));
+                self.take(jobs, spec, Some(output));
+            }
+            Err(error) => {
+                error.lines.iter().for_each(|line| complain(line));
+                complain(&format!("{} is not taken: the plan that was read before goes on", shown(self.plan)));
+            }
+        }
+        self.manager.ready();
+    }
+
+    async fn read(&self) -> Result<(JobSet, WatchSpec, OutputConfig), CommandError> {
+        let (plan, config) = (self.plan.to_owned(), self.config.clone());
+        let jobs = unblock(move || JobSet::from_plan(&plan, &config)).await?;
+        let output = OutputConfig::of_plan(self.flags, planned(self.plan, &jobs.report)?)?;
+        let spec = WatchSpec::new(self.plan, &jobs, &self.config, self.flags)?;
+        let line = format!("{} has no [watch] any more", shown(self.plan));
+        Ok((jobs, spec.ok_or(CommandError { exit: Exit::Plan, lines: vec![line] })?, output))
+    }
+
+    /// Takes a plan for the rounds to come.
+    fn take(&mut self, jobs: JobSet, spec: WatchSpec, output: Option<OutputConfig>) {
+        let compares_bodies = spec.compares_bodies(&jobs);
+        self.change_config(|config| {
+            let output = output.unwrap_or_else(|| config.output.clone());
+            let reports = output.reports.iter().cloned().map(Output::appended).collect();
+            let planned = output.planned.iter().map(|(report, place)| (report.clone().appended(), place.clone()));
+            config.output = OutputConfig { reports, planned: planned.collect(), compares_bodies, ..output };
+        });
+        self.observer.changes.begin_plan(spec.on_change.is_some());
+        if (spec.every, spec.jitter) != (self.spec.every, self.spec.jitter) {
+            self.schedule = Schedule::new(self.clock.now(), spec.every, spec.jitter);
+        }
+        (self.jobs, self.spec) = (jobs, spec);
+    }
+}
+
+/// How a round ended.
+struct RoundEnd {
+    exit: Exit,
+    has_no_reader: bool,
+}
+
+/// What a hook is told: the report of what has changed as JSON, behind what changed how.
+fn document(hook: &str, round: u32, changed: Vec<(Change, Outcome)>, info: &RunInfo, summary: &Summary) -> Vec<u8> {
+    let change = |(change, outcome): &(Change, Outcome)| {
+        let name = info.redactor.redact(&outcome.name);
+        serde_json::json!({ "name": name, "change": change.as_str() }).to_string()
+    };
+    let changes: Vec<String> = changed.iter().map(change).collect();
+    let mut text = format!("{{\"hook\":\"{hook}\",\"round\":{round},\"changes\":[{}],", changes.join(",")).into_bytes();
+    let outcomes: Vec<Outcome> = changed.into_iter().map(|(_, outcome)| outcome).collect();
+    let mut report = Vec::new();
+    // Writing to memory does not fail.
+    let _ = JsonDocument.finish(&mut report, info, summary, &outcomes);
+    text.extend_from_slice(report.strip_prefix(b"{").unwrap_or(&report));
+    text
+}

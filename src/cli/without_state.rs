@@ -1,0 +1,64 @@
+//! A build that keeps no runs: the same signatures, and errors that name the feature.
+
+use std::time::Duration;
+
+use futures_lite::StreamExt;
+use roundup::event_loop::EventLoop;
+use roundup::rows::Rows;
+use roundup::tables::ReportSpec;
+use roundup::{Fetcher, Outcome};
+
+use super::config::Config;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::jobs::JobSet;
+use super::running::RunningJobs;
+
+/// There is none.
+#[derive(Debug)]
+pub(crate) enum KeptRun {}
+
+/// Outcomes of a run as they come.
+pub(crate) struct OutcomeStream(RunningJobs);
+
+impl KeptRun {
+    /// # Errors
+    /// The run is to be kept.
+    pub(crate) fn open(jobs: &mut JobSet, config: &Config) -> Result<Option<KeptRun>, CommandError> {
+        if !jobs.may_be_kept {
+            return Ok(None);
+        }
+        if config.state.file.is_some() || jobs.state_file.is_some() || config.state.repeat.is_some() {
+            let text = "this build keeps no runs: take one with the cargo feature \"state\"";
+            return Err(CommandError::usage(text));
+        }
+        if jobs.keeps_responses(config) {
+            let text = "this build keeps no responses, for cache and stale_if_error: take one with the cargo feature \"state\"";
+            return Err(CommandError::usage(text));
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn cached(&self, _: Fetcher, _: &str) -> Fetcher {
+        match *self {}
+    }
+
+    pub(crate) fn last_rows(&self, _: &ReportSpec) -> Vec<Rows> {
+        match *self {}
+    }
+}
+
+impl OutcomeStream {
+    pub(crate) fn new(_: &EventLoop, _: Option<KeptRun>, outcomes: RunningJobs) -> OutcomeStream {
+        OutcomeStream(outcomes)
+    }
+
+    /// The next outcome.
+    pub(crate) async fn next(&mut self) -> Option<Outcome> {
+        self.0.next().await
+    }
+
+    pub(crate) async fn end(self, _: bool, _: Duration) -> Exit {
+        Exit::Success
+    }
+}

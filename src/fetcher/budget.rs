@@ -1,0 +1,59 @@
+//! How many retries a run may make. Pure.
+
+/// So many retries a run may make however small it is.
+const FLOOR: usize = 10;
+
+/// Beyond that, one retry for so many first attempts: 20 %.
+const FIRSTS_A_RETRY: usize = 5;
+
+/// Holds the retries of a run to a fifth of its first attempts, above a floor: when half of the sources are ill, trying all
+/// of them again and again would harm them and delay the others.
+///
+/// Retries that the server itself asked for, by naming when to come back, do not draw on it, and neither do those that found
+/// no connection, which the breaker of their host bounds.
+#[derive(Debug, Default)]
+pub(super) struct RetryBudget {
+    firsts: usize,
+    drawn: usize,
+}
+
+impl RetryBudget {
+    /// Notes the first attempt at a job.
+    pub(super) fn note_first(&mut self) {
+        self.firsts += 1;
+    }
+
+    /// Whether a further retry may be made.
+    pub(super) fn allows(&self) -> bool {
+        self.drawn < FLOOR.max(self.firsts / FIRSTS_A_RETRY)
+    }
+
+    /// How many retries have been made.
+    #[cfg(test)]
+    pub(super) fn drawn(&self) -> usize {
+        self.drawn
+    }
+
+    /// Notes a retry.
+    pub(super) fn draw(&mut self) {
+        self.drawn += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fifth_of_the_first_attempts_above_a_floor() {
+        let retries_of = |firsts| {
+            let mut budget = RetryBudget::default();
+            (0..firsts).for_each(|_| budget.note_first());
+            while budget.allows() {
+                budget.draw();
+            }
+            budget.drawn
+        };
+        assert_eq!([0, 1, 50, 54, 55, 1000].map(retries_of), [10, 10, 10, 10, 11, 200]);
+    }
+}

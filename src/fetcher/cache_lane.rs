@@ -1,0 +1,111 @@
+//! Jobs that need no host: those whose response is fresh, and those that get the last good one. Limits of hosts and of the
+//! run's rate hold back requests, and not these; a slow reader does, for each takes a permit.
+
+use std::collections::VecDeque;
+
+use smol::channel::{Receiver, Sender, bounded};
+
+use super::active::JobEnd;
+use super::caching::{ReleasedChanges, RunCache};
+use super::host::JobNumber;
+use crate::job::Job;
+
+/// The jobs of a run that have to do with its cache.
+#[derive(Debug, Default)]
+pub(super) struct CacheLane {
+    cache: Option<RunCache>,
+    /// Tells that there is something to look up.
+    wake: Option<Sender<()>>,
+    /// Jobs of which is not known what is kept.
+    unlooked: VecDeque<JobNumber>,
+    /// How many are being looked up.
+    pub(super) looking: usize,
+    pub(super) ready: VecDeque<Delivery>,
+    /// How many jobs remember what was found of them.
+    pub(super) remembered: usize,
+}
+
+/// A job whose outcome is made of what is kept.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    /// Its response is fresh.
+    Fresh(JobNumber),
+    /// It has failed in this way.
+    Stale(JobNumber, Box<JobEnd>),
+}
+
+impl CacheLane {
+    /// The lane of a run with this cache, and what wakes the task that looks jobs up.
+    pub(super) fn with(cache: RunCache) -> (CacheLane, Receiver<()>) {
+        let (wake, woken) = bounded(1);
+        (CacheLane { cache: Some(cache), wake: Some(wake), ..CacheLane::default() }, woken)
+    }
+
+    /// The next jobs to look up.
+    pub(super) fn take_unlooked(&mut self, most: usize) -> Vec<JobNumber> {
+        let most = most.min(self.unlooked.len());
+        self.unlooked.drain(..most).collect()
+    }
+
+    pub(super) fn cache(&self) -> Option<RunCache> {
+        self.cache.clone()
+    }
+
+    /// Whether a job is about to start or to be delivered.
+    pub(super) fn is_busy(&self) -> bool {
+        self.looking > 0 || !self.unlooked.is_empty() || !self.ready.is_empty()
+    }
+
+    /// Takes a new job, if it may have a response that is fresh.
+    pub(super) fn takes(&mut self, number: JobNumber, job: &Job) -> bool {
+        let Some(wake) = self.wake.as_ref().filter(|_| job.settings().keeps_responses()) else { return false };
+        self.unlooked.push_back(number);
+        let _ = wake.try_send(());
+        true
+    }
+
+    pub(super) fn next(&mut self) -> Option<Delivery> {
+        self.ready.pop_front()
+    }
+
+    /// The ends of jobs that wait for a stale response, when the run is over.
+    pub(super) fn take_ends(&mut self) -> Vec<(JobNumber, JobEnd)> {
+        self.unlooked.clear();
+        let end = |delivery| match delivery {
+            Delivery::Stale(number, end) => Some((number, *end)),
+            Delivery::Fresh(_) => None,
+        };
+        self.ready.drain(..).filter_map(end).collect()
+    }
+
+    /// Lets a job that has failed wait for its last good response, if it is to have that. Otherwise the end comes back.
+    pub(super) fn wait_for_stale(&mut self, number: JobNumber, job: Option<&Job>, end: JobEnd) -> Option<JobEnd> {
+        let wants = job.is_some_and(|job| job.settings().stale_if_error.is_some());
+        if !wants || !end.outage || end.failure.is_none() || self.cache.is_none() {
+            return Some(end);
+        }
+        // The outcome takes a permit of its own.
+        let end = JobEnd { outage: false, permit: None, ..end };
+        self.ready.push_back(Delivery::Stale(number, Box::new(end)));
+        None
+    }
+
+    /// Whether a job has failed and waits for its last good response.
+    pub(super) fn waits_for_stale(&self, number: JobNumber) -> bool {
+        self.ready.iter().any(|delivery| matches!(delivery, Delivery::Stale(stale, _) if *stale == number))
+    }
+
+    /// Makes the changes of an outcome that was taken.
+    pub(super) fn release(&self, changes: ReleasedChanges) {
+        if let Some(cache) = &self.cache {
+            cache.release(changes);
+        }
+    }
+}
+
+/// The job that it is for.
+pub(super) fn number_of(delivery: &Delivery) -> JobNumber {
+    match delivery {
+        Delivery::Fresh(number) | Delivery::Stale(number, _) => *number,
+    }
+}

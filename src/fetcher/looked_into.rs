@@ -1,0 +1,141 @@
+//! A response that something is taken out of, and the errors that say what is there in its place.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use crate::body::Body;
+use crate::error::{Error, Kind, Phase, Result};
+use crate::job::Job;
+use crate::outcome::ResponseField;
+use crate::rows::json_picker::{JsonPicker, RowsFound, TakeRow, nearest};
+use crate::rows::row_table::Found;
+use crate::rows::{Cell, ContentForm, Conversion, Selection, ValueSource, shorten};
+use crate::settings::Settings;
+
+/// A response that is looked into.
+pub(super) struct PickInput {
+    pub(super) settings: Arc<Settings>,
+    /// The job, whose name and values are columns of its rows.
+    pub(super) job: Job,
+    pub(super) status: u16,
+    /// The fields of its head, if a value is taken from one.
+    pub(super) fields: Vec<ResponseField>,
+    pub(super) content_type: Option<Box<str>>,
+    pub(super) body: Option<Body>,
+}
+
+/// An error of the content itself.
+pub(super) fn wrong(text: impl Into<String>) -> Error {
+    Error::new(Kind::Body, text).in_phase(Phase::Body)
+}
+
+/// An error of what is not as it must be.
+pub(super) fn unexpected(text: impl Into<String>) -> Error {
+    Error::new(Kind::Expectation, text).in_phase(Phase::Body)
+}
+
+/// A response and its content as text.
+pub(super) struct ResponseText<'i> {
+    pub(super) input: &'i PickInput,
+    /// `None` if it is empty, or nothing is looked for in it.
+    pub(super) text: Option<&'i str>,
+}
+
+/// What a pass over the content has found: values by the numbers of their places, and what became of the rows.
+pub(super) type PassResult<'t> = (Vec<Option<&'t RawValue>>, RowsFound);
+
+impl<'i> ResponseText<'i> {
+    /// What the content is read as.
+    pub(super) fn form(&self) -> ContentForm {
+        self.input.settings.format.form_of(self.input.content_type.as_deref())
+    }
+
+    /// Whether its status is one of a response with values: 204 and 205 have no content, and an error that is accepted has
+    /// none of the values.
+    pub(super) fn has_values(&self) -> bool {
+        !matches!(self.input.status, 204 | 205 | 400..=499)
+    }
+
+    /// Whether its content is made into rows.
+    pub(super) fn makes_rows(&self) -> bool {
+        let settings = &self.input.settings;
+        settings.makes_rows() || (!settings.select.is_empty() && self.text.is_some() && self.form().has_lines())
+    }
+
+    /// Reads the content as JSON, if a place in it is asked for.
+    ///
+    /// # Errors
+    /// It is empty or not JSON. What has no values may be empty.
+    pub(super) fn read_json<'t>(&'t self, picker: &JsonPicker, rows: &mut dyn TakeRow<'t>) -> Result<PassResult<'t>> {
+        if picker.is_empty() {
+            return Ok((Vec::new(), RowsFound::Nothing));
+        }
+        match self.text {
+            Some(text) => picker.pick(text, rows).map_err(|error| {
+                wrong("the content is not the JSON that select, rows and expect look into").with_source(error)
+            }),
+            None if self.has_values() => Err(wrong("the content is empty, and select, rows and expect look into JSON")),
+            None => Ok((picker.nothing(), RowsFound::Nothing)),
+        }
+    }
+
+    /// A value that is not at a place in the content.
+    pub(super) fn find(&self, from: &ValueSource) -> Found {
+        let found = match from {
+            ValueSource::Header(name) => self.field(name).map(|value| Cell::Text(value.into())),
+            ValueSource::Status => Some(Cell::from(u64::from(self.input.status))),
+            ValueSource::Text(pattern) => self.text.and_then(|text| pattern.find(text)).map(Cell::from),
+            ValueSource::Constant(value) => Some(value.clone()),
+            ValueSource::Row(_) | ValueSource::Document(_) => None,
+        };
+        found.map_or(Found::Nothing, Found::Value)
+    }
+
+    /// The value of a field of the head; several of one name are joined.
+    pub(super) fn field(&self, name: &str) -> Option<String> {
+        let named = self.input.fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
+        let values: Vec<Cow<'_, str>> = named.map(|field| String::from_utf8_lossy(&field.value)).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    /// Why a selected value could not be taken.
+    pub(super) fn bad_value(&self, name: &str, selection: &Selection, found: Option<&Cell>) -> Error {
+        let from = &selection.from;
+        if let Some(found) = found {
+            return unexpected(format!("{from} {}", not_readable(name, found, selection.conversion.as_ref())));
+        }
+        let hint = match (from, self.text) {
+            (ValueSource::Document(_), Some(_)) if self.form().has_lines() => {
+                format!("{} is lines, and no document", self.form().as_str())
+            }
+            (ValueSource::Row(place) | ValueSource::Document(place), Some(text)) => nearest(text, place),
+            (ValueSource::Header(_), _) => {
+                let names: Vec<&str> = self.input.fields.iter().map(|field| &*field.name).take(20).collect();
+                format!("the head has {}", names.join(", "))
+            }
+            (ValueSource::Text(_), Some(text)) => format!("it begins {}", shorten(&Cell::from(text).to_json())),
+            _ => "the content is empty".to_owned(),
+        };
+        unexpected(format!("{from} is not there, which select takes as \"{name}\": {hint}"))
+    }
+}
+
+/// What is wrong with a value that is there, behind its place.
+pub(super) fn not_readable(name: &str, found: &Cell, conversion: Option<&Conversion>) -> String {
+    let found = shorten(&found.to_json());
+    match conversion {
+        Some(conversion) => format!("is {found}, which cannot be read as {conversion} for \"{name}\""),
+        None => format!("is a text with half a surrogate pair, which \"{name}\" cannot be"),
+    }
+}
+
+/// The value at a place.
+pub(super) fn cell_of(value: Option<&RawValue>) -> Found {
+    match value.map(Cell::from_raw) {
+        None => Found::Nothing,
+        Some(None) => Found::HalfPair,
+        Some(Some(cell)) => Found::Value(cell),
+    }
+}

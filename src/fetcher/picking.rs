@@ -1,0 +1,138 @@
+//! Takes out of a response what `select` and `rows` ask for, and looks whether it is as expected.
+//!
+//! Content is read once: a pass finds the places of all pointers, and nothing else of it is kept.
+
+use std::borrow::Cow;
+
+use super::expect::{self, ExpectedPlaces};
+use super::looked_into::{PickInput, ResponseText, cell_of, wrong};
+use super::received::Received;
+use super::row_reader::RowReader;
+use crate::body::Body;
+use crate::charset;
+use crate::error::{Error, Kind, Phase, Result};
+use crate::event_loop::unblock;
+use crate::job::Job;
+use crate::rows::json_picker::{JsonPicker, NoRows, PlaceNumber};
+use crate::rows::row_table::take;
+use crate::rows::{Cell, Record, Rows, Selection, ValueSource};
+
+/// Content up to this length is looked into on the loop: more takes longer than a task may. This much takes up to a
+/// millisecond here, and some forty times that on the smallest boards.
+const MOST_ON_LOOP: usize = 256 * 1024;
+
+/// What was taken out of a response.
+#[derive(Default)]
+pub(super) struct Picked {
+    pub(super) data: Option<Record>,
+    pub(super) rows: Vec<Rows>,
+    /// The first thing that is not as it must be.
+    pub(super) error: Option<Error>,
+}
+
+/// Looks into a response, and fills in what was found. Content that was read for this alone is dropped.
+///
+/// # Errors
+/// The first thing that is not as it must be. What was found beside it is filled in.
+pub(super) async fn pick(job: &Job, status: u16, keep: bool, received: &mut Received) -> Result<()> {
+    let settings = job.settings();
+    if !settings.looks_into_response() {
+        return Ok(());
+    }
+    let input = PickInput {
+        settings: settings.clone(),
+        job: job.clone(),
+        status,
+        fields: received.looked_into.take().unwrap_or_default(),
+        content_type: received.content_type.clone(),
+        body: received.body.take(),
+    };
+    let is_quick = |body: &Body| body.in_memory().is_some_and(|bytes| bytes.len() <= MOST_ON_LOOP);
+    let (picked, body) = if input.body.as_ref().is_none_or(is_quick) {
+        (look_into(&input), input.body)
+    } else {
+        unblock(move || (look_into(&input), input.body)).await
+    };
+    received.body = body.filter(|_| keep && !received.saved);
+    (received.data, received.rows) = (picked.data, picked.rows);
+    picked.error.map_or(Ok(()), Err)
+}
+
+/// What a job takes out of this content, for the fuzzer.
+#[cfg(fuzzing)]
+pub fn look_into_bytes(job: &Job, content: &[u8]) -> (Option<Record>, Vec<Rows>, Option<Error>) {
+    let input = PickInput {
+        settings: job.settings().clone(),
+        job: job.clone(),
+        status: 200,
+        fields: Vec::new(),
+        content_type: None,
+        body: Some(Body::from(content.to_vec())),
+    };
+    let Picked { data, rows, error } = look_into(&input);
+    (data, rows, error)
+}
+
+/// Looks into a response.
+fn look_into(input: &PickInput) -> Picked {
+    let mut picked = Picked::default();
+    picked.error = content_of(input).and_then(|content| pick_from(input, &content, &mut picked)).err();
+    picked
+}
+
+/// The content; nothing if nothing is looked for in it.
+fn content_of(input: &PickInput) -> Result<Cow<'_, [u8]>> {
+    match &input.body {
+        Some(body) if input.settings.looks_into_content() => body.read().map_err(|error| {
+            Error::new(Kind::Io, "the content cannot be read back").in_phase(Phase::Body).with_source(error)
+        }),
+        _ => Ok(Cow::Borrowed(&[])),
+    }
+}
+
+fn pick_from(input: &PickInput, content: &[u8], picked: &mut Picked) -> Result<()> {
+    let text = if content.trim_ascii().is_empty() {
+        None
+    } else {
+        let charset = input.settings.format.charset.as_deref();
+        Some(charset::decode_content(charset, input.content_type.as_deref(), content).map_err(wrong)?)
+    };
+    let response = ResponseText { input, text: text.as_deref() };
+    if response.makes_rows() {
+        RowReader::new(&response).read(&mut picked.rows)
+    } else {
+        pick_values(&response, picked)
+    }
+}
+
+/// Takes single values.
+fn pick_values(response: &ResponseText<'_>, picked: &mut Picked) -> Result<()> {
+    let select = if response.has_values() { &response.input.settings.select[..] } else { &[] };
+    let mut picker = JsonPicker::default();
+    let mut want = |selection: &Selection| match &selection.from {
+        ValueSource::Row(place) | ValueSource::Document(place) => Some(picker.want(place)),
+        _ => None,
+    };
+    let places: Vec<Option<PlaceNumber>> = select.iter().map(|(_, selection)| want(selection)).collect();
+    let expected = ExpectedPlaces::want(&response.input.settings.expect, &mut picker);
+    let (found, _) = response.read_json(&picker, &mut NoRows)?;
+    let mut data = Record::default();
+    let mut first = None;
+    for ((name, selection), place) in select.iter().zip(&places) {
+        let value = match place {
+            Some(place) => cell_of(found[*place]),
+            None => response.find(&selection.from),
+        };
+        let cell = take(selection, value).unwrap_or_else(|bad| {
+            first.get_or_insert((name, selection, bad));
+            Cell::Null
+        });
+        data.set(name.as_str(), cell);
+    }
+    // What is there is in the report, also if something else is missing.
+    picked.data = Some(data).filter(|data| !data.is_empty());
+    if let Some((name, selection, bad)) = first {
+        return Err(response.bad_value(name, selection, bad.as_ref()));
+    }
+    expect::judge(response, &expected, &found, None)
+}

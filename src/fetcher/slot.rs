@@ -1,0 +1,139 @@
+//! The place that an attempt takes up in the run and at the host that it asks, and what is learned when it is given back.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use async_lock::SemaphoreGuardArc;
+use smol::channel;
+use url::Url;
+
+use super::active::{JobEnd, Leave, RunningAttempt, StopReason};
+use super::advice::Advice;
+use super::host::{JobNumber, QueuedJob, Verdict};
+use super::queue::{HostIndex, Lease, Unsent};
+use super::received::Received;
+use super::state::RunState;
+use crate::error::{Error, Kind, Phase};
+use crate::job::Job;
+use crate::outcome::Failure;
+use crate::rfc3339::rfc3339_after;
+use crate::settings::Settings;
+
+/// A permit of the run, and a lease of the host that is asked.
+///
+/// A redirect may lead to a host that is full, paced or paused. The attempt then gives back both, and gets others when the
+/// queue gives it its turn: so no host is sent more than its limits allow, and no attempt waits with a permit in its hand.
+pub(super) struct Slot {
+    state: Rc<RefCell<RunState>>,
+    job: JobNumber,
+    held: Option<(Lease, SemaphoreGuardArc)>,
+}
+
+impl Slot {
+    pub(super) fn new(state: Rc<RefCell<RunState>>, job: JobNumber, lease: Lease, permit: SemaphoreGuardArc) -> Slot {
+        Slot { state, job, held: Some((lease, permit)) }
+    }
+
+    /// What is held, if the attempt does not wait for it.
+    pub(super) fn into_held(self) -> Option<(Lease, SemaphoreGuardArc)> {
+        self.held
+    }
+
+    /// Gives back the place at a host that has answered with a redirect, and waits for one at the host of `url`.
+    ///
+    /// # Errors
+    /// If that host may not be asked, with the reason.
+    pub(super) async fn move_to(&mut self, url: &Url, job: &Job, advice: Advice) -> Result<(), Failure> {
+        let (tell, told) = channel::bounded(1);
+        {
+            let mut state = self.state.borrow_mut();
+            let now = Instant::now();
+            if let Some((lease, permit)) = self.held.take() {
+                state.queue.ended(lease, Verdict::Served, now);
+                state.heed(lease.host, job.settings(), advice, now);
+                drop(permit);
+            }
+            state.redirected(self.job, url, now, tell).map_err(|error| Failure::from(&error))?;
+        }
+        match told.recv().await {
+            Ok(Leave::Granted(lease, permit)) => {
+                self.held = Some((lease, permit));
+                Ok(())
+            }
+            Ok(Leave::Refused(failure)) => Err(failure),
+            // The run has ended, and this attempt is about to be dropped.
+            Err(_) => Err(Failure::from(&Error::new(Kind::Cancelled, "the run has ended").in_phase(Phase::Queue))),
+        }
+    }
+}
+
+impl RunState {
+    /// Does as a host asks: pauses it, or ends what is left for it unsent if it asks for more than the job would wait or
+    /// than the run has.
+    pub(super) fn heed(&mut self, host: HostIndex, settings: &Settings, advice: Advice, now: Instant) {
+        let Some(wait) = advice.wait else { return };
+        if wait <= self.longest_wait(settings, now) {
+            self.queue.pause(host, now + wait);
+        } else {
+            self.queue.close(host, now + wait);
+        }
+    }
+
+    /// How long a job of these settings waits if its host asks for it.
+    fn longest_wait(&self, settings: &Settings, now: Instant) -> Duration {
+        self.time_left(now).map_or(settings.retry_after_max, |left| left.min(settings.retry_after_max))
+    }
+
+    /// Ends a job that left the queue unsent: with the failure of its last attempt if there was one, otherwise as skipped.
+    /// One that would wait longer than the job whose refusal closed the host goes back. Returns the attempts to cancel if
+    /// that ends the run.
+    pub(super) fn end_unsent(
+        &mut self,
+        queued: QueuedJob,
+        host: HostIndex,
+        why: Unsent,
+        now: Instant,
+    ) -> Vec<RunningAttempt> {
+        // It may have ended while it waited.
+        let Some(job) = self.job(queued.number).cloned() else { return Vec::new() };
+        let until = if let Unsent::Closed(until) = why { Some(until) } else { None };
+        if let Some(until) = until.filter(|until| *until - now <= self.longest_wait(job.settings(), now)) {
+            self.queue.hold(queued, host, until);
+            return Vec::new();
+        }
+        let retry_at: Option<Box<str>> = until.map(|until| rfc3339_after(until - now).into());
+        let skipped = || Failure::from(&Error::new(Kind::Skipped, why.text(now)).in_phase(Phase::Queue));
+        if let Some(tell) = self.take_redirected(queued.number) {
+            // If the attempt is gone, its run is over.
+            let _ = tell.try_send(Leave::Refused(Failure { retry_at, ..skipped() }));
+            return Vec::new();
+        }
+        let outage = why == Unsent::GivenUp || self.was_outage(queued.number);
+        let (status, failure) = match self.last_failure(queued.number) {
+            Some((status, failure)) => (status, failure.with_note(why.text(now))),
+            None => (None, skipped()),
+        };
+        let received = Received { status, ..Received::default() };
+        let end = JobEnd { received, outage, ..JobEnd::failed(Failure { retry_at, ..failure }) };
+        let has_ended = self.finish(queued.number, end, now);
+        if has_ended && self.config.fail_fast { self.stop(StopReason::FailFast) } else { Vec::new() }
+    }
+}
+
+impl Unsent {
+    /// Why nothing was sent, for people.
+    pub(super) fn text(self, now: Instant) -> String {
+        match self {
+            Unsent::Closed(until) => {
+                format!("nothing is sent: its host asks to be left alone until {}", rfc3339_after(until - now))
+            }
+            Unsent::GivenUp => "nothing is sent: its host took no connection five times in a row, and none of three \
+                                probes after that"
+                .to_owned(),
+            Unsent::Budget => {
+                "it is not tried again: the run has made as many retries as it may, a fifth of its requests".to_owned()
+            }
+        }
+    }
+}

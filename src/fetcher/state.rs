@@ -1,0 +1,356 @@
+//! The state of one run: its jobs, what happened to them, and the outcomes that wait for the reader.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use async_lock::SemaphoreGuardArc;
+use smol::channel::Sender;
+use url::Url;
+
+use super::active::{ActiveJob, AttemptEnd, JobEnd, Leave, RunningAttempt, StopReason};
+use super::attempt_log;
+use super::cache_lane::CacheLane;
+use super::caching::ReleasedChanges;
+use super::config::RunConfig;
+use super::host::{JobNumber, QueuedJob};
+use super::memory::max_memory;
+use super::queue::{Queue, Retry};
+use super::refused::Refused;
+use super::status::RunStatus;
+use super::waits::{WaitReason, WaitingSource};
+use crate::body::MemoryBudget;
+use crate::error::Result;
+use crate::job::Job;
+use crate::outcome::{Failure, Outcome};
+
+/// Everything that is known of a run. Borrowed for moments, never across an await.
+///
+/// Jobs are numbered as they are added, and start in this order. Their place in the input may be another.
+pub(super) struct RunState {
+    pub(super) config: RunConfig,
+    pub(super) queue: Queue,
+    /// The memory for contents.
+    pub(super) budget: MemoryBudget,
+    /// Jobs that have not ended.
+    pub(super) jobs: BTreeMap<JobNumber, ActiveJob>,
+    /// Jobs that have to do with the cache.
+    pub(super) cache: CacheLane,
+    /// Outcomes that have not been taken. Each holds the permit of its job, so that a slow reader slows the run down.
+    outcomes: VecDeque<(Outcome, Option<SemaphoreGuardArc>, ReleasedChanges)>,
+    /// The task that waits for an outcome.
+    reader: Option<Waker>,
+    /// Wakes the driver.
+    changed: Sender<()>,
+    pub(super) started: Instant,
+    pub(super) status: RunStatus,
+    /// When jobs that wait for a further attempt have no time left for it.
+    overdue: BTreeSet<(Instant, JobNumber)>,
+    /// Begins the keys by which servers know further attempts at a request again.
+    run_key: u128,
+    /// Whether further jobs may come.
+    open: bool,
+    stopped: bool,
+    /// Whether the stream was dropped.
+    closed: bool,
+}
+
+impl RunState {
+    pub(super) fn new(config: RunConfig, started: Instant, changed: Sender<()>, open: bool) -> RunState {
+        RunState {
+            queue: Queue::new(config.limits.clone()),
+            budget: MemoryBudget::new(max_memory(&config.limits), tempfile::tempfile),
+            config,
+            jobs: BTreeMap::new(),
+            cache: CacheLane::default(),
+            outcomes: VecDeque::new(),
+            reader: None,
+            changed,
+            started,
+            status: RunStatus::default(),
+            overdue: BTreeSet::new(),
+            run_key: fastrand::u128(..),
+            open,
+            stopped: false,
+            closed: false,
+        }
+    }
+
+    /// Adds a job to a run that is open, and returns the index of its outcome.
+    pub(super) fn add(&mut self, job: Job) -> Result<usize, Refused> {
+        if self.stopped {
+            return Err(Refused::closed(job));
+        }
+        if self.status.pending() >= self.config.backlog {
+            return Err(Refused::full(job));
+        }
+        let index = self.push(job, Instant::now());
+        self.wake_driver();
+        Ok(index)
+    }
+
+    /// Adds a job, and returns the index of its outcome.
+    pub(super) fn push(&mut self, job: Job, added: Instant) -> usize {
+        let number = self.status.total;
+        let index = job.index().unwrap_or(number);
+        self.status.total += 1;
+        let takes = self.cache.takes(number, &job);
+        self.jobs.insert(number, ActiveJob { job, added, history: None, first_look: Default::default() });
+        if !takes {
+            self.enqueue(number, added);
+        }
+        index
+    }
+
+    /// Lets a job wait for its host.
+    pub(super) fn enqueue(&mut self, number: JobNumber, now: Instant) {
+        let Some(active) = self.jobs.get(&number) else { return };
+        // A job that exists has a URL with an origin.
+        let queued = QueuedJob::fresh(number, active.job.settings().priority);
+        if let Err(error) = self.queue.push(queued, active.job.url(), now) {
+            self.finish(number, JobEnd::failed(Failure::from(&error)), now);
+        }
+    }
+
+    /// No further jobs will come.
+    pub(super) fn end_input(&mut self) {
+        self.open = false;
+        self.wake_driver();
+        self.wake_reader();
+    }
+
+    /// Whether there may be something to start though nothing waits at a host: further jobs, or those that are looked up.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.open || self.cache.is_busy()
+    }
+
+    /// Whether the run was ended before its jobs were.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    pub(super) fn job(&self, number: JobNumber) -> Option<&Job> {
+        self.jobs.get(&number).map(|active| &active.job)
+    }
+
+    /// What the attempt that is about to start is called: the job, and which attempt it is.
+    pub(super) fn task_name(&self, number: JobNumber) -> Arc<str> {
+        let Some(active) = self.jobs.get(&number) else { return "".into() };
+        let (name, _) = active.job.names();
+        match active.history.as_ref().map_or(0, |history| history.attempts.len()) {
+            0 => name,
+            before => format!("{name} (attempt {})", before + 1).into(),
+        }
+    }
+
+    /// Notes that an attempt at a job is under way.
+    pub(super) fn attempt_started(&mut self, number: JobNumber, attempt: RunningAttempt) {
+        if let Some(active) = self.jobs.get_mut(&number) {
+            let history = active.history_since(attempt.since);
+            history.running = Some(attempt);
+            self.status.in_flight += 1;
+        }
+    }
+
+    /// Notes how an attempt ended, and returns how many there were of its job.
+    pub(super) fn attempt_ended(&mut self, number: JobNumber, end: AttemptEnd, now: Instant) -> usize {
+        let Some(active) = self.jobs.get_mut(&number) else { return 0 };
+        let history = active.history_since(end.since);
+        // One that still waits to follow a redirect does not count. The task that is dropped here is the one that calls this.
+        let waits = history.redirected.take().is_some();
+        self.status.in_flight -= usize::from(history.running.take().is_some() && !waits);
+        history.note(end, self.started, now);
+        let attempts = active.history.as_ref().map_or(&[][..], |history| &history.attempts);
+        attempt_log::ended(&active.job, attempts);
+        attempts.len()
+    }
+
+    /// Puts a job back into the queue, to start after this wait. False if the run has made as many retries as it may, and
+    /// this one draws on them.
+    pub(super) fn retry(&mut self, number: JobNumber, wait: Duration, draws: bool, now: Instant) -> bool {
+        let Some(active) = self.jobs.get_mut(&number) else { return false };
+        let job = QueuedJob::again(number, active.job.settings().priority);
+        let retry = Retry { job, url: active.job.url(), at: now + wait, draws };
+        // The URL had an origin before.
+        let queued = self.queue.retry(retry, now).unwrap_or(false);
+        if let Some(history) = active.history.as_mut().filter(|_| queued) {
+            history.waited = Some(wait);
+            self.status.retried += 1;
+        }
+        if queued {
+            self.overdue.extend(self.job_ends(number).map(|ends| (ends, number)));
+        }
+        queued
+    }
+
+    /// Lets an attempt wait for the leave to ask the host of this URL, to which it was redirected, no earlier than `at`.
+    ///
+    /// # Errors
+    /// Those of [`Queue::retry`].
+    pub(super) fn redirected(&mut self, number: JobNumber, url: &Url, at: Instant, tell: Sender<Leave>) -> Result<()> {
+        let Some(active) = self.jobs.get_mut(&number) else { return Ok(()) };
+        let job = QueuedJob::again(number, active.job.settings().priority);
+        self.queue.retry(Retry { job, url, at, draws: false }, at)?;
+        active.history_since(at).redirected = Some(tell);
+        self.status.in_flight -= 1;
+        self.wake_driver();
+        Ok(())
+    }
+
+    /// Who waits for the leave to follow a redirect, if this job does.
+    pub(super) fn take_redirected(&mut self, number: JobNumber) -> Option<Sender<Leave>> {
+        let tell = self.jobs.get_mut(&number)?.history.as_mut()?.redirected.take()?;
+        self.status.in_flight += 1;
+        Some(tell)
+    }
+
+    /// Whether the last attempt at a job has failed because the server was not there for it.
+    pub(super) fn was_outage(&self, number: JobNumber) -> bool {
+        let history = self.jobs.get(&number).and_then(|active| active.history.as_ref());
+        history.is_some_and(|history| history.outage)
+    }
+
+    /// The status and the failure of the last attempt at a job, if there was one.
+    pub(super) fn last_failure(&self, number: JobNumber) -> Option<(Option<u16>, Failure)> {
+        let last = self.jobs.get(&number)?.history.as_ref()?.attempts.last()?;
+        Some((last.status, last.error.clone()?))
+    }
+
+    pub(super) fn first_permit(&self, number: JobNumber) -> Option<Instant> {
+        Some(self.jobs.get(&number)?.history.as_ref()?.first_permit)
+    }
+
+    /// Whether an attempt at this job is under way.
+    pub(super) fn is_running(&self, number: JobNumber) -> bool {
+        let history = self.jobs.get(&number).and_then(|active| active.history.as_ref());
+        history.is_some_and(|history| history.running.is_some())
+    }
+
+    /// Whether an attempt at a job is under way, or its last good response is about to be delivered: it is not to be started
+    /// or ended then.
+    pub(super) fn is_busy(&self, number: JobNumber) -> bool {
+        self.is_running(number) || self.cache.waits_for_stale(number)
+    }
+
+    /// When the first of the jobs that wait for a further attempt has no time left for it.
+    pub(super) fn first_overdue(&self) -> Option<Instant> {
+        self.overdue.first().map(|(at, _)| *at)
+    }
+
+    /// Takes a job that has no time left.
+    pub(super) fn pop_overdue(&mut self, now: Instant) -> Option<(Instant, JobNumber)> {
+        if self.first_overdue()? <= now { self.overdue.pop_first() } else { None }
+    }
+
+    pub(super) fn run_key(&self) -> u128 {
+        self.run_key
+    }
+
+    /// The time until the deadline of the run, if there is one.
+    pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
+        self.config.deadline.map(|limit| limit.saturating_sub(now.saturating_duration_since(self.started)))
+    }
+
+    /// Ends a job: its outcome waits for the reader. False if it waits for a response that was kept instead.
+    pub(super) fn finish(&mut self, number: JobNumber, end: JobEnd, now: Instant) -> bool {
+        let job = self.jobs.get(&number).map(|active| &active.job);
+        let Some(end) = self.cache.wait_for_stale(number, job, end) else {
+            self.wake_driver();
+            return false;
+        };
+        if let Some(active) = self.jobs.remove(&number) {
+            self.put_outcome(number, active, end, now);
+        }
+        true
+    }
+
+    fn put_outcome(&mut self, number: JobNumber, active: ActiveJob, mut end: JobEnd, now: Instant) {
+        self.status.done += 1;
+        self.status.failed += usize::from(end.failure.is_some());
+        let changes = end.received.cache.take_changes();
+        let (outcome, permit) = active.outcome(number, self.config.digests, end, now);
+        self.outcomes.push_back((outcome, permit, changes));
+        self.wake_reader();
+    }
+
+    /// Ends the run: every job that has not ended does so now. The caller drops the attempts that are returned, which
+    /// cancels them, when the state is no longer borrowed.
+    pub(super) fn stop(&mut self, reason: StopReason) -> Vec<RunningAttempt> {
+        if self.stopped {
+            return Vec::new();
+        }
+        self.stopped = true;
+        self.status.in_flight = 0;
+        let now = Instant::now();
+        for (number, end) in self.cache.take_ends() {
+            if let Some(active) = self.jobs.remove(&number) {
+                self.put_outcome(number, active, end, now);
+            }
+        }
+        let mut cancelled = Vec::new();
+        let waits: HashMap<JobNumber, WaitReason> = self.queue.waits(now).collect();
+        for (number, mut active) in std::mem::take(&mut self.jobs) {
+            let running = active.history.as_mut().and_then(|history| history.running.take());
+            let end = active.cut_short(running.as_ref(), reason, self.started, waits.get(&number).copied(), now);
+            self.put_outcome(number, active, end, now);
+            cancelled.extend(running);
+        }
+        self.wake_reader();
+        self.wake_driver();
+        cancelled
+    }
+
+    /// Ends the run because the stream was dropped; otherwise as [`stop`](Self::stop).
+    pub(super) fn close(&mut self) -> Vec<RunningAttempt> {
+        (self.stopped, self.closed) = (true, true);
+        self.status.in_flight = 0;
+        let histories = self.jobs.values_mut().filter_map(|active| active.history.as_mut());
+        histories.filter_map(|history| history.running.take()).collect()
+    }
+
+    /// The next outcome, if there is one.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outcome>> {
+        match self.outcomes.pop_front() {
+            Some((outcome, permit, changes)) => {
+                drop(permit);
+                self.cache.release(changes);
+                self.status.taken += 1;
+                Poll::Ready(Some(outcome))
+            }
+            None if self.status.done == self.status.total && (self.stopped || !self.open) => Poll::Ready(None),
+            None => {
+                self.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    pub(super) fn status(&self) -> RunStatus {
+        self.status
+    }
+
+    /// The first sources that wait, at most so many, and why.
+    pub(super) fn waiting(&self, most: usize, now: Instant) -> Vec<WaitingSource> {
+        let named = |(number, why)| Some(WaitingSource { name: self.job(number)?.names().0, why });
+        self.queue.waits(now).filter_map(named).take(most).collect()
+    }
+
+    /// The same for handles that outlive the stream: none after that was dropped, though its tasks, which own the state,
+    /// are only dropped at the next turn of the loop.
+    pub(super) fn status_of_stream(&self) -> Option<RunStatus> {
+        (!self.closed).then_some(self.status)
+    }
+
+    /// Lets the driver look at the queue again.
+    pub(super) fn wake_driver(&self) {
+        // If the channel is full, the driver is about to look anyway.
+        let _ = self.changed.try_send(());
+    }
+
+    fn wake_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}

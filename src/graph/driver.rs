@@ -1,0 +1,186 @@
+//! Runs a graph: what may go now is given to a fetcher, and its outcomes go back into the graph.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_lite::{FutureExt, Stream};
+
+use super::graph_order::GraphOrder;
+use super::job_graph::JobGraph;
+use super::run::{GraphRun, NextStart, TokenFile};
+use crate::atomic_file::write_private;
+use crate::event_loop::{EventLoop, Sleep, sleep_until, unblock};
+use crate::fetcher::{Fetcher, Intake, Outcomes, Stopper};
+use crate::job::Job;
+use crate::outcome::Outcome;
+
+/// Outcomes of a graph, in the order in which sources end. Made by [`JobGraph::run`].
+#[must_use = "dropping it cancels the run"]
+pub struct GraphOutcomes {
+    run: GraphRun,
+    /// Dropped when nothing more is to be sent.
+    intake: Option<Intake>,
+    outcomes: Outcomes,
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// Files of logins that are read or written.
+    files: Vec<FileWork>,
+    fail_fast: bool,
+}
+
+type FileResult = Result<Option<String>, String>;
+
+type FileWork = Pin<Box<dyn Future<Output = (TokenFile, FileResult)>>>;
+
+impl JobGraph {
+    /// Starts the jobs of the graph that need nothing; the others follow when they have what they need. Each job comes out
+    /// as one outcome: one that needs a job that failed is skipped, and says which.
+    ///
+    /// The fetcher's limits hold over all jobs. Otherwise as [`Fetcher::run`].
+    pub fn run(mut self, fetcher: &Fetcher, event_loop: &EventLoop) -> GraphOutcomes {
+        let ready = self.take_ready();
+        self.run_with(ready, fetcher, event_loop)
+    }
+
+    /// The same with jobs that were [taken out](JobGraph::take_ready) and may have been changed since, or left out.
+    pub fn run_with(
+        self,
+        ready: impl IntoIterator<Item = Job>,
+        fetcher: &Fetcher,
+        event_loop: &EventLoop,
+    ) -> GraphOutcomes {
+        let run = GraphRun::new(&self, ready);
+        // A request that fails is not yet a source that fails: it may be a token that has ended.
+        let fail_fast = fetcher.fails_fast();
+        let (intake, outcomes) = fetcher.clone().backlog(usize::MAX).fail_fast(false).open(event_loop);
+        GraphOutcomes { run, intake: Some(intake), outcomes, timer: None, files: Vec::new(), fail_fast }
+    }
+}
+
+impl GraphOutcomes {
+    /// A handle that shows how the run stands and can end it, while another task reads the stream.
+    pub fn stopper(&self) -> Stopper {
+        self.outcomes.stopper()
+    }
+
+    /// Where outcomes stand in the input.
+    pub fn order(&self) -> GraphOrder {
+        self.run.order.clone()
+    }
+
+    /// The secrets that were found since the last call. Hide them before the next outcome is shown.
+    pub fn take_secrets(&mut self) -> Vec<String> {
+        self.run.take_secrets()
+    }
+
+    /// Gives the fetcher all that may go now. When to look again, if that is known.
+    fn feed(&mut self) -> Option<Instant> {
+        while let Some(intake) = &self.intake {
+            match self.run.next(Instant::now()) {
+                NextStart::Send(job) => {
+                    if intake.add(*job).is_err() {
+                        // The run was stopped; its last outcomes are still to come.
+                        self.intake = None;
+                    }
+                }
+                NextStart::File(file) => self.files.push(Box::pin(async {
+                    unblock(move || {
+                        let result = at_file(&file);
+                        (file, result)
+                    })
+                    .await
+                })),
+                NextStart::At(at) => return Some(at),
+                NextStart::Wait => return None,
+                NextStart::Done => self.intake = None,
+            }
+        }
+        None
+    }
+
+    /// Whether the time has come. If not, the task is woken then.
+    fn poll_timer(&mut self, at: Instant, cx: &mut Context<'_>) -> bool {
+        if self.timer.as_ref().is_none_or(|(set, _)| *set != at) {
+            self.timer = Some((at, Box::pin(sleep_until(at))));
+        }
+        let is_due = self.timer.as_mut().is_some_and(|(_, timer)| timer.poll(cx).is_ready());
+        if is_due {
+            self.timer = None;
+        }
+        is_due
+    }
+}
+
+impl GraphOutcomes {
+    /// Whether a file of a login was read or written.
+    fn poll_files(&mut self, cx: &mut Context<'_>) -> bool {
+        for index in 0..self.files.len() {
+            if let Poll::Ready((file, result)) = self.files[index].poll(cx) {
+                drop(self.files.swap_remove(index));
+                self.run.file_done(&file, result);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Reads or writes the refresh token of a login.
+fn at_file(file: &TokenFile) -> FileResult {
+    let path = &file.path;
+    let cannot =
+        |what: &str, error: io::Error| format!("the refresh token cannot be {what} {}: {error}", path.display());
+    match &file.save {
+        Some(token) => {
+            write_private(path, format!("{token}\n").as_bytes()).map_err(|error| cannot("written to", error))?;
+            Ok(None)
+        }
+        None => match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(cannot("read from", error)),
+        },
+    }
+}
+
+impl Stream for GraphOutcomes {
+    type Item = Outcome;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(outcome) = this.run.take_finished() {
+                if this.fail_fast && !outcome.ok() {
+                    this.fail_fast = false;
+                    this.outcomes.stopper().stop_at_failure();
+                }
+                return Poll::Ready(Some(outcome));
+            }
+            let next = this.feed();
+            if this.poll_files(cx) {
+                continue;
+            }
+            match Pin::new(&mut this.outcomes).poll_next(cx) {
+                Poll::Ready(Some(outcome)) => this.run.answered(outcome, Instant::now()),
+                Poll::Ready(None) => {
+                    this.run.stop("the run ended before it was started");
+                    return Poll::Ready(this.run.take_finished());
+                }
+                Poll::Pending if this.run.has_finished() => {}
+                Poll::Pending => match next {
+                    Some(at) if this.poll_timer(at, cx) => {}
+                    _ => return Poll::Pending,
+                },
+            }
+        }
+    }
+}
+
+impl fmt::Debug for GraphOutcomes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("GraphOutcomes").field(&self.outcomes).finish()
+    }
+}

@@ -1,0 +1,295 @@
+//! Jobs, and what each of them needs of others.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::login::Login;
+use super::node::{ChangeJob, JobNode};
+use crate::error::{Error, Kind, Result};
+use crate::job::Job;
+use crate::outcome::Outcome;
+
+/// Jobs that need values or rows of others. A graph that exists can be run: every name in it is known, and there is no
+/// circle.
+#[derive(Clone, Debug, Default)]
+pub struct JobGraph {
+    pub(super) nodes: Vec<JobNode>,
+    /// Where each node begins in the input.
+    pub(super) places: Vec<usize>,
+    pub(super) logins: Vec<Login>,
+    /// Outcomes of an earlier run, of jobs that the graph may make again.
+    pub(super) known: Vec<Outcome>,
+    /// Outcomes in place of jobs that are not to be sent.
+    #[cfg(feature = "watch")]
+    pub(super) left_out: Vec<Outcome>,
+}
+
+/// A node of the tree as which a graph is drawn.
+#[cfg(feature = "plan")]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TreeNode {
+    pub(crate) depth: usize,
+    pub(crate) node: usize,
+    /// The nodes that it waits for beside the one above it.
+    pub(crate) also: Vec<usize>,
+}
+
+impl JobGraph {
+    /// A graph of these nodes, in input order.
+    ///
+    /// # Errors
+    /// [`Kind::Config`]: a name is there twice or not at all, a value is to be taken from a node that has several jobs, or
+    /// nodes need each other in a circle.
+    pub fn new(nodes: impl IntoIterator<Item = JobNode>) -> Result<JobGraph> {
+        let mut graph = JobGraph::default();
+        let mut place = 0;
+        for node in nodes {
+            graph.places.push(place);
+            place += node.size();
+            graph.nodes.push(node);
+        }
+        graph.check()?;
+        Ok(graph)
+    }
+
+    /// Adds a login, which jobs name in [`Settings::auth`](crate::Settings::auth).
+    pub fn login(mut self, login: Login) -> JobGraph {
+        self.logins.push(login);
+        self
+    }
+
+    /// Outcomes that an earlier run has of jobs that this one may make. A job of the same name that sends the same is not
+    /// sent again and has this outcome, unless a value of it is needed: [`Outcome::digest`] tells, so those without one
+    /// count for nothing.
+    pub fn know(&mut self, outcomes: impl IntoIterator<Item = Outcome>) {
+        self.known.extend(outcomes);
+    }
+
+    /// Jobs that are not to be sent in this run, each by the name of the outcome that it has instead. Those that need one of
+    /// them take that for its end.
+    #[cfg(feature = "watch")]
+    pub fn leave_out(&mut self, outcomes: impl IntoIterator<Item = Outcome>) {
+        self.left_out.extend(outcomes);
+    }
+
+    /// Whether others need the job of this place, or its rows.
+    pub fn is_needed(&self, place: usize) -> bool {
+        let at = self.places.partition_point(|first| *first <= place).checked_sub(1);
+        let node = at.and_then(|at| self.nodes.get(at));
+        node.is_some_and(|node| self.nodes.iter().any(|other| other.sources().any(|source| *source == *node.name)))
+    }
+
+    /// How many places of the input it takes.
+    pub fn places(&self) -> usize {
+        self.places.last().zip(self.nodes.last()).map_or(0, |(place, node)| place + node.size())
+    }
+
+    /// Takes out the jobs that need nothing. Each knows its place in the input.
+    pub fn take_ready(&mut self) -> Vec<Job> {
+        let mut ready = Vec::new();
+        for (node, place) in self.nodes.iter_mut().zip(&self.places) {
+            let jobs = std::mem::take(&mut node.ready).into_iter().enumerate();
+            ready.extend(jobs.map(|(member, job)| job.at(place + member)));
+        }
+        ready
+    }
+
+    /// The node that a place in the input belongs to.
+    /// How many jobs there are, without those that are made for the rows of others.
+    pub fn known_jobs(&self) -> usize {
+        self.nodes.iter().filter(|node| node.for_each.is_none()).map(JobNode::size).sum()
+    }
+
+    /// The names of the jobs for whose rows there are others, each once.
+    pub fn row_sources(&self) -> BTreeSet<&str> {
+        self.nodes.iter().filter_map(|node| Some(&*node.for_each.as_ref()?.source)).collect()
+    }
+
+    /// What is made in the run and cannot be said before it: the names of the jobs that need others.
+    pub fn late_names(&self) -> impl Iterator<Item = String> + '_ {
+        self.nodes.iter().filter(|node| node.template.is_some()).map(|node| node.name.to_string())
+    }
+
+    pub(super) fn node_at(&self, place: usize) -> Option<usize> {
+        self.places.partition_point(|first| *first <= place).checked_sub(1)
+    }
+
+    /// The nodes by name.
+    pub(super) fn by_name(&self) -> HashMap<Arc<str>, usize> {
+        self.nodes.iter().enumerate().map(|(index, node)| (node.name.clone(), index)).collect()
+    }
+
+    /// Whether jobs that it makes keep responses.
+    pub fn keeps_responses(&self) -> bool {
+        let templates = self.nodes.iter().filter_map(|node| node.template.as_ref());
+        let mut ready = self.nodes.iter().flat_map(|node| &node.ready);
+        templates.into_iter().any(|template| template.keeps_responses())
+            || ready.any(|job| job.settings().keeps_responses())
+    }
+
+    /// Changes every job that the graph makes, as options of a command line do. Jobs that need nothing are changed by the
+    /// caller, who has [taken them out](Self::take_ready).
+    pub fn change_jobs(&mut self, change: impl Fn(Job) -> Job + Send + Sync + 'static) {
+        let change = ChangeJob(Arc::new(change));
+        self.nodes.iter_mut().for_each(|node| node.changes.push(change.clone()));
+    }
+
+    /// The graph as a tree: each node stands below the one that it has rows of, or the first that it needs.
+    #[cfg(feature = "plan")]
+    pub(crate) fn tree(&self) -> Vec<TreeNode> {
+        let by_name = self.by_name();
+        let sources: Vec<Vec<usize>> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                let rows = node.for_each.iter().map(|for_each| &*for_each.source);
+                let mut found: Vec<usize> = Vec::new();
+                for source in rows.chain(node.needs.iter().map(|(job, _)| &**job)) {
+                    found.extend(by_name.get(source).filter(|source| !found.contains(source)));
+                }
+                found
+            })
+            .collect();
+        let mut below: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        let mut stack: Vec<(usize, usize)> = Vec::new();
+        for (node, sources) in sources.iter().enumerate().rev() {
+            match sources.first() {
+                // Reversed twice: the first in the input is on top of the stack.
+                Some(above) => below[*above].push(node),
+                None => stack.push((node, 0)),
+            }
+        }
+        let mut tree = Vec::new();
+        while let Some((node, depth)) = stack.pop() {
+            let also = sources[node].iter().skip(1).copied().collect();
+            tree.push(TreeNode { depth, node, also });
+            stack.extend(below[node].iter().map(|child| (*child, depth + 1)));
+        }
+        tree
+    }
+
+    /// A node, and its first place in the input.
+    #[cfg(feature = "plan")]
+    pub(crate) fn node(&self, index: usize) -> (&JobNode, usize) {
+        (&self.nodes[index], self.places[index])
+    }
+
+    fn check(&self) -> Result<()> {
+        let wrong = |text: String| Err(Error::new(Kind::Config, text));
+        let by_name = self.by_name();
+        for (index, node) in self.nodes.iter().enumerate() {
+            if by_name.get(&node.name) != Some(&index) {
+                return wrong(format!("two jobs are named \"{}\"", node.name));
+            }
+            for (job, value) in &node.needs {
+                match by_name.get(&**job).map(|need| &self.nodes[*need]) {
+                    None => {
+                        return wrong(format!(
+                            "\"{}\" needs {{{job}.{value}}}, and no job is named \"{job}\"",
+                            node.name
+                        ));
+                    }
+                    Some(need) if !need.single => {
+                        let text = format!("\"{job}\" has several jobs or rows: only for_each can use it");
+                        return wrong(format!("\"{}\" needs {{{job}.{value}}}: {text}", node.name));
+                    }
+                    Some(_) => {}
+                }
+            }
+            if let Some(for_each) = &node.for_each {
+                if !by_name.contains_key(&*for_each.source) {
+                    let text = format!("\"{}\" is made for each row of \"{}\"", node.name, for_each.source);
+                    return wrong(format!("{text}, and there is no job of this name"));
+                }
+            }
+        }
+        let edges: Vec<Vec<usize>> = self
+            .nodes
+            .iter()
+            .map(|node| node.sources().filter_map(|source| by_name.get(source).copied()).collect())
+            .collect();
+        match circle(&edges) {
+            Some(circle) => {
+                let names: Vec<&str> = circle.iter().map(|index| &*self.nodes[*index].name).collect();
+                wrong(format!("jobs need each other in a circle: {}", names.join(" needs ")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A circle, if there is one, as the numbers on it with the first one again at its end. `edges` are the numbers that each
+/// number needs.
+pub(crate) fn circle(edges: &[Vec<usize>]) -> Option<Vec<usize>> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mark {
+        New,
+        OnPath,
+        Done,
+    }
+    let mut marks = vec![Mark::New; edges.len()];
+    for start in 0..edges.len() {
+        if marks[start] != Mark::New {
+            continue;
+        }
+        // A path of numbers, and how many of the needs of each have been looked at. No recursion: a chain may be long.
+        let mut path = vec![(start, 0)];
+        marks[start] = Mark::OnPath;
+        while let Some((number, looked_at)) = path.last_mut() {
+            let Some(next) = edges[*number].get(*looked_at).copied() else {
+                marks[*number] = Mark::Done;
+                path.pop();
+                continue;
+            };
+            *looked_at += 1;
+            match marks[next] {
+                Mark::New => {
+                    marks[next] = Mark::OnPath;
+                    path.push((next, 0));
+                }
+                Mark::OnPath => {
+                    let on_path = path.iter().map(|(number, _)| *number).skip_while(|number| *number != next);
+                    return Some(on_path.chain([next]).collect());
+                }
+                Mark::Done => {}
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn circles_are_found() {
+        assert_eq!(circle(&[vec![1], vec![2], vec![]]), None);
+        assert_eq!(circle(&[vec![1, 2], vec![2], vec![]]), None);
+        assert_eq!(circle(&[vec![0]]), Some(vec![0, 0]));
+        assert_eq!(circle(&[vec![1], vec![2], vec![1]]), Some(vec![1, 2, 1]));
+        let long: Vec<Vec<usize>> = (0..200_000).map(|number| vec![number + 1]).chain([vec![]]).collect();
+        assert_eq!(circle(&long), None);
+    }
+
+    fn node(name: &str, needs: &[&str]) -> JobNode {
+        JobNode::needing(name, needs.iter().copied(), |_: &super::super::JobValues| Job::get("http://a/"))
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_no_graph() {
+        let rows = JobNode::for_each("rows", "a", |_: &super::super::JobValues| Job::get("http://a/"));
+        for (nodes, message) in [
+            (vec![node("a", &[]), node("a", &[])], "two jobs are named \"a\""),
+            (vec![node("a", &["b.x"])], "\"a\" needs {b.x}, and no job is named \"b\""),
+            (vec![node("a", &["b.x"]), node("b", &["a.x"])], "jobs need each other in a circle: a needs b needs a"),
+            (vec![rows.clone()], "\"rows\" is made for each row of \"a\", and there is no job of this name"),
+            (
+                vec![node("a", &[]), rows, node("b", &["rows.x"])],
+                "\"b\" needs {rows.x}: \"rows\" has several jobs or rows: only for_each can use it",
+            ),
+        ] {
+            assert_eq!(JobGraph::new(nodes).expect_err(message).one_line(), message);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The keys of a job that tie it to others.
+
+use super::each::EachName;
+use super::node_reader::{NodeReader, Place, TableEntry};
+use super::template::Show;
+use super::tree::{Node, Tree};
+use crate::graph::DEFAULT_MAX_JOBS;
+
+/// The keys of a job that have to do with others.
+#[derive(Default)]
+pub(super) struct DependencyKeys {
+    pub(super) for_each: Option<(Place, String)>,
+    pub(super) key: Option<(Place, String)>,
+    pub(super) max_jobs: Option<(Place, usize)>,
+    /// Whether it is kept out of the report.
+    pub(super) unreported: bool,
+    pub(super) secret: Vec<(Place, String)>,
+}
+
+impl DependencyKeys {
+    pub(super) const KEYS: [&'static str; 5] = ["for_each", "key", "max_jobs", "report", "secret"];
+
+    /// Reads an entry, if its key is one of [`KEYS`](Self::KEYS).
+    pub(super) fn read(&mut self, reader: &mut NodeReader<'_>, entry: &TableEntry<'_>) -> bool {
+        let (place, node) = (&entry.place, entry.node);
+        match entry.key {
+            "for_each" => self.for_each = reader.word(place, node, "the name of a job, such as \"items\""),
+            "key" => self.key = reader.word(place, node, "a field of the rows, such as \"id\""),
+            "max_jobs" => {
+                let max = reader.count(place, node, 1, u32::MAX);
+                self.max_jobs = max.map(|max| (place.clone(), max as usize));
+            }
+            "report" => self.unreported = reader.boolean(place, node) == Some(false),
+            "secret" => self.read_secret(reader, entry),
+            _ => return false,
+        }
+        true
+    }
+
+    fn read_secret(&mut self, reader: &mut NodeReader<'_>, entry: &TableEntry<'_>) {
+        let Tree::Array(items) = &entry.node.value else {
+            return reader.wrong_type(&entry.place, "an array of names in select, such as [\"token\"]", entry.node);
+        };
+        for item in items {
+            let place = Place { at: item.at, path: entry.place.path.clone() };
+            self.secret.extend(reader.word(&place, item, "a name in select, such as \"token\""));
+        }
+    }
+
+    /// Whether the plan needs a graph for it.
+    pub(super) fn is_used(&self) -> bool {
+        self.for_each.is_some() || self.unreported || !self.secret.is_empty()
+    }
+
+    /// What a job has without rows to be made for is noted.
+    pub(super) fn check(&self, reader: &mut NodeReader<'_>, each: &[EachName]) {
+        if self.for_each.is_none() {
+            let place = self.key.iter().map(|(place, _)| place).chain(self.max_jobs.iter().map(|(place, _)| place));
+            place.for_each(|place| reader.error(place, "has no effect without \"for_each\""));
+        } else if let Some(each) = each.first() {
+            let text = "\"each\" and \"for_each\" are both given: put one of them into a job of its own";
+            reader.error(&each.place, text);
+        }
+    }
+
+    /// Notes that a job that is read alone has no others.
+    pub(super) fn refuse(&self, reader: &mut NodeReader<'_>) {
+        if let Some((place, _)) = &self.for_each {
+            reader.error(place, "a job that is read alone has no other one to be made for");
+        }
+    }
+
+    pub(super) fn most_jobs(&self) -> usize {
+        self.max_jobs.as_ref().map_or(DEFAULT_MAX_JOBS, |(_, max)| *max)
+    }
+}
+
+impl NodeReader<'_> {
+    /// A string with all its values in place, and where it stands.
+    fn word(&mut self, place: &Place, node: &Node, form: &str) -> Option<(Place, String)> {
+        let template = self.string(place, node, form)?;
+        let complete = self.check_names(place, &template, &[]);
+        complete.then(|| (place.clone(), template.fill(&[], Show::Values)))
+    }
+}

@@ -1,0 +1,74 @@
+//! Plain values: `[variables]`, and those that were given beside the plan.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::node_reader::{NodeReader, Place, TableEntry};
+use super::template::{PlainValue, Show, is_value_name, json_string};
+use super::tree::{Node, Tree};
+
+/// Reads `[variables]`. A value that was given beside the plan goes before one in it, and takes its type if it can be read
+/// as such: `--variable year=2026` is a number if `year` is one in the plan.
+pub(super) fn read_variables(reader: &mut NodeReader<'_>, entry: &TableEntry<'_>, given: &BTreeMap<String, String>) {
+    for entry in reader.table(&entry.place, entry.node).unwrap_or_default() {
+        if !check_name(reader, &entry) {
+            continue;
+        }
+        let Some(mut value) = read_value(reader, &entry.place, entry.node) else { continue };
+        if let Some(text) = given.get(entry.key) {
+            let json = if is_of_type(text, &entry.node.value) { text.clone() } else { json_string(text) };
+            value = PlainValue { text: text.clone(), shown: text.clone(), json, base: None };
+        }
+        reader.variables.insert(entry.key.to_owned(), Arc::new(value));
+    }
+}
+
+/// Whether a value can have the name of this key; if not, that is noted.
+pub(super) fn check_name(reader: &mut NodeReader<'_>, entry: &TableEntry<'_>) -> bool {
+    let good = is_value_name(entry.key);
+    if !good {
+        let text = format!("\"{}\" {NAME_RULE}", entry.key);
+        reader.error(&entry.place, text);
+    }
+    good
+}
+
+/// What follows the text that is no name.
+pub(super) const NAME_RULE: &str = "is not a name: letters, digits, _ and -, beginning with a letter or _";
+
+/// Reads a string, a number, a boolean or a date.
+pub(super) fn read_value(reader: &mut NodeReader<'_>, place: &Place, node: &Node) -> Option<PlainValue> {
+    match &node.value {
+        Tree::String(_) => {
+            let template = reader.string(place, node, "a string")?;
+            reader
+                .check_names(place, &template, &[])
+                .then(|| PlainValue::new(template.fill(&[], Show::Values), template.fill(&[], Show::Names)))
+        }
+        Tree::Date(text) => Some(PlainValue::of_text(text.clone())),
+        Tree::Integer(text) | Tree::Float(text) => match node.value.scalar_as_json() {
+            Some(json) => Some(PlainValue { text: text.clone(), shown: text.clone(), json, base: None }),
+            None => {
+                reader.error(place, format!("{text} is not a number of JSON"));
+                None
+            }
+        },
+        Tree::Boolean(value) => {
+            let text = value.to_string();
+            Some(PlainValue { text: text.clone(), shown: text.clone(), json: text, base: None })
+        }
+        Tree::Null | Tree::Array(_) | Tree::Table(_) => {
+            reader.wrong_type(place, "strings, numbers or booleans", node);
+            None
+        }
+    }
+}
+
+/// Whether a text is a JSON value of the same type as a number or boolean.
+fn is_of_type(text: &str, value: &Tree) -> bool {
+    match value {
+        Tree::Integer(_) | Tree::Float(_) => serde_json::from_str::<serde_json::Number>(text).is_ok(),
+        Tree::Boolean(_) => ["true", "false"].contains(&text),
+        _ => false,
+    }
+}

@@ -1,0 +1,58 @@
+//! What a report says of the run itself.
+
+use std::time::{Duration, SystemTime};
+
+use super::cutoff::Cutoff;
+use crate::outcome::{Outcome, Summary};
+use crate::redact::Redactor;
+use crate::rfc3339::rfc3339;
+use crate::rows::DataTable;
+
+/// What the run itself adds to its outcomes.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    /// When the run started, by the clock of the system. The start of 1970 if that is not known, as of a report that was cut.
+    pub started: SystemTime,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Whether it ended before all sources were done: by a signal or by its deadline.
+    pub interrupted: bool,
+    /// When contents are no longer written.
+    pub cutoff: Cutoff,
+    /// The secrets that reports must not show.
+    pub redactor: Redactor,
+    /// What stands above the report, if it has a title.
+    pub title: Option<Box<str>>,
+    /// The tables that the report shows, beside the results.
+    pub tables: Vec<DataTable>,
+}
+
+impl RunInfo {
+    /// When the run started, RFC 3339 in UTC; `None` if that is not known.
+    pub fn start_text(&self) -> Option<String> {
+        (self.started != SystemTime::UNIX_EPOCH).then(|| rfc3339(self.started))
+    }
+
+    /// The totals of these outcomes.
+    pub fn summary<'a>(&self, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Summary {
+        let mut summary = Summary::default();
+        outcomes.into_iter().for_each(|outcome| summary.add(outcome));
+        summary.finish(self.elapsed);
+        summary
+    }
+}
+
+impl Default for RunInfo {
+    /// A run that took no time at the start of 1970 and has no secrets.
+    fn default() -> RunInfo {
+        RunInfo {
+            started: SystemTime::UNIX_EPOCH,
+            elapsed: Duration::ZERO,
+            interrupted: false,
+            cutoff: Cutoff::default(),
+            redactor: Redactor::default(),
+            title: None,
+            tables: Vec::new(),
+        }
+    }
+}

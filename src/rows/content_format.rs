@@ -1,0 +1,84 @@
+//! What content is read as.
+
+use serde::{Deserialize, Serialize};
+
+/// What content is read as, if values or rows are taken out of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContentFormat {
+    /// Its form.
+    pub form: ContentForm,
+    /// What stands between the values of a line of CSV; a comma by default, a tab for `text/tab-separated-values`.
+    pub delimiter: Option<char>,
+    /// Its charset, whatever Content-Type says. By default it is UTF-8 if it can be, otherwise what Content-Type says.
+    pub charset: Option<Box<str>>,
+}
+
+/// A form of content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentForm {
+    /// What Content-Type says, and JSON if that says none of these.
+    #[default]
+    Auto,
+    /// One JSON document.
+    Json,
+    /// JSON Lines: a JSON value a line, each of which is a row.
+    Ndjson,
+    /// Comma-separated values (RFC 4180): a line of names, and then a row a line, all values texts.
+    Csv,
+    /// Text, in which only regular expressions look for something.
+    Text,
+}
+
+impl ContentForm {
+    /// All forms.
+    pub const ALL: [ContentForm; 5] =
+        [ContentForm::Auto, ContentForm::Json, ContentForm::Ndjson, ContentForm::Csv, ContentForm::Text];
+
+    /// Its name in a plan.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ContentForm::Auto => "auto",
+            ContentForm::Json => "json",
+            ContentForm::Ndjson => "ndjson",
+            ContentForm::Csv => "csv",
+            ContentForm::Text => "text",
+        }
+    }
+
+    /// Whether each of its lines is a row.
+    pub fn has_lines(self) -> bool {
+        matches!(self, ContentForm::Ndjson | ContentForm::Csv)
+    }
+}
+
+impl ContentFormat {
+    /// The form of content of this type: never [`ContentForm::Auto`].
+    pub fn form_of(&self, content_type: Option<&str>) -> ContentForm {
+        if self.form != ContentForm::Auto {
+            return self.form;
+        }
+        match &*essence(content_type) {
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/x-jsonlines"
+            | "application/json-lines"
+            | "application/jsonlines" => ContentForm::Ndjson,
+            "text/csv" | "application/csv" | "text/tab-separated-values" => ContentForm::Csv,
+            _ => ContentForm::Json,
+        }
+    }
+
+    /// What stands between the values of a line of CSV, as a byte.
+    pub fn delimiter_of(&self, content_type: Option<&str>) -> u8 {
+        let by_type = if essence(content_type) == "text/tab-separated-values" { b'\t' } else { b',' };
+        self.delimiter.and_then(|delimiter| u8::try_from(delimiter).ok()).unwrap_or(by_type)
+    }
+}
+
+/// The media type in lower case, without parameters.
+fn essence(content_type: Option<&str>) -> String {
+    content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}

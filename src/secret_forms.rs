@@ -1,0 +1,204 @@
+//! The forms in which a secret may stand in a text: what sends it back may have encoded it.
+
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
+use roundup_http::percent::{COMPONENT, encode};
+
+/// A form that is shorter than this many bytes is looked for only if it is the value itself: few letters of base64 or a few
+/// hexadecimal digits stand in many texts by chance.
+const MIN_ENCODED: usize = 8;
+
+/// The value, and as it may stand in a header, a JSON string, a URL, a form, a page of HTML, a dump.
+pub(crate) fn forms_of(value: &str) -> Vec<String> {
+    let mut forms = vec![value.to_owned(), value.trim().to_owned()];
+    forms.extend(in_json(value));
+    forms.extend(in_urls(value));
+    // JSON within JSON, and a cell of CSV in quotes (RFC 4180).
+    let twice: Vec<String> = in_json(value).iter().flat_map(|form| in_json(form)).collect();
+    forms.extend(twice);
+    forms.push(value.replace('"', "\"\""));
+    let mut encoded = in_html(value);
+    encoded.extend(in_base64(value.as_bytes()));
+    encoded.extend(in_hex(value));
+    encoded.extend(in_utf16(value));
+    forms.extend(encoded.into_iter().filter(|form| form.len() >= MIN_ENCODED));
+    forms
+}
+
+/// The secret as it stands inside a JSON string, if that differs.
+pub(crate) fn escaped(secret: &str) -> Option<Box<str>> {
+    let quoted = serde_json::to_string(secret).ok()?;
+    let inner = quoted.get(1..quoted.len().checked_sub(1)?)?;
+    (inner != secret).then(|| inner.into())
+}
+
+/// As JSON writers have it: some escape `/`, some everything beyond ASCII (RFC 8259, section 7).
+fn in_json(value: &str) -> Vec<String> {
+    let plain = escaped(value).map_or_else(|| value.to_owned(), String::from);
+    let ascii = |digit: fn(u32) -> char| {
+        let mut out = String::new();
+        for c in plain.chars() {
+            if c.is_ascii() {
+                out.push(c);
+                continue;
+            }
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str("\\u");
+                out.extend((0..4).rev().map(|nibble| digit(u32::from(*unit) >> (4 * nibble) & 15)));
+            }
+        }
+        out
+    };
+    let mut forms = vec![ascii(lower_digit), ascii(upper_digit), plain];
+    // As Go and others write what HTML has a meaning for.
+    let for_html: Vec<String> = forms.iter().map(|form| escape_for_html(form)).collect();
+    forms.extend(for_html);
+    let with_slashes: Vec<String> = forms.iter().map(|form| form.replace('/', "\\/")).collect();
+    forms.extend(with_slashes);
+    forms
+}
+
+fn escape_for_html(json: &str) -> String {
+    let escapes = [('&', "\\u0026"), ('<', "\\u003c"), ('>', "\\u003e"), ('\'', "\\u0027")];
+    escapes.iter().fold(json.to_owned(), |text, (c, escape)| text.replace(*c, escape))
+}
+
+/// As URLs and forms have it, the digits of percent-encoding in both cases.
+fn in_urls(value: &str) -> Vec<String> {
+    let component = encode(value.as_bytes(), COMPONENT);
+    let form = component.replace("%20", "+");
+    let mut forms = vec![lower_hex(&component), component, lower_hex(&form), form];
+    // In a path and in a query, the URL standard leaves some characters as they are.
+    if let Ok(mut url) = url::Url::parse("http://h/") {
+        url.set_path(value);
+        url.set_query(Some(value));
+        forms.push(url.path().trim_start_matches('/').to_owned());
+        forms.extend(url.query().map(str::to_owned));
+    }
+    forms
+}
+
+/// With the entities of HTML: quotes have a name, a decimal and a hexadecimal number.
+fn in_html(value: &str) -> Vec<String> {
+    const QUOTES: [(&str, &str); 4] =
+        [("&quot;", "&apos;"), ("&quot;", "&#39;"), ("&#34;", "&#39;"), ("&#x22;", "&#x27;")];
+    if !value.contains(['&', '<', '>', '"', '\'', '/']) {
+        return Vec::new();
+    }
+    let text = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    // Between tags, quotes may stand as they are.
+    let quoted = QUOTES.map(|(double, single)| text.replace('"', double).replace('\'', single));
+    // By number: some do so for these alone, some for the slash, too.
+    let numbered = |write: fn(u32) -> String, also: &str| -> String {
+        let is_numbered = |c: char| "&<>\"'".contains(c) || also.contains(c);
+        value.chars().map(|c| if is_numbered(c) { write(u32::from(c)) } else { c.to_string() }).collect()
+    };
+    let writes: [fn(u32) -> String; 3] = [|c| format!("&#{c};"), |c| format!("&#x{c:x};"), |c| format!("&#x{c:X};")];
+    let numbered = writes.iter().flat_map(|write| ["", "/"].map(|also| numbered(*write, also)));
+    quoted.into_iter().chain([text]).chain(numbered).collect()
+}
+
+/// Within a longer text that is in base64 (RFC 4648), in both alphabets: what stands there depends on how many bytes stand
+/// before it, and on its borders some bits belong to its neighbours.
+fn in_base64(value: &[u8]) -> Vec<String> {
+    let mut forms = Vec::new();
+    for before in 0..3 {
+        let bytes = [&[0; 2][..before], value].concat();
+        // The first letters hold bits of what stands before, the last one perhaps of what follows.
+        let (from, to) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+        for engine in [&BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE_NO_PAD] {
+            forms.extend(engine.encode(&bytes).get(from..to).map(str::to_owned));
+        }
+    }
+    forms
+}
+
+/// In hexadecimal digits of both cases.
+fn in_hex(value: &str) -> [String; 2] {
+    [lower_digit, upper_digit].map(|digit: fn(u32) -> char| {
+        value.bytes().flat_map(|byte| [digit(u32::from(byte >> 4)), digit(u32::from(byte & 15))]).collect()
+    })
+}
+
+/// In UTF-16 with either byte first, if it is ASCII: then there is a NUL beside each character.
+fn in_utf16(value: &str) -> Option<String> {
+    // Without the NUL at either end, one form serves both orders.
+    value.is_ascii().then(|| value.chars().map(String::from).collect::<Vec<_>>().join("\0"))
+}
+
+fn lower_digit(value: u32) -> char {
+    char::from_digit(value, 16).unwrap_or_default()
+}
+
+fn upper_digit(value: u32) -> char {
+    lower_digit(value).to_ascii_uppercase()
+}
+
+/// The same with the digits of percent-encoding in lower case.
+fn lower_hex(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut digits = 0;
+    for c in text.chars() {
+        out.push(if digits > 0 { c.to_ascii_lowercase() } else { c });
+        digits = if c == '%' { 2 } else { u32::saturating_sub(digits, 1) };
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::Redactor;
+
+    /// A server that sends a secret back in an encoding of its own.
+    #[test]
+    fn a_secret_is_found_as_other_programs_encode_it() {
+        let secret = "s3/cr\"t<&'\u{fc}-12";
+        let redactor = Redactor::new([secret.to_owned()]);
+        for text in [
+            "s3\\/cr\\\"t<&'\\u00fc-12",
+            "s3/cr\\\"t<&'\\u00FC-12",
+            "s3/cr&quot;t&lt;&amp;&#39;\u{fc}-12",
+            "s3/cr&#34;t&lt;&amp;&#39;\u{fc}-12",
+            "s3/cr\"t&lt;&amp;'\u{fc}-12",
+            "73332f637222743c2627c3bc2d3132",
+            "73332F637222743C2627C3BC2D3132",
+        ] {
+            assert_eq!(redactor.redact_received(&format!("a {text} b")), "a [redacted] b", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_within_base64_wherever_it_stands() {
+        let redactor = Redactor::new(["t0p-s3cret??~~>>".to_owned()]);
+        for before in ["", "a", "ab", "abc", "user:"] {
+            for after in ["", "x", "xy", "xyz"] {
+                let text = format!("{before}t0p-s3cret??~~>>{after}");
+                for engine in [&BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE_NO_PAD] {
+                    let shown = redactor.redact_received(&engine.encode(&text)).into_owned();
+                    // At most two letters at either end belong to its neighbours, too.
+                    let kept: usize = shown.split("[redacted]").map(str::len).sum();
+                    assert!(shown.contains("[redacted]"), "{text}");
+                    assert!(kept <= (before.len() + after.len()) * 8 / 6 + 4, "{text}: {shown}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_in_utf_16() {
+        let redactor = Redactor::new(["t0p-s3cret".to_owned()]);
+        let units = || "a t0p-s3cret b".encode_utf16();
+        for bytes in
+            [units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(), units().flat_map(u16::to_be_bytes).collect()]
+        {
+            assert!(redactor.redact_bytes(&bytes).windows(10).any(|window| window == b"[redacted]"));
+        }
+    }
+
+    /// A value of four bytes has six letters of base64, which stand in many texts.
+    #[test]
+    fn short_encoded_forms_are_not_looked_for() {
+        assert!(forms_of("abcd").iter().all(|form| form.len() >= MIN_ENCODED || form == "abcd"));
+    }
+}

@@ -1,0 +1,115 @@
+//! `explain`: one source on one screen.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::{complaint, line, roundup};
+use crate::common::{Dir, Reply, Server, TestCommand};
+
+/// A folder with a result in JSON and a state of one run: a source that took three tries, one that was redirected, one that
+/// failed.
+fn fetched() -> Dir {
+    let tries = AtomicUsize::new(0);
+    let server = Server::start(move |request| match request.path() {
+        "/flaky" if tries.fetch_add(1, Ordering::Relaxed) < 2 => Reply::status(503).body("{\"error\":\"overloaded\"}"),
+        "/moved" => Reply::redirect(302, "/there"),
+        "/gone" => Reply::status(404),
+        _ => Reply::json("{\"temp\":3.5}").late(Duration::from_millis(20)),
+    });
+    let dir = Dir::new();
+    let job = |name: &str, more: &str| {
+        format!("[[job]]\nname = \"{name}\"\nurl = \"{}\"\n{more}\n", server.url(&format!("/{name}")))
+    };
+    dir.write("plan.toml", [job("flaky", "select = { temp = \"/temp\" }"), job("moved", ""), job("gone", "")].concat());
+    line("run plan.toml --report json=r.json --state s.db -q").inside(&dir).run().expect_code(3);
+    dir
+}
+
+fn explained(words: &str, dir: &Dir) -> String {
+    line(&format!("explain {words}")).inside(dir).env("COLUMNS", "120").run().expect_code(0).stdout().to_owned()
+}
+
+#[test]
+fn a_source_is_shown_attempt_by_attempt_and_phase_by_phase() {
+    let dir = fetched();
+    for result in ["r.json", "s.db", "s.db#1"] {
+        let text = explained(&format!("flaky {result}"), &dir);
+        for part in [
+            "flaky succeeded with status 200 after 3 attempts in ",
+            "/flaky\n",
+            "try 1  ",
+            "503: overloaded, 127.0.0.1:",
+            "waited ",
+            "as the server asked, or longer each time",
+            "try 3  ",
+            "the last attempt by phases, ",
+            "to the first byte",
+            "content: 12 bytes of application/json",
+            "values: temp = 3.5",
+        ] {
+            assert!(text.contains(part), "{result}: no {part:?} in\n{text}");
+        }
+        assert!(text.lines().count() <= 24 && text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    }
+    let text = explained("moved r.json", &dir);
+    assert!(text.contains("redirected to ") && text.contains("/there\n"), "{text}");
+    let text = explained("gone r.json", &dir);
+    assert!(text.starts_with("gone failed with status 404 after 1 attempt in "), "{text}");
+    assert!(text.contains("\nerror: status 404 is not among the accepted"), "{text}");
+    let narrow = line("explain flaky r.json").inside(&dir).env("COLUMNS", "40").run().expect_code(0);
+    assert!(narrow.stdout().lines().all(|line| line.chars().count() <= 40), "{narrow:?}");
+}
+
+#[test]
+fn names_may_be_parts_and_mistakes_say_what_there_is() {
+    let dir = fetched();
+    assert!(explained("ove r.json", &dir).starts_with("moved succeeded"));
+    for (words, code, text) in [
+        ("explain flakey r.json", 1, "no source is called \"flakey\": there is flaky"),
+        ("explain o r.json", 1, "\"o\" may be moved, gone: write one of them whole"),
+        ("explain flaky none.json", 2, "none.json: the result cannot be read"),
+        ("explain flaky plan.toml", 2, "it is not a result that roundup wrote"),
+        ("explain flaky s.db#7", 2, "has no run 7"),
+        ("explain flaky", 1, "RESULT is missing"),
+    ] {
+        let output = line(words).inside(&dir).run().expect_code(code);
+        assert!(complaint(&output).contains(text), "{words}: {output:?}");
+    }
+}
+
+#[test]
+fn a_source_that_was_never_sent_says_why() {
+    let dir = Dir::new();
+    let record = r#"{"roundup":"0.1.0","started":"2026-01-31T12:00:00.000Z","elapsed_ms":5,"interrupted":true,"title":null,
+        "summary":{},"tables":[],"results":[{"name":"late\u001b[31m","url":"http://a/","attempts":[],
+        "timings_ms":{"queue":5.0,"dns":null,"connect":null,"tls":null,"first_byte":null,"body":null,"total":0.0},"error":{"kind":"skipped","phase":null,"message":"the run ended before","retry_at":null}}]}"#;
+    dir.write("r.json", record);
+    let output = roundup(["explain", "late", "r.json"]).inside(&dir).run().expect_code(0);
+    let text = output.stdout();
+    assert!(
+        text.contains("was skipped; nothing was sent") && text.contains("error: skipped: the run ended before"),
+        "{text}"
+    );
+    assert!(text.contains("the run was interrupted") && !text.contains('\u{1b}'), "{text:?}");
+}
+
+/// Many attempts still fit on a screen.
+#[test]
+fn of_many_attempts_those_in_the_middle_are_counted() {
+    let attempt = |at: usize| {
+        format!(
+            "{{\"started_ms\":{0}.0,\"total_ms\":5.0,\"status\":503,\"address\":\"127.0.0.1:80\",\"reused\":true,\"waited_ms\":{1},\"error\":null}}",
+            at * 10,
+            if at == 0 { "null".to_owned() } else { "5.0".to_owned() }
+        )
+    };
+    let attempts: Vec<String> = (0..60).map(attempt).collect();
+    let record = format!(
+        "{{\"type\":\"result\",\"index\":0,\"name\":\"n\",\"url\":\"http://a/\",\"attempts\":[{}],\"timings_ms\":{{\"queue\":0.0,\"dns\":null,\"connect\":null,\"tls\":null,\"first_byte\":null,\"body\":null,\"total\":600.0}}}}\n",
+        attempts.join(",")
+    );
+    let dir = Dir::new();
+    dir.write("r.jsonl", record);
+    let output = TestCommand::new().args(["explain", "n", "r.jsonl"]).inside(&dir).run().expect_code(0);
+    assert!(output.stdout().contains("48 more attempts") && output.stdout().lines().count() <= 32, "{output:?}");
+}

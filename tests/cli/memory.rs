@@ -1,0 +1,166 @@
+//! Memory: contents within a budget, files beyond it, and reports that do not grow out of all proportion.
+#![cfg(unix)]
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::{endings, line, result};
+use crate::common::{Dir, Reply, Server, TestCommand, gzip, invocation};
+use crate::report::schema::Schema;
+
+fn number(path: &str) -> usize {
+    path.rsplit('/').next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+#[test]
+fn contents_beyond_the_budget_are_in_the_report() {
+    let text = |number: usize| format!("{number} ").repeat(20_000);
+    let server = Server::start(move |request| Reply::text(text(number(request.path()))));
+    let dir = Dir::new();
+    dir.write(
+        "plan.toml",
+        format!("limits.max_memory = \"50KB\"\n[[job]]\nname = \"1\"\nurl = \"{}\"", server.url("/1")),
+    );
+    for words in [
+        format!("get {} --max-memory 100KB -q", server.url("/[1-30]")),
+        format!("get {} --max-memory 0 -q", server.url("/[1-30]")),
+        "run plan.toml -q".to_owned(),
+    ] {
+        let words = format!("{words} --report json --report jsonl=lines");
+        let report = line(&words).inside(&dir).run().expect_code(0).json();
+        Schema::load().check(&report).expect("valid");
+        let mut lines: Vec<Value> =
+            dir.read("lines").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        lines.retain(|line| line["type"] == "result");
+        lines.sort_by_key(|line| line["index"].as_u64());
+        for (at, result) in report["results"].as_array().expect("results").iter().enumerate() {
+            assert!(result["body"] == text(at + 1) && lines[at]["body"] == result["body"], "{words}: {at}");
+        }
+    }
+    let body = line(&format!("get {} --max-memory 0 --body", server.url("/[1-30]"))).run().expect_code(0);
+    assert!(body.stdout() == (1..=30).map(text).collect::<String>());
+    // The file has no name, wherever it is.
+    assert!(!dir.names().iter().any(|name| name.contains("roundup") || name.contains("tmp")), "{:?}", dir.names());
+}
+
+#[test]
+fn what_finds_no_room_fails_alone_and_says_so() {
+    let server = Server::start(|request| match request.path() {
+        "/large" => Reply::text("x".repeat(300_000)),
+        _ => Reply::text("small"),
+    });
+    let words = format!("get {} {} --max-memory 100KB --report json", server.url("/large"), server.url("/[1-9]"));
+    let report = line(&words).env("TMPDIR", "/no/such/folder").run().expect_code(3).json();
+    let mut expected = vec!["ok"; 10];
+    expected[0] = "io/body";
+    assert_eq!(endings(&report), expected);
+    let message = report["results"][0]["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("max_memory") && message.contains("/no/such/folder"), "{message}");
+    assert_eq!(result(&report, &server.url("/9"))["body"], "small");
+}
+
+/// Each NUL was written as `\u0000`: ten sources of 16 KB made a report of 1 GB.
+#[test]
+fn what_is_not_text_makes_no_giant_of_the_report() {
+    const SIZE: usize = 1 << 20;
+    let server = Server::start(|request| match request.path() {
+        "/nul" => Reply::text("\0".repeat(SIZE)),
+        "/del" => Reply::text("\x7f".repeat(SIZE)),
+        "/json" => Reply::json(format!("\"{}\"", "\x7f".repeat(SIZE))),
+        _ => Reply::status(200).header("Content-Type", "text/plain; charset=latin1").body(vec![0x85; SIZE]),
+    });
+    let words = format!("get {} --report json", server.url("/{nul,del,json,latin}"));
+    let output = line(&words).run().expect_code(0);
+    assert!(output.stdout().len() < 4 * SIZE * 3 / 2, "{} bytes", output.stdout().len());
+    let report = output.json();
+    Schema::load().check(&report).expect("valid");
+    for result in report["results"].as_array().expect("results") {
+        let kinds = (result["body"].is_null(), result["body_base64"].is_string(), result["body_omitted"].is_null());
+        assert_eq!(kinds, (true, true, true), "{}", result["name"]);
+    }
+}
+
+#[test]
+fn a_signal_while_the_report_is_written_leaves_contents_out() {
+    let server = Server::start(|_| Reply::text("x".repeat(1 << 20)));
+    let dir = Dir::new();
+    let made = TestCommand::program("mkfifo").arg(dir.join("pipe")).run();
+    assert!(made.status.success(), "{made:?}");
+    // Open for both, so that neither side waits for the other.
+    let mut pipe = File::options().read(true).write(true).open(dir.join("pipe")).expect("the pipe");
+    let mut running = line(&format!("get {} --report json=pipe", server.url("/[1-3]"))).inside(&dir).spawn();
+    let mut text = vec![0; 1000];
+    pipe.read_exact(&mut text).expect("the report has begun");
+    running.signal(Signal::INT);
+    running.wait_for_stderr("the contents that are still to be written are left out");
+    while !text.ends_with(b"]}\n") {
+        let mut piece = vec![0; 64 << 10];
+        let length = pipe.read(&mut piece).expect("more of it");
+        text.extend_from_slice(&piece[..length]);
+    }
+    let output = running.wait().expect_code(130);
+    assert!(output.stderr.contains("2 contents are left out"), "{}", output.stderr);
+    let report: Value = serde_json::from_slice(&text).expect("JSON");
+    Schema::load().check(&report).expect("valid");
+    let omitted: Vec<&Value> = (0..3).map(|at| &report["results"][at]["body_omitted"]).collect();
+    assert_eq!(omitted, [&Value::Null, &"interrupted".into(), &"interrupted".into()]);
+    assert_eq!(endings(&report), ["ok", "ok", "ok"]);
+    assert_eq!(report["results"][0]["body"].as_str().map(str::len), Some(1 << 20));
+}
+
+/// 16 MiB of zeros.
+static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| gzip(vec![0; 16 << 20]));
+
+/// 1 GiB of zeros, and so beyond `max_body`: gzip members of 16 MiB.
+static LARGE_BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| BOMB.repeat(64));
+
+/// JSON of 16 MiB with as many values as fit.
+static MANY_VALUES: LazyLock<Vec<u8>> = LazyLock::new(|| gzip(format!("[{}1]", "1,".repeat((8 << 20) - 2))));
+
+fn hostile(number: usize) -> Reply {
+    let coded = |bytes: &[u8]| Reply::status(200).header("Content-Encoding", "gzip").body(bytes);
+    match number % 10 {
+        0 => coded(&BOMB),
+        1 => coded(&LARGE_BOMB),
+        2 => coded(&MANY_VALUES).header("Content-Type", "application/json"),
+        3 => Reply::json("[".repeat(1 << 20)),
+        4 => Reply::raw("HTTP/1.1 200 OK\r\n").forever("X: y\r\n"),
+        5 => Reply::raw("HTTP/1.1 200 OK\r\n\r\n").forever([0; 1024]),
+        6 => Reply::raw("HTTP/1.1 100 Continue\r\n\r\n").forever("HTTP/1.1 100 Continue\r\n\r\n"),
+        7 => Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").forever("1;x=yyyyyyyyyy\r\nz\r\n"),
+        8 => Reply::status(200).body(vec![0x7f; 16 << 20]),
+        _ => Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n").forever("x"),
+    }
+}
+
+#[test]
+#[ignore = "takes minutes without optimization: .ci/release runs it"]
+fn two_hundred_hostile_sources_cost_fifty_good_ones_nothing() {
+    let server = Server::builder().malformed_ok().start(|request| match request.path().split('/').nth(1) {
+        Some("good") => Reply::json(format!("{{\"n\":{}}}", number(request.path()))),
+        _ => hostile(number(request.path())),
+    });
+    let dir = Dir::new();
+    let words = format!(
+        "get {} {} {} --report json=report.json --timeout 20s --retries 0 --max-memory 64MiB -q",
+        server.url("/bad/[1-100]"),
+        server.url("/good/[1-50]"),
+        server.url("/bad/[101-200]"),
+    );
+    let script = "ulimit -v 524288; exec \"$@\"";
+    let shell = TestCommand::program("sh").args(["-c", script, "sh"]).args(invocation()).args(words.split(' '));
+    let output = shell.inside(&dir).limit(Duration::from_secs(600)).run().expect_code(3);
+    assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
+    let report: Value = serde_json::from_str(&dir.read("report.json")).expect("JSON");
+    let good = |result: &&Value| result["name"].as_str().is_some_and(|name| name.contains("/good/"));
+    let results: Vec<&Value> = report["results"].as_array().expect("results").iter().filter(good).collect();
+    assert_eq!(results.len(), 50);
+    for (at, result) in results.into_iter().enumerate() {
+        assert_eq!((&result["ok"], &result["body"]["n"]), (&true.into(), &(at + 1).into()));
+    }
+}

@@ -1,0 +1,103 @@
+//! Arguments that belong elsewhere, quotes that the shell left, dashes of an editor: each is answered in one line.
+
+use super::{complaint, roundup};
+use crate::common::{Dir, Reply, Server};
+
+#[test]
+fn arguments_in_the_wrong_place_say_where_they_belong() {
+    let server = Server::builder().unused_ok().start(|_| Reply::json("{}"));
+    let url = server.url("/");
+    let dir = Dir::new();
+    dir.write("plan.toml", format!("[[job]]\nurl = \"{url}\"\n"));
+    dir.write("urls.txt", format!("{url}\n"));
+    dir.write("session.har", "{}");
+    std::fs::create_dir(dir.join("folder")).expect("a folder");
+    dir.write("folder/suppliers.toml", "");
+    for (words, text) in [
+        (&["get", "folder"][..], "folder is a folder and no URL: write --input FILE"),
+        (&["get", "urls.txt"], "urls.txt is a file and no URL: write --input urls.txt"),
+        (&["get", "./urls.txt"], "write --input ./urls.txt"),
+        (&["get", "@urls.txt"], "write --input urls.txt"),
+        (&["get", "C:\\data\\urls.txt"], "C:\\data\\urls.txt is a file and no URL: write --input C:\\data\\urls.txt"),
+        (&["get", "C:\\data\\plan.toml"], "write roundup run C:\\data\\plan.toml"),
+        (&["get", "plan.toml"], "write roundup run plan.toml"),
+        (&["get", "'http://a.example/'"], "write \"http://a.example/\""),
+        (&["get", "\"http://a.example/\""], "write \"http://a.example/\""),
+        (&["get", "\u{201c}http://a.example/\u{201d}"], "write \"http://a.example/\""),
+        (&["get", "'http://a.example/?a=1"], "has quotes in it, which this shell leaves there"),
+        (&["get", "\u{2013}retries", "3", &url], "begins with a long dash, which is no option: write --retries"),
+        (&["get", "\u{2014}v", &url], "write -v"),
+        (&["get", "POST", &url], "POST is a method and no URL: write -X POST"),
+        (&["get", ""], "a URL is empty: is a variable of the shell not set?"),
+        (&["get", &url, "-H", "Accept text/plain"], "write it as 'Name: value'"),
+        (&["get", &url, "-H", "X A: b"], "is not a header name"),
+        (&["get", "http//a.example"], "write http:// or https:// before it"),
+        (&["get", "htp://a.example"], "write http:// or https://"),
+        (&["get", "ftp://a.example/"], "write http:// or https://"),
+        (&["get", "http://a.example:99999/"], "invalid port number"),
+        (&["get", "http://a.example/[1-"], "write [1-50]"),
+        (&["get", "http://a.example/{a,b"], "write {a,b}"),
+        (&["get", &url, "--timeout", "five"], "--timeout: "),
+        (&["get", &url, "--rate", "20"], "write 20/s"),
+        (&["get", &url, "--per-host", "ten"], "write a whole number"),
+        (&["get", &url, "--user", "me"], "write NAME:PASSWORD"),
+        (&["get", &url, "-X", "GETT"], "write one of GET"),
+        (&["get", &url, "-X"], "-X needs a value"),
+        (&["get", &url, "--report", "pdf"], "write one of json"),
+        (&["get", &url, "-d", "@nowhere"], "the content nowhere cannot be read"),
+        (&["get", &url, "-o", "folder"], "write --output-dir folder"),
+        (&["get", &url, &url, "-o", "file"], "write --output-dir DIR"),
+        (&["get", "--input", "folder"], "the list folder cannot be read"),
+        (&["get", "--secrets", "x", &url], "but of run, check"),
+        (&["run", "plan.toml", "city=oslo"], "write --variable city=oslo"),
+        (&["run", "plan.toml", "--variable", "city"], "write NAME=VALUE"),
+        (&["run", "plan.toml", "plan.toml"], "is one argument too many"),
+        (&["run", "PLAN.TOML"], "did you mean plan.toml?"),
+        (&["run", "plan"], "did you mean plan.toml?"),
+        (&["run", "paln.toml"], "did you mean plan.toml?"),
+        (&["run", "other.toml"], "the plan other.toml cannot be read"),
+        (&["run", "folder"], "the plan folder cannot be read: it is a folder; write a plan in it, such as folder"),
+        (&["check", "folder"], "suppliers.toml"),
+        (&["run", ""], "the name of the plan is empty"),
+        (&["run", "urls.txt"], "write roundup get --input urls.txt"),
+        (&["run", "session.har"], "write roundup import har session.har"),
+        (&["run", "C:\\plans\\suppliers.toml"], "C:\\plans\\suppliers.toml cannot be read"),
+        (&["run", "'plan.toml'"], "write \"plan.toml\""),
+        (&["run", &url], "write roundup get http://"),
+        (&["run"], "PLAN.toml is missing: write roundup run [OPTIONS] PLAN.toml"),
+        (&["render"], "RESULT is missing: write roundup render [OPTIONS] RESULT"),
+        (&["import", "session.har"], "write roundup import har session.har"),
+        (&["import", "commands.txt"], "write roundup import curl commands.txt"),
+        (&["import", "csv", "x"], "write roundup import curl FILE or roundup import har FILE"),
+        (&["explain", "x", "plan.toml"], "it is not a result that roundup wrote"),
+        (&["serve", "8080"], "write roundup serve --port 8080"),
+        (&["serve", "--port", "99999"], "write a whole number from 0 to 65535"),
+        (&["new", "folder"], "write a file in it"),
+        (&["new", "plan.toml"], "is there already"),
+        (&["completions", "tcsh"], "write bash, zsh, fish, powershell"),
+        (&["state", "plan.toml"], "FILE is missing: write roundup state"),
+        (&["GET", &url], "did you mean get?"),
+        (&["curl", &url], "write roundup get URL"),
+        (&["post", &url], "write roundup get -X POST URL"),
+        (&["init"], "write roundup new"),
+        (&["validate", "plan.toml"], "write roundup check PLAN.toml"),
+        (&["-X", "POST", &url], "did you mean roundup get http://"),
+        (&["help", "chekc"], "did you mean check?"),
+    ] {
+        let output = roundup(words).inside(&dir).run();
+        assert!(matches!(output.code(), Some(1 | 2)), "{words:?}: {output:?}");
+        let said = complaint(&output);
+        assert!(said.contains(text), "{words:?}: {said}");
+    }
+    assert_eq!(server.stats().requests, 0);
+}
+
+/// A host may be called as a file is.
+#[test]
+fn a_file_of_the_same_name_hides_no_host() {
+    let server = Server::start(|_| Reply::json("1"));
+    let dir = Dir::new();
+    let host = format!("localhost:{}", server.port());
+    dir.write("localhost", "");
+    roundup(["get", &host, "-4"]).inside(&dir).run().expect_code(0);
+}

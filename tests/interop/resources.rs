@@ -1,0 +1,42 @@
+//! Memory and threads, as far as the release build goes: a debug build takes more and is held to nothing.
+
+use super::files::{Nginx, into_folder};
+use super::httpbin::Httpbin;
+use super::{Get, Got, MIB, saved};
+use crate::common::Dir;
+
+/// Fails if the most memory was none or more than this.
+#[track_caller]
+fn within(got: &Got, limit_kib: u64) {
+    let peak = got.usage.peak_kib;
+    println!("{peak} KiB, threads {:?}", got.usage.threads);
+    let limit_kib = if std::env::var_os("ROUNDUP_TEST_BINARY").is_some() { limit_kib } else { u64::MAX };
+    assert!((1..=limit_kib).contains(&peak), "{peak} KiB and not at most {limit_kib} KiB");
+}
+
+#[test]
+#[ignore = "needs nginx, and 2 GB of disk"]
+fn twenty_files_of_100_mib_take_24_mib_of_memory() {
+    let server = Nginx::start();
+    let dir = Dir::new();
+    let urls = (0..20).map(|n| server.http(&format!("/100m?n={n}")));
+    let got = Get::all(urls).with(into_folder(dir.path())).with(["--concurrency", "20"]).run();
+    for result in got.results() {
+        let file = saved(result, dir.path());
+        assert_eq!(std::fs::metadata(&file).map(|about| about.len()).ok(), Some(100 * MIB), "{}", file.display());
+    }
+    within(&got, 24 * 1024);
+}
+
+#[test]
+#[ignore = "needs httpbin"]
+fn fifty_sources_take_9_mib_of_memory_and_six_threads() {
+    let server = Httpbin::start();
+    // All at once, and for long enough to be looked at.
+    let urls = (0..50).map(|n| server.url(&format!("/delay/1?n={n}")));
+    let got = Get::all(urls).with(["--concurrency", "50"]).run();
+    // 7 MiB of it are pages of the program and of libc, which the system can drop.
+    within(&got, 9 * 1024);
+    // The main thread, the helper of async-io, and four for what blocks.
+    assert!((1..=6).contains(&got.usage.threads.len()), "{:?}", got.usage.threads);
+}
