@@ -19,6 +19,8 @@ pub(super) struct PollRun {
     started: Instant,
     /// What the answers before have taken.
     before: Option<Outcome>,
+    /// What the last answer had where something else is waited for.
+    last_seen: Option<String>,
     requests: u32,
 }
 
@@ -26,7 +28,7 @@ impl PollRun {
     pub(super) fn begin(job: Job, poll: Poll, now: Instant) -> (PollRun, PartRequest) {
         let places = poll.places();
         let job = job.with(|settings| settings.capture = places);
-        let run = PollRun { poll, job, started: now, before: None, requests: 0 };
+        let run = PollRun { poll, job, started: now, before: None, last_seen: None, requests: 0 };
         let request = run.request(now);
         (run, request)
     }
@@ -58,6 +60,9 @@ impl PollRun {
         let state = state.map(|((place, condition), found)| {
             format!("{} is {} where {condition} is waited for", as_place(place), shown(found))
         });
+        if is_answer {
+            self.last_seen = state;
+        }
         let mut whole = self.join(outcome);
         if is_met {
             return Step::Done(Box::new(whole));
@@ -67,12 +72,8 @@ impl PollRun {
                 let text = format!("{} is {found}, which poll names as a failure", as_place(&place));
                 Some(Error::new(Kind::Expectation, text))
             }
-            None if !is_answer && now >= self.started + self.poll.within => {
-                let text = format!("no answer, after {}", DisplayDuration(self.poll.within));
-                Some(Error::new(Kind::Timeout, text))
-            }
-            None if is_answer && now + self.poll.every > self.started + self.poll.within => {
-                let state = state.unwrap_or_default();
+            None if self.is_over(is_answer, now) => {
+                let state = self.last_seen.as_deref().unwrap_or("no answer");
                 Some(Error::new(Kind::Timeout, format!("{state}, after {}", DisplayDuration(self.poll.within))))
             }
             None => None,
@@ -90,6 +91,12 @@ impl PollRun {
                 Step::More(vec![PartRequest { not_before: Some(at), ..self.request(at) }])
             }
         }
+    }
+
+    /// Whether no further request fits into `within`: after an answer there is a pause first.
+    fn is_over(&self, is_answer: bool, now: Instant) -> bool {
+        let end = self.started + self.poll.within;
+        if is_answer { now + self.poll.every > end } else { now >= end }
     }
 
     /// What there is, with this failure.

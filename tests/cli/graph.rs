@@ -378,10 +378,18 @@ fn a_poll_ends_when_it_fails_or_takes_too_long() {
     let error = |report: &Value| report["results"][0]["error"]["message"].clone();
     assert_eq!(error(&report), json!("/state is \"error\", which poll names as a failure"));
     let server = Server::start(|_| Reply::json("{\"state\":\"running\"}"));
+    let report = report_of(&server, "poll = { until = { \"/state\" = \"done\" }, every = \"2h\", within = \"1h\" }", 3);
+    assert_eq!(error(&report), json!("/state is \"running\" where \"done\" is waited for, after 1h"));
+    // A request under way is ended, too, and what the answer before it had is still said.
+    let polls = std::sync::atomic::AtomicUsize::new(0);
+    let server = Server::start(move |_| match polls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        0 => Reply::json("{\"state\":\"running\"}"),
+        _ => Reply::hang(),
+    });
     let report =
-        report_of(&server, "poll = { until = { \"/state\" = \"done\" }, every = \"5ms\", within = \"20ms\" }", 3);
-    assert_eq!(error(&report), json!("/state is \"running\" where \"done\" is waited for, after 20ms"));
-    // A request under way is ended, too.
+        report_of(&server, "poll = { until = { \"/state\" = \"done\" }, every = \"1ms\", within = \"2s\" }", 3);
+    assert_eq!(error(&report), json!("/state is \"running\" where \"done\" is waited for, after 2s"));
+    // Where there was none, this is said.
     let server = Server::start(|_| Reply::hang());
     let report = report_of(&server, "poll = { until = { \"/state\" = \"done\" }, within = \"50ms\" }", 3);
     assert_eq!(error(&report), json!("no answer, after 50ms"));
@@ -397,10 +405,10 @@ fn a_poll_has_the_conditions_of_expect() {
         let server = Server::start(move |_| {
             Reply::json(answers[polls.fetch_add(1, std::sync::atomic::Ordering::SeqCst).min(1)])
         });
-        let poll = format!("poll = {{ until = {{ \"/done\" = {until} }}, every = \"1ms\", within = \"200ms\" }}");
+        let poll = format!("poll = {{ until = {{ \"/done\" = {until} }}, every = \"1ms\", within = \"2s\" }}");
         let report = report_of(&server, &poll, if answered { 0 } else { 3 });
         let message = report["results"][0]["error"]["message"].as_str().unwrap_or("").to_owned();
-        let expected = if answered { "" } else { "/done is 9 where at least 10 is waited for, after 200ms" };
+        let expected = if answered { "" } else { "/done is 9 where at least 10 is waited for, after 2s" };
         assert_eq!(message, expected, "{until}");
     }
 }
