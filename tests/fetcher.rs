@@ -9,6 +9,7 @@ mod embedded;
 mod ends;
 mod hostile;
 mod intake;
+mod kept;
 mod limits;
 mod memory;
 mod polite;

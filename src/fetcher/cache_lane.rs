@@ -18,8 +18,6 @@ pub(super) struct CacheLane {
     wake: Option<Sender<()>>,
     /// Jobs of which is not known what is kept.
     unlooked: VecDeque<JobNumber>,
-    /// How many are being looked up.
-    pub(super) looking: usize,
     pub(super) ready: VecDeque<Delivery>,
     /// How many jobs remember what was found of them.
     pub(super) remembered: usize,
@@ -49,11 +47,6 @@ impl CacheLane {
 
     pub(super) fn cache(&self) -> Option<RunCache> {
         self.cache.clone()
-    }
-
-    /// Whether a job is about to start or to be delivered.
-    pub(super) fn is_busy(&self) -> bool {
-        self.looking > 0 || !self.unlooked.is_empty() || !self.ready.is_empty()
     }
 
     /// Takes a new job, if it may have a response that is fresh.

@@ -73,18 +73,14 @@ async fn look_ahead(state: Rc<RefCell<RunState>>, cache: RunCache, woken: Receiv
                 state.enqueue(number, Instant::now());
             }
         }
-        let mut state = state.borrow_mut();
-        state.cache.looking = 0;
-        state.wake_driver();
+        state.borrow().wake_driver();
     }
 }
 
 impl RunState {
     fn take_unlooked(&mut self) -> Vec<(JobNumber, Job)> {
         let numbers = self.cache.take_unlooked(MOST_AT_ONCE);
-        let jobs: Vec<_> = numbers.into_iter().filter_map(|number| Some((number, self.job(number)?.clone()))).collect();
-        self.cache.looking = jobs.len();
-        jobs
+        numbers.into_iter().filter_map(|number| Some((number, self.job(number)?.clone()))).collect()
     }
 
     fn remember(&mut self, number: JobNumber, candidate: Option<Candidate>) {

@@ -120,9 +120,10 @@ impl RunState {
         self.wake_reader();
     }
 
-    /// Whether there may be something to start though nothing waits at a host: further jobs, or those that are looked up.
+    /// Whether there may be something to start later though nothing waits at a host: further jobs, or those of which is
+    /// looked up what is kept. One that gets what is kept may still have to ask its host, if that turns out not to do.
     pub(super) fn may_go_on(&self) -> bool {
-        self.open || self.cache.is_busy()
+        self.open || !self.jobs.is_empty()
     }
 
     /// Whether the run was ended before its jobs were.

@@ -76,10 +76,6 @@ impl CacheLane {
         None
     }
 
-    pub(super) fn is_busy(&self) -> bool {
-        false
-    }
-
     pub(super) fn takes(&mut self, _: JobNumber, _: &Job) -> bool {
         false
     }
