@@ -183,13 +183,16 @@ impl JobGraph {
             }
             for (job, value) in &node.needs {
                 match by_name.get(&**job).map(|need| &self.nodes[*need]) {
+                    None if value.is_empty() => {
+                        return wrong(format!("\"{}\" comes after \"{job}\", and no job is named so", node.name));
+                    }
                     None => {
                         return wrong(format!(
                             "\"{}\" needs {{{job}.{value}}}, and no job is named \"{job}\"",
                             node.name
                         ));
                     }
-                    Some(need) if !need.single => {
+                    Some(need) if !need.single && !value.is_empty() => {
                         let text = format!("\"{job}\" has several jobs or rows: only for_each can use it");
                         return wrong(format!("\"{}\" needs {{{job}.{value}}}: {text}", node.name));
                     }

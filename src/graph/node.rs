@@ -55,7 +55,7 @@ pub struct JobNode {
     pub(super) template: Option<Arc<dyn JobTemplate>>,
     /// How many jobs there are: for a node that has one for each row, 1.
     pub(super) members: usize,
-    /// The values that it needs: job and value.
+    /// The values that it needs: job and value, which is empty if it only comes after that job.
     pub(super) needs: Vec<(Box<str>, Box<str>)>,
     pub(super) for_each: Option<ForEach>,
     pub(super) report: bool,
@@ -121,6 +121,12 @@ impl JobNode {
             single: true,
             changes: Vec::new(),
         }
+    }
+
+    /// Adds jobs that it waits for without a value of theirs, such as one that logs in by a cookie. It is skipped if one of
+    /// them fails.
+    pub fn after<N: AsRef<str>>(self, jobs: impl IntoIterator<Item = N>) -> JobNode {
+        jobs.into_iter().fold(self, |node, job| node.and_needs([format!("{}.", job.as_ref())]))
     }
 
     /// Adds values that it needs, besides fields of its row.

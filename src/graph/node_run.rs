@@ -129,8 +129,11 @@ impl NodeRun {
 
     /// Why it is skipped if a node that it needs has given nothing.
     pub(super) fn why_skipped(&self, need: &str, how: &str) -> String {
-        let values: Vec<String> =
-            self.node.needs.iter().filter(|(job, _)| **job == *need).map(|(_, value)| format!("\"{value}\"")).collect();
+        let needs = self.node.needs.iter().filter(|(job, value)| **job == *need && !value.is_empty());
+        let values: Vec<String> = needs.map(|(_, value)| format!("\"{value}\"")).collect();
+        if values.is_empty() {
+            return format!("\"{need}\" {how}, and this comes after it");
+        }
         format!("\"{need}\" {how}, and this needs its {}", values.join(" and "))
     }
 }

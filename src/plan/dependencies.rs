@@ -13,7 +13,7 @@ use crate::graph::circle;
 pub(super) struct Uses {
     /// Each name as it is written in braces.
     pub(super) names: Vec<String>,
-    /// The names of which each is a value of a job: `login.token`.
+    /// The names of which each is a value of a job: `login.token`; or `login.` if it only comes after that.
     pub(super) needs: Vec<String>,
     /// The fields of the rows that jobs are made for.
     pub(super) fields: Vec<Box<str>>,
@@ -66,6 +66,12 @@ pub(super) fn resolve(
         if let (Some((place, key)), Some(source)) = (&table.keys.key, source) {
             all[index].complete &= check_column(reader, place, key, &given[source], false);
             all[index].fields.push(key.as_str().into());
+        }
+        for (place, name) in &table.keys.after {
+            let need = by_name.get(name).copied().or_else(|| unknown_job(reader, place, name, &by_name));
+            all[index].complete &= need.is_some();
+            all[index].needs.push(format!("{name}."));
+            edges[index].extend(need);
         }
         for (place, secret) in &table.keys.secret {
             check_column(reader, place, secret, &given[index], false);

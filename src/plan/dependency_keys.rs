@@ -15,10 +15,12 @@ pub(super) struct DependencyKeys {
     /// Whether it is kept out of the report.
     pub(super) unreported: bool,
     pub(super) secret: Vec<(Place, String)>,
+    /// The jobs that it waits for without a value of theirs.
+    pub(super) after: Vec<(Place, String)>,
 }
 
 impl DependencyKeys {
-    pub(super) const KEYS: [&'static str; 5] = ["for_each", "key", "max_jobs", "report", "secret"];
+    pub(super) const KEYS: [&'static str; 6] = ["for_each", "key", "max_jobs", "report", "secret", "after"];
 
     /// Reads an entry, if its key is one of [`KEYS`](Self::KEYS).
     pub(super) fn read(&mut self, reader: &mut NodeReader<'_>, entry: &TableEntry<'_>) -> bool {
@@ -31,25 +33,25 @@ impl DependencyKeys {
                 self.max_jobs = max.map(|max| (place.clone(), max as usize));
             }
             "report" => self.unreported = reader.boolean(place, node) == Some(false),
-            "secret" => self.read_secret(reader, entry),
+            "secret" => {
+                let form = "a name in select, such as \"token\"";
+                self.secret = read_words(reader, entry, "an array of names in select, such as [\"token\"]", form);
+            }
+            "after" => {
+                let form = "the name of a job, such as \"login\"";
+                self.after = match &entry.node.value {
+                    Tree::Array(_) => read_words(reader, entry, "an array of names of jobs", form),
+                    _ => reader.word(place, node, form).into_iter().collect(),
+                };
+            }
             _ => return false,
         }
         true
     }
 
-    fn read_secret(&mut self, reader: &mut NodeReader<'_>, entry: &TableEntry<'_>) {
-        let Tree::Array(items) = &entry.node.value else {
-            return reader.wrong_type(&entry.place, "an array of names in select, such as [\"token\"]", entry.node);
-        };
-        for item in items {
-            let place = Place { at: item.at, path: entry.place.path.clone() };
-            self.secret.extend(reader.word(&place, item, "a name in select, such as \"token\""));
-        }
-    }
-
     /// Whether the plan needs a graph for it.
     pub(super) fn is_used(&self) -> bool {
-        self.for_each.is_some() || self.unreported || !self.secret.is_empty()
+        self.for_each.is_some() || self.unreported || !self.secret.is_empty() || !self.after.is_empty()
     }
 
     /// What a job has without rows to be made for is noted.
@@ -68,11 +70,27 @@ impl DependencyKeys {
         if let Some((place, _)) = &self.for_each {
             reader.error(place, "a job that is read alone has no other one to be made for");
         }
+        if let Some((place, _)) = self.after.first() {
+            reader.error(place, "a job that is read alone has no other one to wait for");
+        }
     }
 
     pub(super) fn most_jobs(&self) -> usize {
         self.max_jobs.as_ref().map_or(DEFAULT_MAX_JOBS, |(_, max)| *max)
     }
+}
+
+/// Reads an array of names.
+fn read_words(reader: &mut NodeReader<'_>, entry: &TableEntry<'_>, array: &str, form: &str) -> Vec<(Place, String)> {
+    let Tree::Array(items) = &entry.node.value else {
+        reader.wrong_type(&entry.place, array, entry.node);
+        return Vec::new();
+    };
+    let word = |item: &Node| {
+        let place = Place { at: item.at, path: entry.place.path.clone() };
+        reader.word(&place, item, form)
+    };
+    items.iter().filter_map(word).collect()
 }
 
 impl NodeReader<'_> {

@@ -55,6 +55,7 @@ pub const PLAN_KEYS: &[PlanKey] = &[
     key("[[job]]", "for_each", "text", "", "for_each = \"items\"", "a job for each row of that job, with its fields as {items.id}"),
     key("[[job]]", "key", "text", "", "key = \"id\"", "the field of the row by which such a job is named"),
     key("[[job]]", "max_jobs", "a whole number", "100000", "max_jobs = 500", "how many such jobs at most"),
+    key("[[job]]", "after", "the name of a job, or several", "", "after = \"login\"", "waits for these jobs, of which it uses no value; it is skipped if one fails"),
     key("[[job]]", "report", "true or false", "true", "report = false", "whether it is in the report if it succeeds"),
     key("[[job]]", "secret", "texts", "", "secret = [\"token\"]", "values of select that are hidden"),
     key("[[job]]", "pages", "a table", "", "pages = { next = \"/next\" }", "how pages follow each other: next, param, into, more; link; page, from, total_pages; offset, size, total; max"),
@@ -179,6 +180,7 @@ mod tests {
                 let for_each = if line.starts_with("for_each ") { "" } else { "for_each = \"items\"\n" };
                 format!("[[job]]\nname = \"items\"\n{}select = {{ id = \"/id\" }}\n{job}{for_each}{line}\n", url(""))
             }
+            "[[job]]" if line.starts_with("after ") => format!("{job}{line}\n{job}name = \"login\"\n"),
             "[[job]]" if line.starts_with("secret ") => format!("{job}select = {{ token = \"/t\" }}\n{line}\n"),
             "[[job]]" if line.starts_with("auth ") => {
                 format!("[auth.api]\ntype = \"bearer\"\ntoken = \"x\"\n{job}{line}\n")
@@ -243,7 +245,7 @@ mod tests {
             let mut keys: BTreeSet<&str> =
                 PLAN_KEYS.iter().filter(|key| key.table == table).map(|key| key.key).collect();
             let of_jobs = PLAN_KEYS.iter().filter(|key| key.table == "[[job]]").map(|key| key.key);
-            let own = ["name", "url", "each", "for_each", "key", "max_jobs", "report", "secret"];
+            let own = ["name", "url", "each", "for_each", "key", "max_jobs", "report", "secret", "after"];
             let defaults = of_jobs.filter(|key| !own.contains(key));
             match table {
                 // Each type has keys of its own, and every example is read.
