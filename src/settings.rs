@@ -126,6 +126,10 @@ settings! {
         priority: i8 = 0,
         /// Neither ask for nor undo content codings; no by default.
         raw: bool = false,
+        /// Whether cookies of its responses, redirects included, go along with later requests of the run to the origin that set
+        /// them, and with its own those that are there; no by default. In builds without the feature `cookies` it has no
+        /// effect.
+        cookies: bool = false,
         /// Whether responses are kept in the state of the run, and asked for again only if they may have changed (RFC 9111);
         /// no by default.
         cache: bool = false,
@@ -303,6 +307,7 @@ mod tests {
             accept: Some(statuses.clone()),
             priority: Some(-3),
             raw: Some(true),
+            cookies: Some(true),
             cache: Some(true),
             capture: Some(vec![AnswerPlace::Header("a".into())]),
             select: Some(select.clone()),
@@ -332,6 +337,7 @@ mod tests {
             accept: statuses.clone(),
             priority: -3,
             raw: true,
+            cookies: true,
             cache: true,
             capture: vec![AnswerPlace::Header("a".into())],
             select,
@@ -377,6 +383,7 @@ mod tests {
             accept: Some(default.accept.clone()),
             priority: Some(default.priority),
             raw: Some(default.raw),
+            cookies: Some(default.cookies),
             cache: Some(default.cache),
             capture: Some(Vec::new()),
             select: Some(Vec::new()),

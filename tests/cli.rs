@@ -3,6 +3,8 @@
 mod bodies;
 mod commands;
 mod connections;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod credentials;
 mod curl;
 mod curl_mistakes;

@@ -24,8 +24,9 @@ impl RunningJobs {
         event_loop: &EventLoop,
         redactor: &Redactor,
     ) -> RunningJobs {
+        let fetcher = fetcher.clone().redactor(redactor.clone());
         match graph {
-            Some(graph) => RunningJobs::Graph(graph.run_with(jobs, fetcher, event_loop).into(), redactor.clone()),
+            Some(graph) => RunningJobs::Graph(graph.run_with(jobs, &fetcher, event_loop).into(), redactor.clone()),
             None => RunningJobs::Plain(fetcher.run(event_loop, jobs)),
         }
     }

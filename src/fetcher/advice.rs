@@ -230,7 +230,7 @@ fn split_outside_quotes(text: &str, divider: char) -> impl Iterator<Item = &str>
 }
 
 /// Any of the three forms of a date (RFC 9110, section 5.6.7); also with the zone as mail writes it.
-fn http_date(value: &[u8]) -> Option<SystemTime> {
+pub(super) fn http_date(value: &[u8]) -> Option<SystemTime> {
     let text = std::str::from_utf8(value).ok()?.trim();
     match text.strip_suffix("+0000").or_else(|| text.strip_suffix("UTC")) {
         Some(start) => httpdate::parse_http_date(&format!("{start}GMT")).ok(),

@@ -13,6 +13,7 @@ use super::caching::{CachingSender, FirstLook, RunCache};
 use super::capture::capture;
 use super::config::Keep;
 use super::content;
+use super::cookies::{CookieKeeper, CookieSender, RunCookies};
 use super::expect::judge_status;
 use super::picking::pick;
 use super::received::Received;
@@ -55,6 +56,8 @@ pub(super) struct AttemptPlan {
     /// Where responses are kept, and what is known of this one.
     pub(super) cache: Option<RunCache>,
     pub(super) first_look: FirstLook,
+    /// The cookies of the run, if the job wants them.
+    pub(super) cookies: Option<RunCookies>,
 }
 
 /// An attempt that is under way.
@@ -135,8 +138,11 @@ impl CurrentAttempt<'_> {
             progress,
         };
         let (cache, first_look) = (self.about.cache.take(), std::mem::take(&mut self.about.first_look));
-        let caching = CachingSender::new(sender, job, cache, first_look, self.about.keep.bodies);
-        let mut followed = FollowedRequest::new(&caching, request, settings.follow);
+        let cookies = self.about.cookies.take();
+        let keeper = CookieKeeper::new(sender, cookies.as_ref());
+        let caching = CachingSender::new(&keeper, job, cache, first_look, self.about.keep.bodies);
+        let with_cookies = CookieSender::new(&caching, cookies.as_ref());
+        let mut followed = FollowedRequest::new(&with_cookies, request, settings.follow);
         let answered = self.follow(&mut followed, slot).await;
         let chain = followed.into_urls();
         self.received.cache = caching.end();

@@ -49,9 +49,12 @@ impl CacheLane {
         self.cache.clone()
     }
 
-    /// Takes a new job, if it may have a response that is fresh.
+    /// Takes a new job, if it may have a response that is fresh. What a job with cookies sends is only known when it starts.
     pub(super) fn takes(&mut self, number: JobNumber, job: &Job) -> bool {
-        let Some(wake) = self.wake.as_ref().filter(|_| job.settings().keeps_responses()) else { return false };
+        let Some(wake) = self.wake.as_ref().filter(|_| job.settings().keeps_responses() && !job.settings().cookies)
+        else {
+            return false;
+        };
         self.unlooked.push_back(number);
         let _ = wake.try_send(());
         true

@@ -7,6 +7,7 @@ use std::time::Duration;
 #[cfg(feature = "state")]
 use crate::cache::CacheStore;
 use crate::limits::Limits;
+use crate::redact::Redactor;
 
 /// The default of [`Fetcher::backlog`](super::Fetcher::backlog): as many jobs as a plan may have.
 pub const DEFAULT_BACKLOG: usize = 100_000;
@@ -21,6 +22,7 @@ pub(super) struct RunConfig {
     pub(super) digests: bool,
     #[cfg(feature = "state")]
     pub(super) cache: Option<Arc<dyn CacheStore>>,
+    pub(super) redactor: Option<Redactor>,
     pub(super) backlog: usize,
 }
 
@@ -43,6 +45,7 @@ impl Default for RunConfig {
             digests: false,
             #[cfg(feature = "state")]
             cache: None,
+            redactor: None,
             backlog: DEFAULT_BACKLOG,
         }
     }

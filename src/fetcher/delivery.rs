@@ -154,7 +154,8 @@ async fn read(
     let about = {
         let state = state.borrow();
         let (keep, began, budget) = (state.config.keep, Instant::now(), state.budget.clone());
-        AttemptPlan { keep, budget, began, ends: None, key: None, cache: None, first_look: Default::default() }
+        let first_look = Default::default();
+        AttemptPlan { keep, budget, began, ends: None, key: None, cache: None, first_look, cookies: None }
     };
     let content = content(cache, job.settings(), kept, wants_content(job, about.keep.bodies)).await?;
     // The run may have ended meanwhile.

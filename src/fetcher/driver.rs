@@ -216,7 +216,8 @@ async fn make_attempt(
         let Some(job) = state.job(next.job).cloned() else { return };
         let (ends, key) = (state.job_ends(next.job), state.idempotency_key(next.job));
         let (keep, began, budget, cache) = (state.config.keep, next.since, state.budget.clone(), state.cache.cache());
-        (job, AttemptPlan { keep, budget, began, ends, key, cache, first_look })
+        let cookies = job.settings().cookies.then(|| state.cookies.clone());
+        (job, AttemptPlan { keep, budget, began, ends, key, cache, first_look, cookies })
     };
     let mut slot = Slot::new(state.clone(), next.job, next.lease, permit);
     let ended = attempt(&*sender, &job, about, &mut slot, &progress).await;

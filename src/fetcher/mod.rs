@@ -20,6 +20,7 @@ use self::config::RunConfig;
 use crate::event_loop::EventLoop;
 use crate::job::Job;
 use crate::limits::Limits;
+use crate::redact::Redactor;
 use crate::transport::{SendRequest, Transport};
 
 mod active;
@@ -38,6 +39,11 @@ mod caching;
 mod capture;
 mod config;
 mod content;
+#[cfg(feature = "cookies")]
+mod cookies;
+#[cfg(not(feature = "cookies"))]
+#[path = "without_cookies.rs"]
+mod cookies;
 #[cfg(feature = "state")]
 mod delivery;
 mod driver;
@@ -166,6 +172,13 @@ impl Fetcher {
     #[cfg(feature = "state")]
     pub fn cache(mut self, store: Arc<dyn crate::cache::CacheStore>) -> Fetcher {
         self.config.cache = Some(store);
+        self
+    }
+
+    /// Hides what becomes a secret while a run goes on: the values of cookies that servers set. This redactor and its clones
+    /// hide them from then on. Without one, nothing is hidden.
+    pub fn redactor(mut self, redactor: Redactor) -> Fetcher {
+        self.config.redactor = Some(redactor);
         self
     }
 

@@ -14,6 +14,7 @@ use super::attempt_log;
 use super::cache_lane::CacheLane;
 use super::caching::ReleasedChanges;
 use super::config::RunConfig;
+use super::cookies::RunCookies;
 use super::host::{JobNumber, QueuedJob};
 use super::memory::max_memory;
 use super::queue::{Queue, Retry};
@@ -37,6 +38,8 @@ pub(super) struct RunState {
     pub(super) jobs: BTreeMap<JobNumber, ActiveJob>,
     /// Jobs that have to do with the cache.
     pub(super) cache: CacheLane,
+    /// The cookies of jobs that want them.
+    pub(super) cookies: RunCookies,
     /// Outcomes that have not been taken. Each holds the permit of its job, so that a slow reader slows the run down.
     outcomes: VecDeque<(Outcome, Option<SemaphoreGuardArc>, ReleasedChanges)>,
     /// The task that waits for an outcome.
@@ -61,6 +64,7 @@ impl RunState {
         RunState {
             queue: Queue::new(config.limits.clone()),
             budget: MemoryBudget::new(max_memory(&config.limits), tempfile::tempfile),
+            cookies: RunCookies::new(config.redactor.clone()),
             config,
             jobs: BTreeMap::new(),
             cache: CacheLane::default(),

@@ -63,6 +63,7 @@ pub const PLAN_KEYS: &[PlanKey] = &[
     key("[[job]]", "user", "text", "", "user = \"me:${PASSWORD}\"", "name and password to log in with (Basic)"),
     key("[[job]]", "bearer", "text", "", "bearer = \"${TOKEN}\"", "a token to log in with"),
     key("[[job]]", "auth", "text", "", "auth = \"api\"", "a login of [auth.NAME]: type is oauth2, api_key, basic or bearer"),
+    key("[[job]]", "cookies", "true or false", "false", "cookies = true", "keep the cookies of responses for the run, and send each back to the origin that set it"),
     key("[[job]]", "method", "a method", "GET", "method = \"PUT\"", "POST if there is content"),
     key("[[job]]", "headers", "a table of texts", "", "headers = { Accept = \"application/json\" }", "fields to send, false for none of that name; joined by name with those of defaults and hosts"),
     key("[[job]]", "data", "text", "", "data = \"a=1&b=2\"", "content to send as it stands"),
@@ -230,8 +231,8 @@ mod tests {
     fn every_example_is_read() {
         for PlanKey { table, key, example, .. } in PLAN_KEYS {
             assert!(example.starts_with(&format!("{key} = ")), "{example}");
-            if *key == "sql" {
-                // Builds without SQL refuse it.
+            if *key == "sql" || (*key == "cookies" && !cfg!(feature = "cookies")) {
+                // Builds without it refuse it.
                 continue;
             }
             let read = super::super::parse("plan.toml", &plan(table, example), &|_| Some("12345678".to_owned()));

@@ -15,7 +15,7 @@ use crate::http::{Field, Method};
 use crate::settings::{Settings, SettingsPatch, over_by_name};
 
 /// The keys that all three tables know.
-pub(super) const KEYS: [&str; 33] = [
+pub(super) const KEYS: [&str; 34] = [
     "method",
     "headers",
     "data",
@@ -49,6 +49,7 @@ pub(super) const KEYS: [&str; 33] = [
     "user",
     "bearer",
     "auth",
+    "cookies",
 ];
 
 /// The most rows of one response that a plan may ask for.
@@ -129,6 +130,7 @@ impl Layer {
             }
             "user" => self.read_authorization(reader, entry, HeaderForm::Basic),
             "bearer" => self.read_authorization(reader, entry, HeaderForm::Bearer),
+            "cookies" => patch.cookies = read_cookies(reader, place, node),
             "auth" => self.auth = auth_keys::read_auth(reader, place, node),
             "pages" => patch.pages = read_pages(reader, place, node),
             "poll" => patch.poll = read_poll(reader, place, node),
@@ -390,6 +392,15 @@ impl Layer {
 fn read_base_url(reader: &mut NodeReader<'_>, place: &Place, node: &Node) -> Option<Template> {
     let base = reader.string(place, node, "a URL such as \"https://api.example.com/v1\"")?;
     reader.check_names(place, &base, &[]).then_some(base)
+}
+
+/// Whether cookies are kept, in a build that can.
+fn read_cookies(reader: &mut NodeReader<'_>, place: &Place, node: &Node) -> Option<bool> {
+    let cookies = reader.boolean(place, node)?;
+    if cookies && !cfg!(feature = "cookies") {
+        reader.error(place, "this build keeps no cookies: it lacks the feature cookies");
+    }
+    Some(cookies)
 }
 
 fn look_into(params: &[QueryParam], look: &mut dyn FnMut(&Place, &Template)) {

@@ -158,6 +158,7 @@ fn some_settings(rng: &mut Rng) -> Settings {
         retry_on: rng.choice(["500-504", "expectation", "429,expectation"]).and_then(|on| on.parse().ok()),
         job_timeout: option(rng, |rng| Duration::from_millis(rng.u64(..))),
         stale_if_error: option(rng, |rng| Duration::from_millis(rng.u64(..))),
+        cookies: rng.bool(),
         cache: rng.bool(),
         raw: rng.bool(),
         capture: list(rng, |rng| AnswerPlace::Header(text(rng).into())),

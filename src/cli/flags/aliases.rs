@@ -105,7 +105,7 @@ pub(super) const ALIASES: &[Alias] = &[
     instead(None,   "limit-rate",           "--rate 20/s bounds requests, and nothing bounds bytes in a time"),
     instead(Some('F'), "form",              "multipart forms are not sent; --data 'a=1&b=2' sends fields, --data-binary @FILE a file"),
     instead(Some('T'), "upload-file",       "--method PUT --data-binary @FILE sends a file"),
-    instead(Some('c'), "cookie-jar",        "cookies are not kept; -b 'NAME=VALUE' sends one"),
+    instead(Some('c'), "cookie-jar",        "cookies are kept in no file; cookies = true in a plan keeps them for its run, -b 'NAME=VALUE' sends one"),
     instead(Some('D'), "dump-header",       "-i prints heads and contents, -vv heads on stderr"),
     instead(Some('K'), "config",            "roundup run PLAN.toml takes requests from a file"),
     instead(None,   "proxy-user",           "write it in the proxy's URL: --proxy http://NAME:PASSWORD@HOST:PORT"),
