@@ -59,6 +59,8 @@ pub(super) struct RunningAttempt {
     pub(super) _task: Task<()>,
     pub(super) progress: Arc<Progress>,
     pub(super) since: Instant,
+    /// Whether something is sent. Otherwise it reads what is kept, and is no attempt unless that will do.
+    pub(super) sends: bool,
 }
 
 /// How an attempt ended.
@@ -98,6 +100,10 @@ pub(super) enum StopReason {
 }
 
 impl ActiveJob {
+    pub(super) fn take_running(&mut self) -> Option<RunningAttempt> {
+        self.history.as_mut()?.running.take()
+    }
+
     pub(super) fn history_since(&mut self, first_permit: Instant) -> &mut JobHistory {
         self.history.get_or_insert_with(|| {
             let (attempts, outage) = (Vec::new(), false);
@@ -118,7 +124,9 @@ impl ActiveJob {
             Failure::from(&Error::new(kind, format!("{} {when}", reason.text())).in_phase(phase))
         };
         let why = waits.map_or(String::new(), |why| format!(": {why}"));
-        let Some(history) = &mut self.history else {
+        let running = running.filter(|running| running.sends);
+        let has_begun = |history: &&mut Box<JobHistory>| running.is_some() || !history.attempts.is_empty();
+        let Some(history) = self.history.as_mut().filter(has_begun) else {
             return JobEnd::failed(failure(Kind::Skipped, &format!("before it was started{why}"), Phase::Queue));
         };
         let Some(running) = running else {

@@ -1,13 +1,14 @@
 //! Jobs that need no host: those whose response is fresh, and those that get the last good one. Limits of hosts and of the
 //! run's rate hold back requests, and not these; a slow reader does, for each takes a permit.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::active::JobEnd;
 use super::caching::{ReleasedChanges, RunCache};
 use super::host::JobNumber;
+use crate::cache::Candidate;
 use crate::job::Job;
 
 /// The jobs of a run that have to do with its cache.
@@ -19,6 +20,8 @@ pub(super) struct CacheLane {
     /// Jobs of which is not known what is kept.
     unlooked: VecDeque<JobNumber>,
     pub(super) ready: VecDeque<Delivery>,
+    /// Jobs that have failed and wait for their last good response, and how they end if there is none that will do.
+    failed: BTreeMap<JobNumber, JobEnd>,
     /// How many jobs remember what was found of them.
     pub(super) remembered: usize,
 }
@@ -28,8 +31,8 @@ pub(super) struct CacheLane {
 pub(super) enum Delivery {
     /// Its response is fresh.
     Fresh(JobNumber),
-    /// It has failed in this way.
-    Stale(JobNumber, Box<JobEnd>),
+    /// It has failed.
+    Stale(JobNumber),
 }
 
 impl CacheLane {
@@ -64,31 +67,43 @@ impl CacheLane {
         self.ready.pop_front()
     }
 
-    /// The ends of jobs that wait for a stale response, when the run is over.
-    pub(super) fn take_ends(&mut self) -> Vec<(JobNumber, JobEnd)> {
+    /// How the jobs end that wait for a stale response, when the run is over.
+    pub(super) fn take_ends(&mut self) -> BTreeMap<JobNumber, JobEnd> {
         self.unlooked.clear();
-        let end = |delivery| match delivery {
-            Delivery::Stale(number, end) => Some((number, *end)),
-            Delivery::Fresh(_) => None,
-        };
-        self.ready.drain(..).filter_map(end).collect()
+        self.ready.clear();
+        std::mem::take(&mut self.failed)
+    }
+
+    /// How a job ends that has waited for a stale response; `None` if it has ended because the run has.
+    pub(super) fn take_end(&mut self, number: JobNumber) -> Option<JobEnd> {
+        self.failed.remove(&number)
+    }
+
+    /// What was found for the last request of a job that has failed.
+    pub(super) fn take_candidate(&mut self, number: JobNumber) -> Option<Candidate> {
+        self.failed.get_mut(&number)?.received.cache.take_candidate()
     }
 
     /// Lets a job that has failed wait for its last good response, if it is to have that. Otherwise the end comes back.
     pub(super) fn wait_for_stale(&mut self, number: JobNumber, job: Option<&Job>, end: JobEnd) -> Option<JobEnd> {
+        if self.waits_for_stale(number) {
+            // Its time was over while it waited to be tried again, and then its host was given up, too: the first end counts.
+            return None;
+        }
         let wants = job.is_some_and(|job| job.settings().stale_if_error.is_some());
         if !wants || !end.outage || end.failure.is_none() || self.cache.is_none() {
             return Some(end);
         }
         // The outcome takes a permit of its own.
         let end = JobEnd { outage: false, permit: None, ..end };
-        self.ready.push_back(Delivery::Stale(number, Box::new(end)));
+        self.failed.insert(number, end);
+        self.ready.push_back(Delivery::Stale(number));
         None
     }
 
     /// Whether a job has failed and waits for its last good response.
     pub(super) fn waits_for_stale(&self, number: JobNumber) -> bool {
-        self.ready.iter().any(|delivery| matches!(delivery, Delivery::Stale(stale, _) if *stale == number))
+        self.failed.contains_key(&number)
     }
 
     /// Makes the changes of an outcome that was taken.
@@ -102,6 +117,6 @@ impl CacheLane {
 /// The job that it is for.
 pub(super) fn number_of(delivery: &Delivery) -> JobNumber {
     match delivery {
-        Delivery::Fresh(number) | Delivery::Stale(number, _) => *number,
+        Delivery::Fresh(number) | Delivery::Stale(number) => *number,
     }
 }

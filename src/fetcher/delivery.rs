@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_lock::SemaphoreGuardArc;
 
-use super::active::{AttemptEnd, JobEnd, RunningAttempt, StopReason};
+use super::active::{ActiveJob, AttemptEnd, JobEnd, RunningAttempt, StopReason};
 use super::attempt::{AttemptPlan, AttemptResult, read_kept};
 use super::cache_lane::Delivery;
 use super::caching::{CacheNote, RunCache, content, delivered, wants_content};
@@ -34,7 +34,7 @@ pub(super) async fn deliver(
             deliver_fresh(&state, &cache, number, &progress, permit).await;
             Vec::new()
         }
-        Delivery::Stale(number, end) => deliver_stale(&state, &cache, number, *end, &progress, permit).await,
+        Delivery::Stale(number) => deliver_stale(&state, &cache, number, &progress, permit).await,
     };
     state.borrow().wake_driver();
     drop(cancelled);
@@ -91,13 +91,13 @@ async fn deliver_stale(
     state: &RefCell<RunState>,
     cache: &RunCache,
     number: JobNumber,
-    mut end: JobEnd,
     progress: &Arc<Progress>,
     permit: SemaphoreGuardArc,
 ) -> Vec<RunningAttempt> {
     let Some(job) = state.borrow().job(number).cloned() else { return Vec::new() };
     let look = state.borrow_mut().take_first_look(number);
-    let candidate = match (end.received.cache.take_candidate(), look.0) {
+    let asked_about = state.borrow_mut().cache.take_candidate(number);
+    let candidate = match (asked_about, look.0) {
         (Some(kept), _) => Some(kept),
         (None, Some(found)) => *found,
         (None, None) => find(&job, cache).await,
@@ -112,6 +112,7 @@ async fn deliver_stale(
     let mut state = state.borrow_mut();
     state.delivery_ended(number);
     let now = Instant::now();
+    let Some(mut end) = state.cache.take_end(number) else { return Vec::new() };
     end.permit = Some(permit);
     match (read, candidate, end.failure.take()) {
         (Some(AttemptResult { mut received, error: None, .. }), Some(kept), Some(error)) => {
@@ -168,8 +169,7 @@ async fn read(
 impl RunState {
     /// Notes that a job has its end from the cache, or has not found it there.
     fn delivery_ended(&mut self, number: JobNumber) {
-        let history = self.jobs.get_mut(&number).and_then(|active| active.history.as_mut());
-        let running = history.and_then(|history| history.running.take());
+        let running = self.jobs.get_mut(&number).and_then(ActiveJob::take_running);
         self.status.in_flight -= usize::from(running.is_some());
     }
 }

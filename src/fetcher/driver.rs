@@ -182,7 +182,7 @@ impl Driver {
         let name = self.state.borrow().task_name(number);
         let delivered = deliver(self.state.clone(), delivery, progress.clone(), permit);
         let task = self.handle.spawn_named(name, delivered);
-        let running = RunningAttempt { _task: task.ok()?, progress, since };
+        let running = RunningAttempt { _task: task.ok()?, progress, since, sends: false };
         self.state.borrow_mut().attempt_started(number, running);
         Some(())
     }
@@ -197,7 +197,7 @@ impl Driver {
         } else {
             self.handle.spawn(attempt)
         };
-        let running = RunningAttempt { _task: task.ok()?, progress, since: next.since };
+        let running = RunningAttempt { _task: task.ok()?, progress, since: next.since, sends: true };
         self.state.borrow_mut().attempt_started(next.job, running);
         Some(())
     }

@@ -57,6 +57,7 @@ impl ActiveJob {
                 why: attempts.last().and_then(|attempt| attempt.error.clone()),
             },
         };
-        SourceStatus { name: self.job.names().0, tries: attempts.len() + usize::from(running.is_some()), activity }
+        let under_way = usize::from(running.is_some_and(|attempt| attempt.sends));
+        SourceStatus { name: self.job.names().0, tries: attempts.len() + under_way, activity }
     }
 }

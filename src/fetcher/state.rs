@@ -288,15 +288,16 @@ impl RunState {
         self.stopped = true;
         self.status.in_flight = 0;
         let now = Instant::now();
+        let mut cancelled = Vec::new();
         for (number, end) in self.cache.take_ends() {
-            if let Some(active) = self.jobs.remove(&number) {
+            if let Some(mut active) = self.jobs.remove(&number) {
+                cancelled.extend(active.take_running());
                 self.put_outcome(number, active, end, now);
             }
         }
-        let mut cancelled = Vec::new();
         let waits: HashMap<JobNumber, WaitReason> = self.queue.waits(now).collect();
         for (number, mut active) in std::mem::take(&mut self.jobs) {
-            let running = active.history.as_mut().and_then(|history| history.running.take());
+            let running = active.take_running();
             let end = active.cut_short(running.as_ref(), reason, self.started, waits.get(&number).copied(), now);
             self.put_outcome(number, active, end, now);
             cancelled.extend(running);
@@ -310,8 +311,7 @@ impl RunState {
     pub(super) fn close(&mut self) -> Vec<RunningAttempt> {
         (self.stopped, self.closed) = (true, true);
         self.status.in_flight = 0;
-        let histories = self.jobs.values_mut().filter_map(|active| active.history.as_mut());
-        histories.filter_map(|history| history.running.take()).collect()
+        self.jobs.values_mut().filter_map(ActiveJob::take_running).collect()
     }
 
     /// The next outcome, if there is one.

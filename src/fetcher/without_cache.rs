@@ -1,6 +1,7 @@
 //! A build that keeps no responses: the same signatures, and nothing behind them.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -84,8 +85,8 @@ impl CacheLane {
         None
     }
 
-    pub(super) fn take_ends(&mut self) -> Vec<(JobNumber, JobEnd)> {
-        Vec::new()
+    pub(super) fn take_ends(&mut self) -> BTreeMap<JobNumber, JobEnd> {
+        BTreeMap::new()
     }
 
     pub(super) fn wait_for_stale(&mut self, _: JobNumber, _: Option<&Job>, end: JobEnd) -> Option<JobEnd> {

@@ -1,12 +1,15 @@
 //! Responses that are kept, with a store that the test holds back: what becomes of jobs that wait for it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
+use futures_lite::{StreamExt, future};
 use roundup::cache::{CacheChange, CacheKey, CacheStore, Candidate, Freshness, KeptContent};
-use roundup::{Fetcher, Job, Result};
+use roundup::event_loop::{timeout, unblock};
+use roundup::{EventLoop, Fetcher, Job, Kind, Outcome, Phase, Result};
 
-use super::{collect, once};
-use crate::common::{Reply, Server};
+use super::{Gate, assert_failed, at_once, collect, failure, once};
+use crate::common::{PATIENCE, Reply, Server};
 
 /// A store in which one response is kept, for all requests.
 #[derive(Debug)]
@@ -54,6 +57,13 @@ impl OneResponse {
         self.changed.notify_all();
     }
 
+    /// Waits until the content was asked for.
+    async fn is_asked(self: &Arc<Self>) {
+        let store = self.clone();
+        let wait = move || drop(store.changed.wait_while(store.state(), |state| state.asked == 0));
+        unblock(wait).await;
+    }
+
     fn fetcher(self: &Arc<Self>) -> Fetcher {
         Fetcher::new().cache(self.clone())
     }
@@ -99,4 +109,97 @@ fn a_fresh_response_that_is_not_as_expected_is_asked_for() {
     let outcomes = collect(&store.fetcher(), vec![expecting(server.url("/"), "new")]);
     assert_eq!(outcomes[0].body.as_ref().and_then(roundup::Body::in_memory), Some(&b"new"[..]));
     assert_eq!((outcomes[0].attempts.len(), server.stats().requests), (1, 1));
+}
+
+/// A job that takes the last good response in place of a failure.
+fn stale_if_error(url: String) -> Job {
+    once(url).with(|settings| settings.stale_if_error = Some(Duration::from_secs(3600)))
+}
+
+/// Runs a job until the content that is kept of it is asked for after so many attempts, ends the run, and returns the outcome.
+fn stopped_while_it_is_delivered(store: &Arc<OneResponse>, job: Job, tries: usize) -> Outcome {
+    let event_loop = EventLoop::new();
+    let mut outcomes = store.fetcher().run(&event_loop, [job]);
+    let stopper = outcomes.stopper();
+    let outcome = event_loop.run(timeout(PATIENCE, async {
+        store.is_asked().await;
+        let snapshot = stopper.snapshot(9).expect("the stream is there");
+        assert_eq!(snapshot.running.iter().map(|source| source.tries).collect::<Vec<_>>(), [tries]);
+        stopper.stop();
+        outcomes.next().await.expect("one job")
+    }));
+    store.open();
+    assert_eq!(stopper.status().map(|status| status.in_flight), Some(0));
+    outcome.expect("it hangs")
+}
+
+#[test]
+fn a_run_that_is_stopped_tells_the_failure_that_a_stale_response_was_to_hide() {
+    let server = Server::start(|_| Reply::status(503));
+    let store = OneResponse::new("old", 0);
+    let outcome = stopped_while_it_is_delivered(&store, stale_if_error(server.url("/")), 1);
+    assert_failed(&outcome, Kind::Status, Phase::Head);
+    assert_eq!((outcome.status, outcome.attempts.len(), &outcome.stale), (Some(503), 1, &None));
+    assert_eq!(outcome.attempts[0].error.as_ref(), outcome.error.as_ref());
+}
+
+#[test]
+fn a_run_that_is_stopped_shows_no_attempt_that_was_not_made() {
+    let store = OneResponse::new("old", i64::MAX / 2);
+    let outcome = stopped_while_it_is_delivered(&store, expecting("http://127.0.0.1:9/".to_owned(), "old"), 0);
+    assert_failed(&outcome, Kind::Skipped, Phase::Queue);
+    assert!(failure(&outcome).message.contains("interrupted before it was started"), "{:?}", outcome.error);
+    assert_eq!(outcome.attempts.len(), 0);
+}
+
+/// Runs a job whose time is over before its second attempt, because another takes up its host; and lets that other end with
+/// this reply while the first waits for its last good response.
+fn overdue_while_the_host_is_taken(reply: fn() -> Reply) -> (Outcome, usize) {
+    let other = Gate::default();
+    let held = other.clone();
+    let server = Server::start(move |request| match request.path() {
+        "/first" => Reply::status(503),
+        _ => {
+            held.wait_for(2);
+            reply()
+        }
+    });
+    let store = OneResponse::new("old", 0);
+    let first = stale_if_error(server.url("/first")).with(|settings| {
+        settings.retries = 1;
+        settings.job_timeout = Some(Duration::from_secs(2));
+    });
+    let jobs = [first, stale_if_error(server.url("/other"))];
+    let mut limits = at_once(5);
+    limits.per_host = std::num::NonZeroU32::new(1);
+    let event_loop = EventLoop::new();
+    let mut outcomes = store.fetcher().limits(limits).run(&event_loop, jobs);
+    let stopper = outcomes.stopper();
+    let first = event_loop.run(timeout(PATIENCE, async {
+        store.is_asked().await;
+        unblock(move || other.wait_for(2)).await;
+        let ended = outcomes.next().await.expect("the other");
+        assert_eq!(ended.index, 1);
+        // The driver has its turn.
+        for _ in 0..20 {
+            future::yield_now().await;
+        }
+        store.open();
+        let first = outcomes.next().await.expect("the first");
+        assert!(outcomes.next().await.is_none(), "each ends once");
+        first
+    }));
+    assert_eq!(stopper.status().map(|status| (status.in_flight, status.done)), Some((0, 2)));
+    (first.expect("it hangs"), server.stats().requests_under("/first"))
+}
+
+#[test]
+fn a_job_that_waits_for_its_stale_response_is_neither_started_nor_ended_again() {
+    // The host is free again, or wants to be left alone, which ends what waits for it.
+    for reply in [|| Reply::text("good"), || Reply::status(429).header("Retry-After", "4000")] {
+        let (outcome, requests) = overdue_while_the_host_is_taken(reply);
+        assert_eq!((requests, outcome.attempts.len(), outcome.ok()), (1, 1, true), "{outcome:?}");
+        let hidden = outcome.stale.expect("the last good one").error.message;
+        assert!(hidden.ends_with("was over before the next"), "{hidden}");
+    }
 }
