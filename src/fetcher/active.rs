@@ -28,6 +28,8 @@ pub(super) struct ActiveJob {
     /// What is known of its response before it starts.
     #[cfg_attr(not(feature = "state"), allow(dead_code, reason = "only a cache asks for it"))]
     pub(super) first_look: FirstLook,
+    /// Whether its host is to be asked though what is kept is fresh: that was read, and will not do.
+    pub(super) must_ask: bool,
 }
 
 /// What has happened to a job since its first permit.

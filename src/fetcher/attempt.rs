@@ -58,6 +58,8 @@ pub(super) struct AttemptPlan {
     pub(super) first_look: FirstLook,
     /// The cookies of the run, if the job wants them.
     pub(super) cookies: Option<RunCookies>,
+    /// Whether the host is asked though a kept response is fresh.
+    pub(super) must_ask: bool,
 }
 
 /// An attempt that is under way.
@@ -138,9 +140,10 @@ impl CurrentAttempt<'_> {
             progress,
         };
         let (cache, first_look) = (self.about.cache.take(), std::mem::take(&mut self.about.first_look));
+        let (must_ask, keep) = (self.about.must_ask, self.about.keep.bodies);
         let cookies = self.about.cookies.take();
         let keeper = CookieKeeper::new(sender, cookies.as_ref());
-        let caching = CachingSender::new(&keeper, job, cache, first_look, self.about.keep.bodies);
+        let caching = CachingSender::new(&keeper, job, cache, first_look, must_ask, keep);
         let with_cookies = CookieSender::new(&caching, cookies.as_ref());
         let mut followed = FollowedRequest::new(&with_cookies, request, settings.follow);
         let answered = self.follow(&mut followed, slot).await;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::active::JobEnd;
-use super::caching::{ReleasedChanges, RunCache};
+use super::caching::{FirstLook, ReleasedChanges, RunCache};
 use super::host::JobNumber;
 use crate::cache::Candidate;
 use crate::job::Job;
@@ -104,6 +104,11 @@ impl CacheLane {
     /// Whether a job has failed and waits for its last good response.
     pub(super) fn waits_for_stale(&self, number: JobNumber) -> bool {
         self.failed.contains_key(&number)
+    }
+
+    /// A job has ended, which may never have started.
+    pub(super) fn forget(&mut self, look: &FirstLook) {
+        self.remembered -= usize::from(look.0.is_some());
     }
 
     /// Makes the changes of an outcome that was taken.

@@ -156,7 +156,8 @@ async fn read(
         let state = state.borrow();
         let (keep, began, budget) = (state.config.keep, Instant::now(), state.budget.clone());
         let first_look = Default::default();
-        AttemptPlan { keep, budget, began, ends: None, key: None, cache: None, first_look, cookies: None }
+        let (ends, key, cache, cookies) = (None, None, None, None);
+        AttemptPlan { keep, budget, began, ends, key, cache, first_look, must_ask: false, cookies }
     };
     let content = content(cache, job.settings(), kept, wants_content(job, about.keep.bodies)).await?;
     // The run may have ended meanwhile.

@@ -213,11 +213,14 @@ async fn make_attempt(
     let (job, about) = {
         let mut state = state.borrow_mut();
         let first_look = state.take_first_look(next.job);
-        let Some(job) = state.job(next.job).cloned() else { return };
+        let Some((job, must_ask)) = state.jobs.get(&next.job).map(|active| (active.job.clone(), active.must_ask))
+        else {
+            return;
+        };
         let (ends, key) = (state.job_ends(next.job), state.idempotency_key(next.job));
         let (keep, began, budget, cache) = (state.config.keep, next.since, state.budget.clone(), state.cache.cache());
         let cookies = job.settings().cookies.then(|| state.cookies.clone());
-        (job, AttemptPlan { keep, budget, began, ends, key, cache, first_look, cookies })
+        (job, AttemptPlan { keep, budget, began, ends, key, cache, first_look, must_ask, cookies })
     };
     let mut slot = Slot::new(state.clone(), next.job, next.lease, permit);
     let ended = attempt(&*sender, &job, about, &mut slot, &progress).await;

@@ -95,16 +95,15 @@ impl RunState {
     /// What was found of a job, once.
     pub(super) fn take_first_look(&mut self, number: JobNumber) -> FirstLook {
         let look = self.jobs.get_mut(&number).map(|active| std::mem::take(&mut active.first_look)).unwrap_or_default();
-        self.cache.remembered -= usize::from(look.0.is_some());
+        self.cache.forget(&look);
         look
     }
 
-    /// Lets a job whose kept response will not do ask for a new one.
+    /// Lets a job whose kept response will not do ask for a new one, in this attempt and in those after it.
     pub(super) fn ask_again(&mut self, number: JobNumber, candidate: Option<Candidate>) {
-        let candidate = candidate.map(|mut kept| {
-            kept.freshness.no_cache = true;
-            kept
-        });
+        if let Some(active) = self.jobs.get_mut(&number) {
+            active.must_ask = true;
+        }
         self.remember(number, candidate);
         self.enqueue(number, Instant::now());
     }

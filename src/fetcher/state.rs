@@ -100,7 +100,8 @@ impl RunState {
         let index = job.index().unwrap_or(number);
         self.status.total += 1;
         let takes = self.cache.takes(number, &job);
-        self.jobs.insert(number, ActiveJob { job, added, history: None, first_look: Default::default() });
+        let active = ActiveJob { job, added, history: None, first_look: Default::default(), must_ask: false };
+        self.jobs.insert(number, active);
         if !takes {
             self.enqueue(number, added);
         }
@@ -265,6 +266,7 @@ impl RunState {
             return false;
         };
         if let Some(active) = self.jobs.remove(&number) {
+            self.cache.forget(&active.first_look);
             self.put_outcome(number, active, end, now);
         }
         true

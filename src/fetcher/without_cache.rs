@@ -97,6 +97,8 @@ impl CacheLane {
         false
     }
 
+    pub(super) fn forget(&mut self, _: &FirstLook) {}
+
     pub(super) fn release(&self, _: ReleasedChanges) {}
 }
 
@@ -141,6 +143,7 @@ impl<'a> CachingSender<'a> {
         _: &'a Job,
         _: Option<RunCache>,
         _: FirstLook,
+        _: bool,
         _: bool,
     ) -> CachingSender<'a> {
         CachingSender(sender)

@@ -1,5 +1,6 @@
 //! Responses that are kept, with a store that the test holds back: what becomes of jobs that wait for it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ struct StoreState {
     open: bool,
     /// How many contents were asked for.
     asked: usize,
+    /// How often it was looked what is kept by a key.
+    looked_up: usize,
 }
 
 impl OneResponse {
@@ -79,6 +82,7 @@ impl CacheStore for OneResponse {
     }
 
     fn find(&self, keys: &[CacheKey]) -> Result<Vec<Vec<Candidate>>> {
+        self.state().looked_up += keys.len();
         Ok(keys.iter().map(|_| vec![self.kept.clone()]).collect())
     }
 
@@ -202,4 +206,59 @@ fn a_job_that_waits_for_its_stale_response_is_neither_started_nor_ended_again() 
         let hidden = outcome.stale.expect("the last good one").error.message;
         assert!(hidden.ends_with("was over before the next"), "{hidden}");
     }
+}
+
+#[test]
+fn a_fresh_response_that_will_not_do_is_not_delivered_in_later_attempts_either() {
+    let asked = AtomicUsize::new(0);
+    let server = Server::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::status(503),
+        _ => Reply::text("new"),
+    });
+    let store = OneResponse::new("old", i64::MAX / 2);
+    store.open();
+    let job = expecting(server.url("/"), "new").with(|settings| settings.retries = 1);
+    let outcomes = collect(&store.fetcher(), vec![job]);
+    assert!(outcomes[0].ok(), "{:?}", outcomes[0]);
+    assert_eq!((outcomes[0].attempts.len(), server.stats().requests), (2, 2));
+}
+
+#[test]
+fn a_fresh_response_that_will_not_do_is_not_said_to_be_forbidden() {
+    let server = Server::start(|_| Reply::status(503));
+    let store = OneResponse::new("old", i64::MAX / 2);
+    store.open();
+    let job = expecting(server.url("/"), "new");
+    let job = job.with(|settings| settings.stale_if_error = Some(Duration::from_secs(3600)));
+    let outcomes = collect(&store.fetcher(), vec![job]);
+    assert_failed(&outcomes[0], Kind::Status, Phase::Head);
+    let message = &failure(&outcomes[0]).message;
+    assert!(!message.contains("no-cache"), "the server has said nothing of the kind: {message}");
+}
+
+#[test]
+fn what_was_found_of_jobs_that_were_never_sent_is_forgotten() {
+    let server = Server::start(|request| match request.path() {
+        "/closed" => Reply::status(429).header("Retry-After", "4000"),
+        _ => Reply::text("new"),
+    });
+    let store = OneResponse::new("old", 0);
+    let event_loop = EventLoop::new();
+    let (intake, mut outcomes) = store.fetcher().limits(at_once(1)).open(&event_loop);
+    // More than are remembered at once.
+    const JOBS: usize = 8_300;
+    let run = event_loop.run(timeout(PATIENCE, async {
+        for _ in 0..JOBS {
+            intake.add(stale_if_error(server.url("/closed"))).expect("open");
+        }
+        for _ in 0..JOBS {
+            assert!(outcomes.next().await.is_some_and(|outcome| !outcome.ok()));
+        }
+        let before = store.state().looked_up;
+        intake.add(stale_if_error(server.url_at("localhost", "/open"))).expect("open");
+        assert!(outcomes.next().await.is_some_and(|outcome| outcome.ok()));
+        store.state().looked_up - before
+    }));
+    assert_eq!(run.expect("it hangs"), 1, "it was looked up anew for the attempt");
+    assert_eq!(server.stats().requests, 2);
 }

@@ -31,6 +31,8 @@ pub(in crate::fetcher) struct CachingSender<'a> {
     /// None if the job keeps no responses.
     cache: Option<RunCache>,
     wants_content: bool,
+    /// Whether nothing is delivered in place of a request.
+    must_ask: bool,
     /// What is known of the first request before it is sent.
     first: Mutex<FirstLook>,
     note: Mutex<CacheNote>,
@@ -51,17 +53,18 @@ impl Asked<'_, '_> {
 }
 
 impl<'a> CachingSender<'a> {
-    /// `keep` says whether contents are kept for the outcome.
+    /// `must_ask` says that nothing may be delivered in place of a request, `keep` whether contents are kept for the outcome.
     pub(in crate::fetcher) fn new(
         sender: &'a dyn SendRequest,
         job: &'a Job,
         cache: Option<RunCache>,
         first: FirstLook,
+        must_ask: bool,
         keep: bool,
     ) -> CachingSender<'a> {
         let cache = cache.filter(|_| job.settings().keeps_responses());
         let wants_content = wants_content(job, keep);
-        CachingSender { sender, job, cache, wants_content, first: first.into(), note: Mutex::default() }
+        CachingSender { sender, job, cache, wants_content, must_ask, first: first.into(), note: Mutex::default() }
     }
 
     /// What the last request has had to do with the cache.
@@ -107,7 +110,7 @@ impl<'a> CachingSender<'a> {
     }
 
     fn is_fresh(&self, kept: &Candidate, request: &Directives) -> bool {
-        is_fresh(self.job.settings(), kept, request)
+        !self.must_ask && is_fresh(self.job.settings(), kept, request)
     }
 
     /// The content of a kept response, if it is wanted; `None` if it is not kept any more.
