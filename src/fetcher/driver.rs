@@ -252,7 +252,7 @@ fn settle(
     });
     let unreached = received.status.is_none() && error.as_ref().is_some_and(|it| is_unreached(it, progress.phase));
     let mut failure = error.as_ref().map(|error| Failure { retry_at, ..Failure::from(error) });
-    let outage = error.as_ref().is_some_and(|error| is_outage(error, received.status));
+    let mut outage = error.as_ref().is_some_and(|error| is_outage(error, received.status));
     let end = AttemptEnd {
         since: made.since,
         status: received.cache.attempt_status(received.status),
@@ -281,6 +281,8 @@ fn settle(
             failure = failure.map(|failure| failure.with_note(Unsent::Budget.text(now)));
         }
         Some(RetryDecision::TooLong(wait)) => {
+            // So it is for the jobs of the host that have not been sent.
+            outage = true;
             failure = failure.map(|failure| Failure { retry_at: Some(rfc3339_after(wait).into()), ..failure });
         }
         Some(RetryDecision::GiveUp) | None => {}

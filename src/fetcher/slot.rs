@@ -109,7 +109,8 @@ impl RunState {
             let _ = tell.try_send(Leave::Refused(Failure { retry_at, ..skipped() }));
             return Vec::new();
         }
-        let outage = why == Unsent::GivenUp || self.was_outage(queued.number);
+        // A host that is not asked is not there for this job, whatever it has told another.
+        let outage = why != Unsent::Budget || self.was_outage(queued.number);
         let (status, failure) = match self.last_failure(queued.number) {
             Some((status, failure)) => (status, failure.with_note(why.text(now))),
             None => (None, skipped()),

@@ -96,12 +96,13 @@ impl CacheStore for OneResponse {
     fn change(&self, _: CacheChange) {}
 }
 
+fn cached(url: String) -> Job {
+    once(url).with(|settings| settings.cache = true)
+}
+
 /// A job whose content has to hold this text.
 fn expecting(url: String, text: &str) -> Job {
-    once(url).with(|settings| {
-        settings.cache = true;
-        settings.expect.text = Some(text.into());
-    })
+    cached(url).with(|settings| settings.expect.text = Some(text.into()))
 }
 
 #[test]
@@ -173,7 +174,7 @@ fn overdue_while_the_host_is_taken(reply: fn() -> Reply) -> (Outcome, usize) {
         settings.retries = 1;
         settings.job_timeout = Some(Duration::from_secs(2));
     });
-    let jobs = [first, stale_if_error(server.url("/other"))];
+    let jobs = [first, cached(server.url("/other"))];
     let mut limits = at_once(5);
     limits.per_host = std::num::NonZeroU32::new(1);
     let event_loop = EventLoop::new();
@@ -249,16 +250,34 @@ fn what_was_found_of_jobs_that_were_never_sent_is_forgotten() {
     const JOBS: usize = 8_300;
     let run = event_loop.run(timeout(PATIENCE, async {
         for _ in 0..JOBS {
-            intake.add(stale_if_error(server.url("/closed"))).expect("open");
+            intake.add(cached(server.url("/closed"))).expect("open");
         }
         for _ in 0..JOBS {
             assert!(outcomes.next().await.is_some_and(|outcome| !outcome.ok()));
         }
         let before = store.state().looked_up;
-        intake.add(stale_if_error(server.url_at("localhost", "/open"))).expect("open");
+        intake.add(cached(server.url_at("localhost", "/open"))).expect("open");
         assert!(outcomes.next().await.is_some_and(|outcome| outcome.ok()));
         store.state().looked_up - before
     }));
     assert_eq!(run.expect("it hangs"), 1, "it was looked up anew for the attempt");
     assert_eq!(server.stats().requests, 2);
+}
+
+#[test]
+fn a_host_that_wants_to_be_left_alone_for_long_is_an_outage_for_all_its_jobs() {
+    for status in [429, 503] {
+        let server = Server::start(move |_| Reply::status(status).header("Retry-After", "4000"));
+        let store = OneResponse::new("old", 0);
+        store.open();
+        let jobs = (0..3).map(|n| stale_if_error(server.url(&format!("/{n}")))).collect();
+        let outcomes = collect(&store.fetcher().limits(at_once(1)), jobs);
+        assert_eq!(server.stats().requests, 1, "only the first is sent");
+        for outcome in outcomes {
+            assert_eq!(outcome.body.as_ref().and_then(roundup::Body::in_memory), Some(&b"old"[..]), "{outcome:?}");
+            let hidden = outcome.stale.expect("the last good one").error;
+            assert!(hidden.retry_at.is_some(), "{status} {hidden:?}");
+            assert_eq!(hidden.kind, if outcome.index == 0 { Kind::Status } else { Kind::Skipped });
+        }
+    }
 }
