@@ -65,6 +65,26 @@ fn hooks_run_on_transitions_and_the_first_round_is_none() {
     assert_eq!((&failures[0]["hook"], &failures[0]["results"][0]["status"]), (&"on_failure".into(), &404.into()));
 }
 
+/// A source is `ok` with its last good content, and the hook tells that it is down.
+#[test]
+fn a_source_that_has_its_last_content_in_place_of_a_failure_fails() {
+    const SCRIPT: &[(u16, &str)] = &[(200, "1"), (503, ""), (503, ""), (200, "1"), (200, "2")];
+    let (server, _) = scripted(SCRIPT);
+    let dir = Dir::new();
+    let hooks = write_hooks(&dir).to_owned() + "[defaults]\nstale_if_error = \"1h\"\n";
+    write_plan(&dir, &server, &hooks, &["a"]);
+    line(&dir, "run plan.toml --max-runs 5 -q --state runs.db").run().expect_code(0);
+    let what = |file: &str| {
+        let told = documents(&dir, file);
+        told.iter().map(|it| format!("{} {}", it["round"], it["changes"][0]["change"])).collect::<Vec<_>>()
+    };
+    assert_eq!(what("changes"), ["2 \"failed\"", "4 \"recovered\"", "5 \"value\""]);
+    assert_eq!(what("failures"), ["2 \"failed\""]);
+    let result = &documents(&dir, "failures")[0]["results"][0];
+    assert_eq!((&result["ok"], &result["body"]), (&true.into(), &1.into()), "{result}");
+    assert_eq!(result["stale"]["error"]["kind"], "status");
+}
+
 /// What `select` picks is compared, and not the content around it.
 #[test]
 fn values_that_were_picked_are_compared_and_not_the_content() {

@@ -26,6 +26,7 @@ pub(crate) use self::state::Repeated;
 pub(crate) use self::state::StateConfig;
 
 /// Everything that flags and environment say about a run.
+#[cfg_attr(feature = "watch", derive(Clone))]
 pub(crate) struct Config {
     /// A list of URLs to read, besides those of the command line.
     pub(crate) list: Option<String>,

@@ -9,7 +9,7 @@ use roundup::{Error, Kind, Result};
 use super::table::{self, OptionRow, PREFIX, ValueKind};
 
 /// What was given for options. Names are those of the table: `per_host`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Flags {
     typed: BTreeMap<&'static str, Vec<String>>,
     /// The names of what was typed, in its order.

@@ -7,17 +7,17 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use roundup::event_loop::unblock;
-use roundup::{Kind, Outcome};
+use roundup::{Failure, Kind, Outcome};
 
-/// Contents beyond this are left out of what a hook is told.
-const MOST_CONTENT_BYTES: u64 = 16 << 20;
+/// Contents, values and rows beyond this are left out of what a hook is told.
+const MOST_BYTES: u64 = 16 << 20;
 
 /// How a source is different.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// Its values, its rows, or without these its content.
     Value,
-    /// It begins to fail.
+    /// It begins to fail, or to have its last good content in place of a failure.
     Failed,
     /// It succeeds again.
     Recovered,
@@ -33,15 +33,26 @@ impl Change {
     }
 }
 
+/// Which changes a hook is told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ToldChanges {
+    /// There is no hook.
+    #[default]
+    None,
+    /// Those of sources that begin to fail.
+    Failures,
+    /// Also those of values, which are compared only then.
+    All,
+}
+
 /// Compares the outcomes of a round with those of the round before. Of each source it keeps 64 bits.
 #[derive(Debug, Default)]
 pub(super) struct ChangeTracker {
     known: HashMap<Arc<str>, KnownSource>,
-    /// Whether values are compared, and not only success.
-    compares_values: bool,
-    /// The sources that have changed in this round.
+    told: ToldChanges,
+    /// The sources that have changed in this round, if a hook is told of them.
     changed: Vec<(Change, Outcome)>,
-    /// How many bytes of contents these hold.
+    /// How many bytes of contents, values and rows these hold.
     bytes: u64,
     keys: RandomState,
 }
@@ -56,9 +67,9 @@ struct KnownSource {
 }
 
 impl ChangeTracker {
-    /// Whether values are to be compared, from now on. Those of an earlier plan are no measure for those of this one.
-    pub(super) fn begin_plan(&mut self, compares_values: bool) {
-        self.compares_values = compares_values;
+    /// Which changes a hook is told of from now on. Values of an earlier plan are no measure for those of this one.
+    pub(super) fn begin_plan(&mut self, told: ToldChanges) {
+        self.told = told;
         self.known.values_mut().for_each(|known| known.print = None);
     }
 
@@ -70,8 +81,8 @@ impl ChangeTracker {
             }
             return outcome;
         }
-        let is_failing = !outcome.ok();
-        let (mut outcome, print) = match self.compares_values && !is_failing {
+        let is_failing = failure(&outcome).is_some();
+        let (mut outcome, print) = match self.told == ToldChanges::All && !is_failing {
             true => {
                 let hasher = self.keys.build_hasher();
                 // It may be megabytes, and in a file.
@@ -92,15 +103,14 @@ impl ChangeTracker {
         };
         let print = print.or(before.and_then(|before| before.print));
         self.known.insert(outcome.name.clone(), KnownSource { is_failing, print, is_current: true });
-        if let Some(change) = change {
-            let body = outcome.body.take();
-            let mut copy = outcome.clone();
-            let length = body.as_ref().map_or(0, |body| body.len());
-            if self.bytes + length <= MOST_CONTENT_BYTES {
-                copy.body = body.clone();
-                self.bytes += length;
-            }
-            outcome.body = body;
+        let told = self.told;
+        let is_told =
+            |change: &Change| told == ToldChanges::All || told == ToldChanges::Failures && *change == Change::Failed;
+        if let Some(change) = change.filter(is_told) {
+            let left = MOST_BYTES - self.bytes;
+            let (copy, bytes);
+            (outcome, copy, bytes) = unblock(move || copy_within(outcome, left)).await;
+            self.bytes += bytes;
             self.changed.push((change, copy));
         }
         outcome
@@ -110,7 +120,7 @@ impl ChangeTracker {
     /// gave is not.
     pub(super) fn note_kept(&mut self, outcome: &Outcome) {
         if !self.known.contains_key(&outcome.name) && !was_not_asked(outcome) {
-            let known = KnownSource { is_failing: !outcome.ok(), print: None, is_current: true };
+            let known = KnownSource { is_failing: failure(outcome).is_some(), print: None, is_current: true };
             self.known.insert(outcome.name.clone(), known);
         }
     }
@@ -125,9 +135,51 @@ impl ChangeTracker {
     }
 }
 
+/// How the source has failed, whether or not its last good content stands in place of the failure.
+fn failure(outcome: &Outcome) -> Option<&Failure> {
+    outcome.error.as_ref().or_else(|| outcome.stale.as_ref().map(|stale| &stale.error))
+}
+
 /// Whether this says nothing of the source: it was not asked, or not to the end.
 fn was_not_asked(outcome: &Outcome) -> bool {
-    outcome.error.as_ref().is_some_and(|failure| matches!(failure.kind, Kind::Cancelled | Kind::Skipped))
+    failure(outcome).is_some_and(|failure| matches!(failure.kind, Kind::Cancelled | Kind::Skipped))
+}
+
+/// The outcome, a copy of it that holds at most so many bytes of content, values and rows, and how many it holds.
+fn copy_within(mut outcome: Outcome, most: u64) -> (Outcome, Outcome, u64) {
+    let (body, data, rows) = (outcome.body.take(), outcome.data.take(), std::mem::take(&mut outcome.rows));
+    let mut copy = outcome.clone();
+    let mut bytes = body.as_ref().map_or(0, |body| body.len());
+    if bytes <= most {
+        copy.body = body.clone();
+    } else {
+        bytes = 0;
+    }
+    let mut counted = CountedBytes { count: 0, most: most - bytes };
+    // Beyond the bound it is not counted to its end.
+    if serde_json::to_writer(&mut counted, &(&data, &rows)).is_ok() {
+        bytes += counted.count;
+        (copy.data, copy.rows) = (data.clone(), rows.clone());
+    }
+    (outcome.body, outcome.data, outcome.rows) = (body, data, rows);
+    (outcome, copy, bytes)
+}
+
+/// Counts what is written, and takes no more than so much.
+struct CountedBytes {
+    count: u64,
+    most: u64,
+}
+
+impl Write for CountedBytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.count += bytes.len() as u64;
+        if self.count > self.most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A hash of what a source gave: of its values and rows if it has any, otherwise of its content.
@@ -163,7 +215,7 @@ impl<H: Hasher> Write for HashWriter<'_, H> {
 #[cfg(test)]
 mod tests {
     use roundup::event_loop::EventLoop;
-    use roundup::{Body, Error, Failure};
+    use roundup::{Body, Error, Failure, Stale};
 
     use super::*;
 
@@ -183,7 +235,7 @@ mod tests {
     /// What changes from round to round.
     fn changes(rounds: Vec<Vec<Outcome>>) -> Vec<Vec<String>> {
         let mut tracker = ChangeTracker::default();
-        tracker.begin_plan(true);
+        tracker.begin_plan(ToldChanges::All);
         EventLoop::new().run(async {
             let mut all = Vec::new();
             for round in rounds {
@@ -230,7 +282,7 @@ mod tests {
     #[test]
     fn what_an_earlier_run_had_is_where_it_begins() {
         let mut tracker = ChangeTracker::default();
-        tracker.begin_plan(true);
+        tracker.begin_plan(ToldChanges::All);
         for outcome in [ok("good", "1"), failed("bad", Kind::Status), failed("skipped", Kind::Skipped)] {
             tracker.note_kept(&outcome);
         }
@@ -248,22 +300,81 @@ mod tests {
     #[test]
     fn after_another_plan_values_are_compared_from_the_next_round_on() {
         let mut tracker = ChangeTracker::default();
-        tracker.begin_plan(true);
+        tracker.begin_plan(ToldChanges::All);
         EventLoop::new().run(async {
             for (content, changed) in [("1", 0), ("2", 0), ("3", 1)] {
                 let _ = tracker.note(ok("a", content), false).await;
                 assert_eq!(tracker.end_round(|_| false).len(), changed, "{content}");
                 if content == "1" {
-                    tracker.begin_plan(true);
+                    tracker.begin_plan(ToldChanges::All);
                 }
             }
         });
     }
 
     #[test]
+    fn a_source_whose_last_content_hides_a_failure_fails_and_recovers() {
+        let stale = |name: &str, kind| Outcome {
+            stale: Some(Stale { age_s: 1, error: failed(name, kind).error.expect("it failed") }),
+            ..ok(name, "1")
+        };
+        let rounds = vec![
+            vec![ok("a", "1"), stale("b", Kind::Connect)],
+            vec![stale("a", Kind::Status), stale("b", Kind::Connect)],
+            // Its host is not asked: nothing is known of it.
+            vec![stale("a", Kind::Skipped), ok("b", "1")],
+            vec![failed("a", Kind::Status), ok("b", "1")],
+            vec![ok("a", "1"), stale("b", Kind::Cancelled)],
+        ];
+        let expected: [&[&str]; 5] = [&[], &["a failed"], &["b recovered"], &[], &["a recovered"]];
+        assert_eq!(changes(rounds), expected);
+    }
+
+    #[test]
+    fn nothing_is_copied_that_no_hook_is_told_of() {
+        for (told, copies) in [(ToldChanges::None, 0), (ToldChanges::Failures, 1), (ToldChanges::All, 2)] {
+            let mut tracker = ChangeTracker::default();
+            tracker.begin_plan(told);
+            EventLoop::new().run(async {
+                for outcome in [ok("a", "1"), failed("b", Kind::Status), failed("a", Kind::Status), ok("b", "1")] {
+                    let _ = tracker.note(outcome, false).await;
+                }
+            });
+            assert_eq!(tracker.end_round(|_| false).len(), copies, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn values_and_rows_for_hooks_have_the_same_bound() {
+        let rows = |megabytes: usize| {
+            let cell = roundup::rows::Cell::from("x".repeat(1 << 20).as_str());
+            let columns = vec!["c".into()].into();
+            vec![roundup::rows::Rows { table: "t".into(), columns, rows: vec![vec![cell]; megabytes] }]
+        };
+        let mut tracker = ChangeTracker::default();
+        tracker.begin_plan(ToldChanges::All);
+        EventLoop::new().run(async {
+            for name in ["1", "2", "3"] {
+                let _ = tracker.note(failed(name, Kind::Status), false).await;
+            }
+            tracker.end_round(|_| false);
+            for (name, megabytes) in [("1", 10), ("2", 10), ("3", 5)] {
+                let outcome = Outcome { rows: rows(megabytes), ..ok(name, "small") };
+                let outcome = tracker.note(outcome, false).await;
+                assert_eq!(outcome.rows[0].rows.len(), megabytes, "the report still has them");
+            }
+        });
+        let changed = tracker.end_round(|_| false);
+        let kept: Vec<usize> =
+            changed.iter().map(|(_, it)| it.rows.first().map_or(0, |rows| rows.rows.len())).collect();
+        assert_eq!(kept, [10, 0, 5]);
+        assert!(changed.iter().all(|(_, outcome)| outcome.body.is_some()));
+    }
+
+    #[test]
     fn contents_for_hooks_have_a_bound() {
         let mut tracker = ChangeTracker::default();
-        tracker.begin_plan(true);
+        tracker.begin_plan(ToldChanges::All);
         let large = |byte: &str| byte.repeat(10 << 20);
         EventLoop::new().run(async {
             for byte in ["a", "b"] {

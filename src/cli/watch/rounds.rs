@@ -134,7 +134,7 @@ impl<'a, C: Clock> Watch<'a, C> {
         let RunResult { exit, summary, started, elapsed, has_no_reader, outcomes } = result;
         self.interrupts.run_is_over();
         // A round that goes on takes the rest of the last run, and no other does.
-        self.change_config(|config| config.state.repeat = None);
+        Arc::make_mut(&mut self.config).state.repeat = None;
         let changed = self.observer.end_round(&outcomes);
         let info = RunInfo { started, elapsed, redactor, ..RunInfo::default() };
         self.run_hooks(changed, &info, &summary).await;
@@ -161,28 +161,22 @@ impl<'a, C: Clock> Watch<'a, C> {
         redactor: &Redactor,
     ) -> Result<PreparedRun, CommandError> {
         let (reports, default) = (self.config.output.reports.clone(), self.default_report.take());
-        self.change_config(|config| config.output.reports.retain(|report| report.destination.path().is_none()));
+        Arc::make_mut(&mut self.config).output.reports.retain(|report| report.destination.path().is_none());
         let prepared = self.prepare(time, redactor).await;
-        self.change_config(|config| config.output.reports = reports);
+        Arc::make_mut(&mut self.config).output.reports = reports;
         self.default_report = default;
         prepared
     }
 
-    /// Changes the configuration, which nothing else holds between rounds.
-    fn change_config(&mut self, change: impl FnOnce(&mut Config)) {
-        if let Some(config) = Arc::get_mut(&mut self.config) {
-            change(config);
-        }
-    }
-
     /// Says how the round ended, to systemd if it asked for that, and once that rounds take too long.
     fn say(&mut self, summary: &Summary, time: RoundTime) {
-        let Summary { total, ok, .. } = summary;
+        let Summary { total, ok, stale, .. } = summary;
+        let stale = if *stale > 0 { format!(" ({stale} stale)") } else { String::new() };
         let every = DisplayDuration(self.schedule.every());
-        self.manager.status(&format!("round {}: {ok} of {total} ok; a round every {every}", self.rounds + 1));
-        let is_late = time.due.checked_add(self.schedule.every()).is_some_and(|next| next <= self.clock.now());
-        if is_late && !self.said_slow && !self.config.output.quiet {
-            complain(&format!("a round took longer than {every}: rounds that are missed are left out"));
+        self.manager.status(&format!("round {}: {ok} of {total} ok{stale}; a round every {every}", self.rounds + 1));
+        let missed = self.schedule.missed(time, self.clock.now());
+        if let Some(why) = missed.filter(|_| !self.said_slow && !self.config.output.quiet) {
+            complain(&format!("{why}: rounds that are missed are left out"));
             self.said_slow = true;
         }
     }
@@ -191,13 +185,15 @@ impl<'a, C: Clock> Watch<'a, C> {
         if changed.is_empty() {
             return;
         }
-        let failed: Vec<_> = changed.iter().filter(|(change, _)| *change == Change::Failed).cloned().collect();
-        for (hook, changed, name) in
-            [(&self.spec.on_failure, failed, "on_failure"), (&self.spec.on_change, changed, "on_change")]
-        {
-            let Some(hook) = hook.as_ref().filter(|_| !changed.is_empty()) else { continue };
-            let (info, summary, round) = (info.clone(), summary.clone(), self.rounds + 1);
-            let input = unblock(move || document(name, round, changed, &info, &summary)).await;
+        let changed = Arc::new(changed);
+        let has_failed = changed.iter().any(|(change, _)| *change == Change::Failed);
+        for (hook, name) in [
+            (self.spec.on_failure.as_ref().filter(|_| has_failed), "on_failure"),
+            (self.spec.on_change.as_ref(), "on_change"),
+        ] {
+            let Some(hook) = hook else { continue };
+            let (info, summary, round, changed) = (info.clone(), summary.clone(), self.rounds + 1, changed.clone());
+            let input = unblock(move || document(name, round, &changed, &info, &summary)).await;
             self.run_hook(hook, input).await;
         }
     }
@@ -266,24 +262,27 @@ impl<'a, C: Clock> Watch<'a, C> {
     }
 
     async fn read(&self) -> Result<(JobSet, WatchSpec, OutputConfig), CommandError> {
-        let (plan, config) = (self.plan.to_owned(), self.config.clone());
-        let jobs = unblock(move || JobSet::from_plan(&plan, &config)).await?;
-        let output = OutputConfig::of_plan(self.flags, planned(self.plan, &jobs.report)?)?;
-        let spec = WatchSpec::new(self.plan, &jobs, &self.config, self.flags)?;
-        let line = format!("{} has no [watch] any more", shown(self.plan));
-        Ok((jobs, spec.ok_or(CommandError { exit: Exit::Plan, lines: vec![line] })?, output))
+        let (plan, config, flags) = (self.plan.to_owned(), self.config.clone(), self.flags.clone());
+        // It reads the plan, the files that it names and the templates of its reports, and looks for hooks in PATH.
+        unblock(move || {
+            let jobs = JobSet::from_plan(&plan, &config)?;
+            let output = OutputConfig::of_plan(&flags, planned(&plan, &jobs.report)?)?;
+            let spec = WatchSpec::new(&plan, &jobs, &config, &flags)?;
+            let line = format!("{} has no [watch] any more", shown(&plan));
+            Ok((jobs, spec.ok_or(CommandError { exit: Exit::Plan, lines: vec![line] })?, output))
+        })
+        .await
     }
 
     /// Takes a plan for the rounds to come.
     fn take(&mut self, jobs: JobSet, spec: WatchSpec, output: Option<OutputConfig>) {
         let compares_bodies = spec.compares_bodies(&jobs);
-        self.change_config(|config| {
-            let output = output.unwrap_or_else(|| config.output.clone());
-            let reports = output.reports.iter().cloned().map(Output::appended).collect();
-            let planned = output.planned.iter().map(|(report, place)| (report.clone().appended(), place.clone()));
-            config.output = OutputConfig { reports, planned: planned.collect(), compares_bodies, ..output };
-        });
-        self.observer.changes.begin_plan(spec.on_change.is_some());
+        let output = output.unwrap_or_else(|| self.config.output.clone());
+        let reports = output.reports.iter().cloned().map(Output::appended).collect();
+        let planned = output.planned.iter().map(|(report, place)| (report.clone().appended(), place.clone()));
+        let planned = planned.collect();
+        Arc::make_mut(&mut self.config).output = OutputConfig { reports, planned, compares_bodies, ..output };
+        self.observer.changes.begin_plan(spec.told());
         if (spec.every, spec.jitter) != (self.spec.every, self.spec.jitter) {
             self.schedule = Schedule::new(self.clock.now(), spec.every, spec.jitter);
         }
@@ -298,14 +297,16 @@ struct RoundEnd {
 }
 
 /// What a hook is told: the report of what has changed as JSON, behind what changed how.
-fn document(hook: &str, round: u32, changed: Vec<(Change, Outcome)>, info: &RunInfo, summary: &Summary) -> Vec<u8> {
+fn document(hook: &str, round: u32, changed: &[(Change, Outcome)], info: &RunInfo, summary: &Summary) -> Vec<u8> {
+    let is_for_it = |(change, _): &&(Change, Outcome)| hook == "on_change" || *change == Change::Failed;
+    let changed = || changed.iter().filter(is_for_it);
     let change = |(change, outcome): &(Change, Outcome)| {
         let name = info.redactor.redact(&outcome.name);
         serde_json::json!({ "name": name, "change": change.as_str() }).to_string()
     };
-    let changes: Vec<String> = changed.iter().map(change).collect();
+    let changes: Vec<String> = changed().map(change).collect();
     let mut text = format!("{{\"hook\":\"{hook}\",\"round\":{round},\"changes\":[{}],", changes.join(",")).into_bytes();
-    let outcomes: Vec<Outcome> = changed.into_iter().map(|(_, outcome)| outcome).collect();
+    let outcomes: Vec<Outcome> = changed().map(|(_, outcome)| outcome.clone()).collect();
     let mut report = Vec::new();
     // Writing to memory does not fail.
     let _ = JsonDocument.finish(&mut report, info, summary, &outcomes);

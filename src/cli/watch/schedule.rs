@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use roundup::units::DisplayDuration;
+
 /// Rounds at `start`, `start + every`, and so on, however long each of them takes. A round that is still going on when the
 /// next is due takes its place: two never run at once.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +47,20 @@ impl Schedule {
         let at = due.checked_add(self.jitter.mul_f64(part.clamp(0.0, 1.0)))?;
         Some(RoundTime { due, at })
     }
+
+    /// Why the round that is due after this one has been missed when this one ends, for people; `None` if it has not.
+    pub(super) fn missed(&self, round: RoundTime, now: Instant) -> Option<String> {
+        if round.due.checked_add(self.every).is_none_or(|next| next > now) {
+            return None;
+        }
+        let took = now.saturating_duration_since(round.at);
+        Some(if took >= self.every {
+            format!("a round took longer than {}", DisplayDuration(self.every))
+        } else {
+            let late = DisplayDuration(round.at.saturating_duration_since(round.due));
+            format!("a round that began {late} late, by its jitter, took {}", DisplayDuration(took))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +96,18 @@ mod tests {
         let schedule = Schedule::new(start, s(60), None);
         let next = |earliest: u64| schedule.next(start, Some(start + s(earliest)), 0.0).map(|it| it.due - start);
         assert_eq!([next(0), next(60), next(61), next(3600)], [Some(s(60)), Some(s(60)), Some(s(120)), Some(s(3600))]);
+    }
+
+    #[test]
+    fn a_round_that_began_late_has_not_taken_longer_than_it_has() {
+        let start = Instant::now();
+        let schedule = Schedule::new(start, s(60), None);
+        let missed = |late: u64, ends: u64| {
+            schedule.missed(RoundTime { due: start, at: start + s(late) }, start + s(ends)).unwrap_or_default()
+        };
+        assert_eq!([missed(0, 59), missed(6, 59)], ["", ""]);
+        assert_eq!([missed(0, 60), missed(6, 66)], ["a round took longer than 1m", "a round took longer than 1m"]);
+        assert_eq!(missed(6, 61), "a round that began 6s late, by its jitter, took 55s");
     }
 
     #[test]

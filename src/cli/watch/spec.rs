@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use roundup::units::DisplayDuration;
 
+use super::changes::ToldChanges;
 use super::hook::Hook;
 use crate::cli::config::Config;
 use crate::cli::error::CommandError;
@@ -68,6 +69,15 @@ impl WatchSpec {
             on_change: hook("on_change", &table.on_change)?,
             on_failure: hook("on_failure", &table.on_failure)?,
         }))
+    }
+
+    /// Which changes a hook is told of.
+    pub(super) fn told(&self) -> ToldChanges {
+        match (&self.on_change, &self.on_failure) {
+            (Some(_), _) => ToldChanges::All,
+            (None, Some(_)) => ToldChanges::Failures,
+            (None, None) => ToldChanges::None,
+        }
     }
 
     /// Whether contents are compared: those of jobs that pick nothing out of them.
