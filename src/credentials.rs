@@ -9,6 +9,7 @@ use roundup_http::percent::decode;
 
 use crate::http::is_credential;
 use crate::job::Job;
+use crate::proxy_url::ProxyUrl;
 use crate::redact::Redactor;
 
 /// The most passwords of URLs that are looked for in texts. Beyond that they are hidden where they stand alone: each one
@@ -17,17 +18,18 @@ const MOST_FROM_URLS: usize = 1000;
 
 impl Job {
     /// The secret parts of the request, in the forms in which they are sent: values of fields such as Authorization,
-    /// Cookie and X-Api-Key, and the password of the URL. Secrets of the plan are beside these.
+    /// Cookie and X-Api-Key, and the passwords of the URL and of the job's proxy. Secrets of the plan are beside these.
     pub fn credentials(&self) -> impl Iterator<Item = String> {
         self.field_credentials().chain(self.url_credentials())
     }
 
     pub(crate) fn field_credentials(&self) -> impl Iterator<Item = String> {
         let fields = self.settings().headers.iter().filter(|field| is_credential(field.name()));
-        fields.flat_map(|field| {
+        let fields = fields.flat_map(|field| {
             let value = String::from_utf8_lossy(field.value()).into_owned();
             if field.name().eq_ignore_ascii_case("cookie") { cookies(&value) } else { authorization(&value) }
-        })
+        });
+        fields.chain(self.settings().proxy.iter().flat_map(ProxyUrl::secrets))
     }
 
     pub(crate) fn url_credentials(&self) -> impl Iterator<Item = String> {

@@ -104,6 +104,8 @@ mod outcome;
 #[cfg(feature = "jobs")]
 mod pointer;
 #[cfg(feature = "jobs")]
+mod proxy_url;
+#[cfg(feature = "jobs")]
 mod redact;
 #[cfg(any(feature = "report", feature = "sql", feature = "state"))]
 #[cfg_attr(not(feature = "report"), allow(dead_code, reason = "reports need all of it"))]
@@ -182,6 +184,7 @@ pub use {
     milliseconds::{fractional_ms, whole_ms},
     outcome::{Attempt, CacheUse, Failure, Outcome, ResponseField, Stale, Summary, Timings},
     pointer::Pointer,
+    proxy_url::ProxyUrl,
     redact::Redactor,
     retry_on::RetryOn,
     rfc3339::rfc3339,

@@ -1,5 +1,6 @@
 //! How a job is requested, limited and judged, and the patches that are laid over such settings.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::expectations::{Expect, ExpectPatch};
 use crate::follow_up::{AnswerPlace, Pages, Poll};
 use crate::http::{Field, Method, StatusSet};
 use crate::pointer::Pointer;
+use crate::proxy_url::ProxyUrl;
 use crate::retry_on::RetryOn;
 use crate::rows::{ContentFormat, Selection, ValueSource};
 
@@ -133,6 +135,8 @@ settings! {
         /// Whether responses are kept in the state of the run, and asked for again only if they may have changed (RFC 9111);
         /// no by default.
         cache: bool = false,
+        /// Accepts certificates of any issuer, for any host, of any time; no by default. For tests only.
+        insecure: bool = false,
         /// Values to take out of each answer into [`Outcome::captured`](crate::Outcome::captured). They decide how the source
         /// goes on, and are in no report.
         capture: Vec<AnswerPlace> = Vec::new(),
@@ -144,6 +148,17 @@ settings! {
         max_rows: u32 = 1_000_000,
     }
     optional {
+        /// The proxy of its requests in place of the transport's own; hosts that need none there need none here.
+        proxy: ProxyUrl,
+        /// The PEM file with the authorities that are trusted, in place of the transport's own.
+        #[serde(with = "crate::serde_forms::optional_path")]
+        cacert: PathBuf,
+        /// The PEM file with the certificate to show to servers that ask for one.
+        #[serde(with = "crate::serde_forms::optional_path")]
+        cert: PathBuf,
+        /// The PEM file with the key of that certificate, if it is not in the same.
+        #[serde(with = "crate::serde_forms::optional_path")]
+        cert_key: PathBuf,
         /// The array of a JSON response whose elements are rows. The content of [`ContentForm::Ndjson`] and
         /// [`ContentForm::Csv`] is rows by itself.
         ///
@@ -308,6 +323,11 @@ mod tests {
             priority: Some(-3),
             raw: Some(true),
             cookies: Some(true),
+            insecure: Some(true),
+            proxy: Some(ProxyUrl::new("proxy")),
+            cacert: Some("ca.pem".into()),
+            cert: Some("cert.pem".into()),
+            cert_key: Some("key.pem".into()),
             cache: Some(true),
             capture: Some(vec![AnswerPlace::Header("a".into())]),
             select: Some(select.clone()),
@@ -338,6 +358,11 @@ mod tests {
             priority: -3,
             raw: true,
             cookies: true,
+            insecure: true,
+            proxy: Some(ProxyUrl::new("proxy")),
+            cacert: Some("ca.pem".into()),
+            cert: Some("cert.pem".into()),
+            cert_key: Some("key.pem".into()),
             cache: true,
             capture: vec![AnswerPlace::Header("a".into())],
             select,
@@ -384,6 +409,7 @@ mod tests {
             priority: Some(default.priority),
             raw: Some(default.raw),
             cookies: Some(default.cookies),
+            insecure: Some(default.insecure),
             cache: Some(default.cache),
             capture: Some(Vec::new()),
             select: Some(Vec::new()),
@@ -396,6 +422,10 @@ mod tests {
         let expect = Expect { json: Vec::new(), ..settings.expect.clone() };
         let expected = Settings {
             data: settings.data.clone(),
+            proxy: settings.proxy.clone(),
+            cacert: settings.cacert.clone(),
+            cert: settings.cert.clone(),
+            cert_key: settings.cert_key.clone(),
             max_body: Some(9),
             rows: settings.rows.clone(),
             table: settings.table.clone(),

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod commands;
+mod connection_keys;
 mod connections;
 #[cfg(feature = "cookies")]
 mod cookies;

@@ -66,7 +66,7 @@ impl JobSet {
 
     /// Takes the jobs of a plan that was read from there.
     pub(crate) fn of_plan(path: &str, mut plan: Plan, config: &Config) -> JobSet {
-        plan.change_settings(|settings| *settings = config.settings.over(settings));
+        plan.change_settings(|settings| *settings = config.over(settings));
         if !config.output.quiet {
             warn(&plan.warnings);
         }
@@ -130,9 +130,10 @@ impl JobSet {
     fn configured(mut self, config: &Config) -> JobSet {
         config.credentials.apply(&mut self.jobs);
         if let Some(graph) = &mut self.graph {
-            let (patch, credentials) = (config.settings.clone(), config.credentials.clone());
+            let (patch, given) = (config.settings.clone(), config.connections);
+            let credentials = config.credentials.clone();
             graph.change_jobs(move |job| {
-                let mut jobs = vec![job.with(|settings| *settings = patch.over(settings))];
+                let mut jobs = vec![job.with(|settings| *settings = given.over(patch.over(settings)))];
                 credentials.apply(&mut jobs);
                 // There is one for each.
                 jobs.remove(0)
@@ -263,7 +264,7 @@ fn read_plan(path: &str, config: &Config) -> Result<Plan, CommandError> {
         let path = if name == input::DASH { name.into() } else { folder.join(name) };
         input::text(&path.to_string_lossy(), "the file of \"each\"").map_err(|error| error.one_line())
     };
-    let mut reader = plan::PlanReader::new().secrets(&lookup).environment(&environment).files(&files);
+    let mut reader = plan::PlanReader::new().secrets(&lookup).environment(&environment).files(&files).folder(&folder);
     for (name, value) in &config.variables {
         reader = reader.variable(name, value)?;
     }

@@ -33,6 +33,7 @@ use super::look_ahead;
 use super::queue::{Lease, Next, Unsent};
 use super::received::Received;
 use super::retry::{FailedAttempt, RetryDecision, decide, is_unreached};
+use super::senders::{RunSenders, Senders};
 use super::slot::Slot;
 use super::state::RunState;
 use crate::error::{Error, Kind};
@@ -40,7 +41,7 @@ use crate::event_loop::{EventLoop, Handle, Task, sleep_until};
 use crate::job::Job;
 use crate::outcome::Failure;
 use crate::rfc3339::rfc3339_after;
-use crate::transport::{Progress, ProgressSnapshot, SendRequest};
+use crate::transport::{Progress, ProgressSnapshot};
 
 /// After this many starts the attempts that run have a turn. Otherwise the first would wait until the last is connected,
 /// and all responses would arrive in one burst.
@@ -48,7 +49,7 @@ const STARTS_IN_A_ROW: usize = 32;
 
 /// Starts a run of these jobs; if it is `open`, others may be added. The tasks go on until they are dropped.
 pub(super) fn start(
-    sender: &Arc<dyn SendRequest>,
+    senders: &Senders,
     config: &RunConfig,
     event_loop: &EventLoop,
     jobs: impl IntoIterator<Item = Job>,
@@ -62,7 +63,12 @@ pub(super) fn start(
         state.push(job, started);
     }
     let state = Rc::new(RefCell::new(state));
-    let driver = Driver { state: state.clone(), sender: sender.clone(), handle: event_loop.handle(), changes };
+    let driver = Driver {
+        state: state.clone(),
+        senders: RunSenders::new(senders.clone()).into(),
+        handle: event_loop.handle(),
+        changes,
+    };
     let mut tasks = vec![event_loop.spawn_named("fetcher", driver.drive())];
     tasks.extend(look_ahead::begin(opened, &state, event_loop));
     // A deadline that the clock cannot express is never reached.
@@ -81,7 +87,7 @@ async fn stop_at(state: Rc<RefCell<RunState>>, end: Instant, limit: Duration) {
 /// Starts attempts as the limits let it.
 struct Driver {
     state: Rc<RefCell<RunState>>,
-    sender: Arc<dyn SendRequest>,
+    senders: Arc<RunSenders>,
     handle: Handle,
     /// Something has changed that the queue depends on.
     changes: Receiver<()>,
@@ -190,7 +196,7 @@ impl Driver {
     /// Makes the attempt a task; `None` if the loop is gone.
     fn start_attempt(&self, next: NextAttempt, permit: SemaphoreGuardArc) -> Option<()> {
         let progress = Arc::<Progress>::default();
-        let attempt = make_attempt(self.state.clone(), self.sender.clone(), next, progress.clone(), permit);
+        let attempt = make_attempt(self.state.clone(), self.senders.clone(), next, progress.clone(), permit);
         let task = if self.handle.is_watched() {
             let name = self.state.borrow().task_name(next.job);
             self.handle.spawn_named(name, attempt)
@@ -205,7 +211,7 @@ impl Driver {
 
 async fn make_attempt(
     state: Rc<RefCell<RunState>>,
-    sender: Arc<dyn SendRequest>,
+    senders: Arc<RunSenders>,
     next: NextAttempt,
     progress: Arc<Progress>,
     permit: SemaphoreGuardArc,
@@ -223,7 +229,10 @@ async fn make_attempt(
         (job, AttemptPlan { keep, budget, began, ends, key, cache, first_look, must_ask, cookies })
     };
     let mut slot = Slot::new(state.clone(), next.job, next.lease, permit);
-    let ended = attempt(&*sender, &job, about, &mut slot, &progress).await;
+    let ended = match senders.of(job.settings()).await {
+        Ok(sender) => attempt(&*sender, &job, about, &mut slot, &progress).await,
+        Err(error) => AttemptResult { received: Received::default(), error: Some(error), retry_at: None },
+    };
     let cancelled = settle(&mut state.borrow_mut(), next, &job, ended, &progress, slot);
     drop(cancelled);
 }

@@ -13,10 +13,10 @@
 //! # Ok::<(), roundup::Error>(())
 //! ```
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use self::config::RunConfig;
+use self::senders::Senders;
 use crate::event_loop::EventLoop;
 use crate::job::Job;
 use crate::limits::Limits;
@@ -62,6 +62,7 @@ mod received;
 mod refused;
 mod retry;
 mod row_reader;
+mod senders;
 mod server_message;
 #[cfg(test)]
 mod simulation;
@@ -96,7 +97,7 @@ pub use self::waits::{HeldHost, WaitReason, WaitingSource};
 /// [`Outcome`](crate::outcome::Outcome).
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    sender: Arc<dyn SendRequest>,
+    senders: Senders,
     config: RunConfig,
 }
 
@@ -106,9 +107,10 @@ impl Fetcher {
         Fetcher::with_transport(Transport::new())
     }
 
-    /// A fetcher that sends through this transport.
+    /// A fetcher that sends through this transport, and jobs that say something of their connections through others that
+    /// differ from it in that alone.
     pub fn with_transport(transport: Transport) -> Fetcher {
-        Fetcher::with_sender(transport)
+        Fetcher { senders: Senders::of_transport(transport), config: RunConfig::default() }
     }
 
     /// A fetcher that sends through this client, with its middleware.
@@ -121,7 +123,7 @@ impl Fetcher {
 
     /// A fetcher that sends through anything that sends: a cache, a recorder, a client of another library.
     pub fn with_sender(sender: impl SendRequest + 'static) -> Fetcher {
-        Fetcher { sender: Arc::new(sender), config: RunConfig::default() }
+        Fetcher { senders: Senders::of(sender), config: RunConfig::default() }
     }
 
     /// How many requests at once, and how many in a stretch of time. Default: [`Limits::default`].
@@ -170,7 +172,7 @@ impl Fetcher {
 
     /// Keeps the responses of jobs that say so in this store, and delivers them from there: see [`cache`](crate::cache).
     #[cfg(feature = "state")]
-    pub fn cache(mut self, store: Arc<dyn crate::cache::CacheStore>) -> Fetcher {
+    pub fn cache(mut self, store: std::sync::Arc<dyn crate::cache::CacheStore>) -> Fetcher {
         self.config.cache = Some(store);
         self
     }
@@ -195,7 +197,7 @@ impl Fetcher {
     /// Outcomes that have not been taken keep their permits, so a slow reader slows the run down and does not fill the
     /// memory. Dropping the stream cancels what is under way.
     pub fn run(&self, event_loop: &EventLoop, jobs: impl IntoIterator<Item = Job>) -> Outcomes {
-        let (state, tasks) = driver::start(&self.sender, &self.config, event_loop, jobs, false);
+        let (state, tasks) = driver::start(&self.senders, &self.config, event_loop, jobs, false);
         Outcomes::new(state, tasks)
     }
 
@@ -239,7 +241,7 @@ impl Fetcher {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(&self, event_loop: &EventLoop) -> (Intake, Outcomes) {
-        let (state, tasks) = driver::start(&self.sender, &self.config, event_loop, [], true);
+        let (state, tasks) = driver::start(&self.senders, &self.config, event_loop, [], true);
         (Intake::new(&state), Outcomes::new(state, tasks))
     }
 }

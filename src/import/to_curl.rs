@@ -1,6 +1,7 @@
 //! The curl command of a job.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -112,11 +113,24 @@ impl CurlWriter {
         if let Some(output) = job.output() {
             lines.push(format!("-o {}", quoted(output.to_string_lossy().as_bytes())));
         }
+        lines.extend(self.connection(settings));
         if !others.is_empty() {
             lines.push(others.join(" "));
         }
         let notes: String = notes.iter().map(|note| format!("# {note}\n")).collect();
         format!("{notes}{}", lines.join(" \\\n  "))
+    }
+
+    /// How its connections are made.
+    fn connection(&mut self, settings: &Settings) -> Vec<String> {
+        let Settings { proxy, cacert, cert, cert_key, insecure, .. } = settings;
+        let proxy = proxy.as_ref().map(|proxy| format!("-x {}", self.url_word(proxy.as_str())));
+        let files = [("--cacert", cacert), ("--cert", cert), ("--key", cert_key)].into_iter();
+        let file = |(option, file): (&str, &Option<PathBuf>)| {
+            let file = file.as_ref()?;
+            Some(format!("{option} {}", quoted(file.to_string_lossy().as_bytes())))
+        };
+        proxy.into_iter().chain(files.filter_map(file)).chain(insecure.then(|| "-k".to_owned())).collect()
     }
 
     /// The method and the URL.

@@ -1,7 +1,5 @@
 //! `[auth.NAME]`: logins that jobs name with `auth`.
 
-use std::path::PathBuf;
-
 use super::header_template::{HeaderForm, HeaderTemplate};
 use super::node_reader::{NodeReader, Place, TableEntry};
 use super::query::QueryParam;
@@ -95,7 +93,7 @@ impl Logins {
             match Job::new(&keys.token_url.value, settings.into()) {
                 Ok(job) => {
                     let job = job.written_as(&keys.token_url.shown).named(format!("auth.{name}"));
-                    logins.push(keys.login(name, job.with_secrets(reader.secrets())));
+                    logins.push(keys.login(reader, name, job.with_secrets(reader.secrets())));
                 }
                 Err(error) => {
                     let has_secret = keys.token_url.shown != keys.token_url.value;
@@ -110,15 +108,16 @@ impl Logins {
 }
 
 impl OauthKeys {
-    fn login(&self, name: &str, job: Job) -> Login {
+    fn login(&self, reader: &NodeReader<'_>, name: &str, job: Job) -> Login {
         let secret = self.client_secret.as_ref().map(|text| text.value.as_str());
         let mut login = Login::new(name, job, &self.client_id.value, secret);
         if let Some(scope) = &self.scope {
             login = login.scope(&scope.value);
         }
         match &self.refresh_token {
-            Some(token) => login
-                .refresh_token(&token.value, self.refresh_token_file.as_ref().map(|file| PathBuf::from(&file.value))),
+            Some(token) => {
+                login.refresh_token(&token.value, self.refresh_token_file.as_ref().map(|file| reader.path(&file.value)))
+            }
             None => login,
         }
     }

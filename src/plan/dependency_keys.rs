@@ -57,8 +57,13 @@ impl DependencyKeys {
     /// What a job has without rows to be made for is noted.
     pub(super) fn check(&self, reader: &mut NodeReader<'_>, each: &[EachName]) {
         if self.for_each.is_none() {
-            let place = self.key.iter().map(|(place, _)| place).chain(self.max_jobs.iter().map(|(place, _)| place));
-            place.for_each(|place| reader.error(place, "has no effect without \"for_each\""));
+            const NOTHING: &str = "has no effect without \"for_each\"";
+            if let Some((place, _)) = &self.key {
+                reader.error(place, format!("{NOTHING}; the key of a client certificate is \"cert_key\""));
+            }
+            if let Some((place, _)) = &self.max_jobs {
+                reader.error(place, NOTHING);
+            }
         } else if let Some(each) = each.first() {
             let text = "\"each\" and \"for_each\" are both given: put one of them into a job of its own";
             reader.error(&each.place, text);

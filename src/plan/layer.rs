@@ -1,6 +1,7 @@
 //! The keys of a job, as `[defaults]`, `[hosts]` and `[[job]]` may set them, and how one goes over the other.
 
 use super::auth_keys::{self, LoginScheme, Logins};
+use super::connection_keys;
 use super::expecting::{ExpectedJson, read_expect};
 use super::follow_up_keys::{read_pages, read_poll};
 use super::header_template::{HeaderForm, HeaderTemplate};
@@ -15,7 +16,7 @@ use crate::http::{Field, Method};
 use crate::settings::{Settings, SettingsPatch, over_by_name};
 
 /// The keys that all three tables know.
-pub(super) const KEYS: [&str; 34] = [
+pub(super) const KEYS: [&str; 39] = [
     "method",
     "headers",
     "data",
@@ -50,6 +51,11 @@ pub(super) const KEYS: [&str; 34] = [
     "bearer",
     "auth",
     "cookies",
+    "proxy",
+    "cacert",
+    "cert",
+    "cert_key",
+    "insecure",
 ];
 
 /// The most rows of one response that a plan may ask for.
@@ -134,6 +140,7 @@ impl Layer {
             "auth" => self.auth = auth_keys::read_auth(reader, place, node),
             "pages" => patch.pages = read_pages(reader, place, node),
             "poll" => patch.poll = read_poll(reader, place, node),
+            _ if connection_keys::read(reader, entry, patch) => {}
             _ => return false,
         }
         self.says_something = true;

@@ -55,6 +55,7 @@
 mod assemble;
 mod auth_keys;
 mod bounds;
+mod connection_keys;
 mod dependencies;
 mod dependency_keys;
 mod diagnostic;

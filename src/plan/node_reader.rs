@@ -1,6 +1,7 @@
 //! Reading values out of a tree: every mistake is noted with its line and key, and reading goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +74,8 @@ pub(super) struct NodeReader<'v> {
     secrets: &'v ValueLookup<'v>,
     environment: &'v ValueLookup<'v>,
     files: Option<&'v FileLookup<'v>>,
+    /// The folder that files are in which are not read by that.
+    folder: PathBuf,
     /// Each secret that was asked for, and its value.
     pub(super) known: KnownSecrets,
     /// Where to set a secret, for messages.
@@ -91,6 +94,7 @@ impl<'v> NodeReader<'v> {
             secrets,
             environment,
             files: None,
+            folder: PathBuf::new(),
             known: BTreeMap::new(),
             hint: "set it in the environment or in a secrets file",
             expanded: 0,
@@ -102,6 +106,17 @@ impl<'v> NodeReader<'v> {
     pub(super) fn with_files(mut self, files: Option<&'v FileLookup<'v>>) -> NodeReader<'v> {
         self.files = files;
         self
+    }
+
+    /// Names of other files are relative to this folder.
+    pub(super) fn in_folder(mut self, folder: &Path) -> NodeReader<'v> {
+        self.folder = folder.to_owned();
+        self
+    }
+
+    /// The path of a file that a plan names.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 
     /// The text of a file.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use super::bounds::MAX_PLAN_BYTES;
 use super::diagnostic::{Errors, Log};
@@ -38,6 +39,7 @@ pub struct PlanReader<'v> {
     secrets: &'v ValueLookup<'v>,
     environment: &'v ValueLookup<'v>,
     files: Option<&'v FileLookup<'v>>,
+    folder: PathBuf,
     variables: BTreeMap<String, String>,
     settings: Settings,
     hosts: HostTables,
@@ -50,6 +52,7 @@ impl<'v> PlanReader<'v> {
             secrets: &|_| None,
             environment: &|_| None,
             files: None,
+            folder: PathBuf::new(),
             variables: BTreeMap::new(),
             settings: Settings::default(),
             hosts: HostTables::default(),
@@ -72,6 +75,13 @@ impl<'v> PlanReader<'v> {
     /// name is an error of the plan.
     pub fn files(mut self, lookup: &'v FileLookup<'v>) -> PlanReader<'v> {
         self.files = Some(lookup);
+        self
+    }
+
+    /// The folder to which the names of certificates, keys and tokens in a plan are relative: mostly its own. Without this,
+    /// they are relative to that of the process.
+    pub fn folder(mut self, folder: &Path) -> PlanReader<'v> {
+        self.folder = folder.to_owned();
         self
     }
 
@@ -214,7 +224,8 @@ impl<'v> PlanReader<'v> {
     }
 
     fn node_reader(&self, log: Log) -> NodeReader<'v> {
-        let mut reader = NodeReader::new(log, self.secrets, self.environment).with_files(self.files);
+        let mut reader = NodeReader::new(log, self.secrets, self.environment);
+        reader = reader.with_files(self.files).in_folder(&self.folder);
         let values =
             self.variables.iter().map(|(name, value)| (name.clone(), PlainValue::of_text(value.clone()).into()));
         reader.variables.extend(values);

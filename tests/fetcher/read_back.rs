@@ -12,7 +12,8 @@ use roundup::rows::{
 };
 use roundup::{
     AnswerPlace, Attempt, CacheUse, EventLoop, Expect, Failure, Fetcher, Field, Job, JobDigest, Kind, Method, Missing,
-    Outcome, PageRule, Pages, Phase, Poll, ResponseField, RowCount, Secrets, Selection, Settings, Stale, Timings,
+    Outcome, PageRule, Pages, Phase, Poll, ProxyUrl, ResponseField, RowCount, Secrets, Selection, Settings, Stale,
+    Timings,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -159,6 +160,11 @@ fn some_settings(rng: &mut Rng) -> Settings {
         job_timeout: option(rng, |rng| Duration::from_millis(rng.u64(..))),
         stale_if_error: option(rng, |rng| Duration::from_millis(rng.u64(..))),
         cookies: rng.bool(),
+        insecure: rng.bool(),
+        proxy: option(rng, |rng| ProxyUrl::new(&text(rng))),
+        cacert: option(rng, |rng| text(rng).into()),
+        cert: option(rng, |rng| text(rng).into()),
+        cert_key: option(rng, |rng| text(rng).into()),
         cache: rng.bool(),
         raw: rng.bool(),
         capture: list(rng, |rng| AnswerPlace::Header(text(rng).into())),

@@ -201,3 +201,21 @@ fn a_value_has_one_name_in_all_commands() {
     let secrets = job("x").with_secrets(Secrets::new([("KEY", "x")]));
     assert!(writer.command(&secrets, &[]).contains("X-Api-Key: ${KEY}"));
 }
+
+#[test]
+fn connections_of_a_job_are_words_of_its_command() {
+    let job = Job::get("https://h/").expect("a URL").with(|settings| {
+        settings.proxy = Some(roundup::ProxyUrl::new("http://me:hunter2@proxy:3128"));
+        (settings.cacert, settings.cert) = (Some("my ca.pem".into()), Some("client.pem".into()));
+        (settings.cert_key, settings.insecure) = (Some("client.key".into()), true);
+    });
+    let command = CurlWriter::new().command(&job, &[]);
+    let expected = [
+        "-x \"http://me:${PROXY_PASSWORD}@proxy:3128\"",
+        "--cacert 'my ca.pem'",
+        "--cert client.pem",
+        "--key client.key",
+        "-k",
+    ];
+    assert!(command.ends_with(&expected.join(" \\\n  ")), "{command}");
+}

@@ -12,7 +12,7 @@ use crate::http::Field;
 use crate::interface::Interface;
 use crate::origin::check_socket_path;
 use crate::pool::PoolLimits;
-use crate::proxy::Proxies;
+use crate::proxy::{Proxies, Proxy};
 use crate::tls::{self, Identity, PublicKeyPins, Roots, Tls, TlsConfig};
 use crate::transport::Transport;
 
@@ -21,6 +21,13 @@ impl Transport {
     pub fn new() -> Transport {
         // The defaults name no file, so there is nothing that could fail.
         TransportBuilder::default().assemble()
+    }
+
+    /// A builder with all that this transport was made with, for another that differs in some of it. It shares no
+    /// connections with this one.
+    pub fn to_builder(&self) -> TransportBuilder {
+        let config = self.config().clone();
+        TransportBuilder { tls: config.tls_settings.clone(), config, interface: None }
     }
 
     /// Sets what differs from the defaults.
@@ -83,6 +90,12 @@ impl TransportBuilder {
     /// Which proxy to take for which origin; none by default.
     pub fn proxies(mut self, proxies: Proxies) -> TransportBuilder {
         self.config.proxies = proxies;
+        self
+    }
+
+    /// This proxy for every origin but those that are exempt already.
+    pub fn proxy(mut self, proxy: Proxy) -> TransportBuilder {
+        self.config.proxies = self.config.proxies.through(proxy);
         self
     }
 
@@ -186,7 +199,8 @@ impl TransportBuilder {
     }
 
     fn assemble(mut self) -> Transport {
-        self.config.tls = Arc::new(Tls::new(self.tls));
+        self.config.tls = Arc::new(Tls::new(self.tls.clone()));
+        self.config.tls_settings = self.tls;
         Transport::with_config(self.config)
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) proxies: Proxies,
     pub(crate) overrides: Arc<ConnectOverrides>,
     pub(crate) tls: Arc<Tls>,
+    /// What `tls` was made of.
+    pub(crate) tls_settings: TlsConfig,
 }
 
 impl Default for Config {
@@ -41,6 +43,7 @@ impl Default for Config {
             proxies: Proxies::none(),
             overrides: Arc::default(),
             tls: Arc::new(Tls::new(TlsConfig::default())),
+            tls_settings: TlsConfig::default(),
         }
     }
 }

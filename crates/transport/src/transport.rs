@@ -32,6 +32,10 @@ impl Transport {
         Transport { shared: Arc::new(Shared::new(config)) }
     }
 
+    pub(crate) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
     /// How many idle connections are kept, and how long.
     pub fn pool_limits(&self) -> PoolLimits {
         self.shared.config.pool

@@ -79,6 +79,10 @@ impl Proxies {
         match proxy.0 {}
     }
 
+    pub(crate) fn through(&self, proxy: Proxy) -> Proxies {
+        match proxy.0 {}
+    }
+
     /// This proxy for every origin but those that the environment exempts.
     pub fn explicit(proxy: Proxy, _: impl Fn(&str) -> Option<String>) -> Proxies {
         match proxy.0 {}

@@ -1,10 +1,39 @@
 //! From flags to the transport: proxies, addresses, sockets.
 
-use roundup::Result;
-use roundup::Transport;
 use roundup::transport::{Family, Interface, Proxies, TransportBuilder};
+use roundup::{Result, Settings, Transport};
 
 use crate::cli::flags::Flags;
+
+/// What flags say of connections goes before what the jobs of a plan say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GivenConnections {
+    proxy: bool,
+    roots: bool,
+    certificate: bool,
+}
+
+impl GivenConnections {
+    pub(super) fn new(flags: &Flags) -> GivenConnections {
+        let is_given = |name: &'static str| flags.one(name).is_some();
+        let (roots, certificate) = (is_given("cacert") || is_given("roots"), is_given("cert") || is_given("key"));
+        GivenConnections { proxy: is_given("proxy"), roots, certificate }
+    }
+
+    /// Settings without what flags have said.
+    pub(crate) fn over(self, mut settings: Settings) -> Settings {
+        if self.proxy {
+            settings.proxy = None;
+        }
+        if self.roots {
+            settings.cacert = None;
+        }
+        if self.certificate {
+            (settings.cert, settings.cert_key) = (None, None);
+        }
+        settings
+    }
+}
 
 /// A transport with what flags and environment say of connections.
 pub(super) fn transport(flags: &Flags) -> Result<TransportBuilder> {

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use roundup::plan::{Globs, PlanReader};
 use roundup::transport::{DEFAULT_USER_AGENT, TransportBuilder};
-use roundup::{Error, Kind, Result, SettingsPatch};
+use roundup::{Error, Kind, Result, Settings, SettingsPatch};
 
 use super::credentials::RequestCredentials;
 use super::flags::Flags;
 
+pub(crate) use self::connections::GivenConnections;
 pub(crate) use self::limits::LimitsPatch;
 pub(crate) use self::output::{OutputConfig, ProgressStyle};
 #[cfg(feature = "state")]
@@ -43,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) limits: LimitsPatch,
     pub(crate) credentials: Arc<RequestCredentials>,
     pub(crate) transport: TransportBuilder,
+    /// What of it was given by flags.
+    pub(crate) connections: GivenConnections,
     /// What is sent as User-Agent by jobs that name none.
     #[cfg_attr(not(feature = "state"), allow(dead_code, reason = "only a cache asks for it"))]
     pub(crate) user_agent: String,
@@ -75,6 +78,11 @@ impl Config {
         Config::with_transport(flags, connections::local_transport(flags)?)
     }
 
+    /// What flags say over the settings of a job.
+    pub(crate) fn over(&self, settings: &Settings) -> Settings {
+        self.connections.over(self.settings.over(settings))
+    }
+
     fn with_transport(flags: &Flags, transport: TransportBuilder) -> Result<Config> {
         let mut settings = settings::patch(flags)?;
         let content = if flags.on("get")? { settings.data.take() } else { None };
@@ -82,6 +90,7 @@ impl Config {
             query: content.map(|content| content::query(&content)).transpose()?,
             settings,
             transport: tls::over(flags, transport)?,
+            connections: GivenConnections::new(flags),
             output: OutputConfig::new(flags, &[])?,
             user_agent: flags.text("user_agent").unwrap_or_else(|| DEFAULT_USER_AGENT.to_owned()),
             fail_fast: flags.on("fail_fast")?,

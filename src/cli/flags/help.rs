@@ -213,7 +213,7 @@ pub(super) fn elsewhere(command: &str) -> String {
         let keys = rows().filter(|row| row.in_plan.is_some_and(|table| tables.contains(&table)));
         keys.filter_map(OptionRow::plan_key).collect::<Vec<_>>().join(", ")
     };
-    let job = keys(&[PlanTable::Job, PlanTable::JobHeaders]);
+    let job = keys(&[PlanTable::Job, PlanTable::JobHeaders, PlanTable::JobCertKey]);
     if !job.is_empty() {
         let limits = keys(&[PlanTable::Limits]);
         let _ = write!(text, " Keys of a plan are, in [limits], {limits}; in jobs and [defaults], {job}.");

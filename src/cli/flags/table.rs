@@ -69,6 +69,8 @@ pub(crate) enum PlanTable {
     Job,
     /// The same, where the key is `headers`, a table.
     JobHeaders,
+    /// The same, where the key is `cert_key`: `key` is that of rows.
+    JobCertKey,
 }
 
 /// The commands of all builds, in the order of help.
@@ -138,6 +140,7 @@ const DEMO: &[&str] = &["demo"];
 
 const JOB: Option<PlanTable> = Some(PlanTable::Job);
 const LIMITS: Option<PlanTable> = Some(PlanTable::Limits);
+const CERT_KEY: Option<PlanTable> = Some(PlanTable::JobCertKey);
 const HEADERS: Option<PlanTable> = Some(PlanTable::JobHeaders);
 
 /// The most jobs at once: as many as there can be.
@@ -189,18 +192,18 @@ pub(crate) const ROWS: &[OptionRow] = &[
     row("user",               Credentials, FETCH,    Text("NAME:PASSWORD"),  None,             JOB),
     row("bearer",             Credentials, FETCH,    Text("TOKEN"),          None,             JOB),
     row("netrc",              Credentials, FETCH,    Switch,                 None,             None),
-    row("proxy",              Connections, FETCH,    Text("URL"),            None,             None),
+    row("proxy",              Connections, FETCH,    Text("URL"),            None,             JOB),
     row("resolve",            Connections, FETCH,    Text("ENTRY"),          None,             None),
     row("connect_to",         Connections, FETCH,    Text("ENTRY"),          None,             None),
     row("ipv4",               Connections, FETCH,    Switch,                 None,             None),
     row("ipv6",               Connections, FETCH,    Switch,                 None,             None),
     row("unix_socket",        Connections, FETCH,    Text("PATH"),           None,             None),
     row("interface",          Connections, FETCH,    Text("NAME"),           None,             None),
-    row("cacert",             Tls,         FETCH,    Text("FILE"),           None,             None),
+    row("cacert",             Tls,         FETCH,    Text("FILE"),           None,             JOB),
     row("roots",              Tls,         FETCH,    Choice(STORES),         Some("auto"),     None),
-    row("insecure",           Tls,         FETCH,    Switch,                 None,             None),
-    row("cert",               Tls,         FETCH,    Text("FILE"),           None,             None),
-    row("key",                Tls,         FETCH,    Text("FILE"),           None,             None),
+    row("insecure",           Tls,         FETCH,    Switch,                 None,             JOB),
+    row("cert",               Tls,         FETCH,    Text("FILE"),           None,             JOB),
+    row("key",                Tls,         FETCH,    Text("FILE"),           None,             CERT_KEY),
     row("pinnedpubkey",       Tls,         FETCH,    Text("PINS"),           None,             None),
     row("keylog",             Tls,         FETCH,    Switch,                 None,             None),
     row("report",             Output,      REPORT,   Text("FORMAT[=FILE]"),  Some("table"),    None),
@@ -261,7 +264,11 @@ impl OptionRow {
 
     /// The key in a plan.
     pub(crate) fn plan_key(&self) -> Option<&'static str> {
-        self.in_plan.map(|table| if table == PlanTable::JobHeaders { "headers" } else { self.name })
+        self.in_plan.map(|table| match table {
+            PlanTable::JobHeaders => "headers",
+            PlanTable::JobCertKey => "cert_key",
+            PlanTable::Job | PlanTable::Limits => self.name,
+        })
     }
 }
 

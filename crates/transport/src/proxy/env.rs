@@ -40,6 +40,11 @@ impl Proxies {
         Proxies { http: proxy.clone(), https: proxy, no_proxy: NoProxy::default() }
     }
 
+    /// This proxy for every origin, with the exceptions that there are.
+    pub(crate) fn through(&self, proxy: Proxy) -> Proxies {
+        Proxies { no_proxy: self.no_proxy.clone(), ..Proxies::single(proxy) }
+    }
+
     /// This proxy for every origin but those that the environment exempts by no_proxy or NO_PROXY; as for curl's
     /// `--proxy`. `get` gives the value of a variable, mostly `|name| std::env::var(name).ok()`.
     pub fn explicit(proxy: Proxy, get: impl Fn(&str) -> Option<String>) -> Proxies {
