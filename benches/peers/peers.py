@@ -30,6 +30,16 @@ class Task:
     folder: pathlib.Path
     ca: pathlib.Path | None
 
+    @property
+    def report(self):
+        """The file for what is made of the answers, where the work asks for that."""
+        return self.folder / "report" if self.work.report else None
+
+    @property
+    def picks(self):
+        """Whether one value is picked of each answer; its whole content is reported otherwise."""
+        return self.work.report in ("plan-lines", "plan-csv")
+
 
 class Peer:
     """One of them. `command` says how it is told a task, or is None where it cannot do that."""
@@ -38,6 +48,7 @@ class Peer:
     about = ""
     packages = ()  # of Debian
     cargo = None  # a folder with a package, built here
+    reports = False  # whether it makes something of the answers
 
     def __init__(self, target):
         self.target = target  # target/peers
@@ -107,6 +118,7 @@ class Ours(Peer):
 class Roundup(Ours):
     name = "roundup"
     about = "the command, with its table to stdout"
+    reports = True
 
     def install(self):
         run("cargo", "build", "--release", "--locked", "--quiet", cwd=ROOT)
@@ -119,7 +131,21 @@ class Roundup(Ours):
 
     def command(self, task):
         trust = ["--cacert", task.ca] if task.ca else []
-        return [self.binary(), "get", "--quiet", "--concurrency", task.work.concurrency, "--per-host", task.work.concurrency, *trust, task.pattern]
+        limits = ["--quiet", "--concurrency", task.work.concurrency, "--per-host", task.work.concurrency, *trust]
+        if not task.report:
+            return [self.binary(), "get", *limits, task.pattern]
+        source, kind = task.work.report.split("-")
+        report = ["--report", f"{'jsonl' if kind == 'lines' else kind}={task.report}"]
+        if source == "list":
+            return [self.binary(), "get", *limits, *report, "--input", task.listed]
+        plan = task.folder / "plan.toml"
+        plan.write_text(
+            "[[job]]\nname = \"small\"\n"
+            + f"each = {{ n = {{ from = 1, to = {task.work.requests} }} }}\n"
+            + f"url = \"{task.pattern.replace(f'[1-{task.work.requests}]', '{n}')}\"\n"
+            + ("select = { temperature = \"/temperature_c\" }\n" if task.picks else "")
+        )
+        return [self.binary(), "run", *limits, *report, plan]
 
 
 class Library(Ours):
@@ -137,6 +163,7 @@ class Library(Ours):
 class Reqwest(Peer):
     name = "reqwest"
     about = "on tokio's current-thread runtime, rustls with ring"
+    reports = True
     cargo = HERE / "reqwest"
 
     def version(self):
@@ -144,6 +171,9 @@ class Reqwest(Peer):
         return re.search(r'name = "reqwest"\nversion = "(.+)"', lock)[1]
 
     def command(self, task):
+        if task.report:
+            made = "--pick" if task.picks else "--whole"
+            return [self.built("roundup-bench-reqwest"), task.listed, task.work.concurrency, made, task.report]
         return [self.built("roundup-bench-reqwest"), task.listed, task.work.concurrency, *([task.ca] if task.ca else [])]
 
 
@@ -200,6 +230,7 @@ class Aria2(Peer):
 class Aiohttp(Peer):
     name = "aiohttp"
     about = "on asyncio, OpenSSL"
+    reports = True
 
     def python(self):
         return self.target / "venv/bin/python"
@@ -218,7 +249,9 @@ class Aiohttp(Peer):
         return output(self.python(), "-c", "import aiohttp, platform; print(aiohttp.__version__, 'on Python', platform.python_version())").strip()
 
     def command(self, task):
-        return [self.python(), HERE / "aiohttp_client.py", task.listed, task.work.concurrency, *([task.ca] if task.ca else [])]
+        made = ["--pick" if task.picks else "--whole", task.report] if task.report else []
+        made = made or ([task.ca] if task.ca else [])
+        return [self.python(), HERE / "aiohttp_client.py", task.listed, task.work.concurrency, *made]
 
 
 class Hurl(Peer):

@@ -32,6 +32,8 @@ class Work:
     # Whether it is shown by the CPU of a request; by wall clock otherwise.
     by_cpu: bool = True
     content: int = 1024
+    # What is made of the answers: one of REPORTS, or nothing beyond the table that the command has anyway.
+    report: str = ""
 
     def scaled(self, scale):
         """A smaller or larger one, with no more at once than there are requests."""
@@ -45,6 +47,14 @@ class Work:
     def urls(self, base):
         return [(base + self.pattern).replace("[1-N]", str(n)) for n in range(1, self.requests + 1)]
 
+
+# Where the URLs stand, what is asked for, and where it goes.
+REPORTS = {
+    "plan-lines": "a plan whose jobs pick one value; JSON Lines",
+    "plan-json": "a plan; JSON with the contents",
+    "list-lines": "a list; JSON Lines with the contents",
+    "plan-csv": "a plan whose jobs pick one value; CSV",
+}
 
 KEPT = (
     Target("cpu", 0.8, "reqwest"),
@@ -79,6 +89,18 @@ WORKS = (
     Work(
         "bodies-tls", "200 contents of 5 MB at 10 over TLS", "tls", "/large?n=[1-N]", 200, 10, content=5_000_000, tls=True,
         targets=(Target("cpu", 1.2, "curl"),),
+    ),
+    *(
+        Work(
+            name, f"10,000 small requests at 50: {REPORTS[name]}", "plain", "/small?n=[1-N]", 10_000, 50, report=name,
+            targets=(Target("cpu", limit, "reqwest"), *more),
+        )
+        for name, limit, more in (
+            ("plan-lines", 0.70, (Target("cpu", 0.10, "aiohttp"),)),
+            ("plan-json", 0.70, ()),
+            ("list-lines", 0.65, ()),
+            ("plan-csv", 0.70, ()),
+        )
     ),
     Work(
         "names", "500 hosts by name at 50, a slow resolver", "named", "/small", 500, 50, names=True, by_cpu=False, most_rounds=2,

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures_lite::StreamExt;
 use roundup::event_loop::{EventLoop, unblock};
+use roundup::fetcher::next_group;
 use roundup::rows::Rows;
 use roundup::state::{NewRun, OpenRun, Recorded, Repeat, Resumed, ResumedFrom, RunEnd, State, record};
 use roundup::tables::ReportSpec;
@@ -223,11 +223,12 @@ impl OutcomeStream {
         }
     }
 
-    /// The next outcome, which is in the file if it can be.
-    pub(crate) async fn next(&mut self) -> Option<Outcome> {
+    /// The next outcomes, which are in the file if they can be; empty when there are no more. Those that are not kept wait
+    /// this long for others.
+    pub(crate) async fn next_group(&mut self, wait: Duration) -> Vec<Outcome> {
         match self {
-            OutcomeStream::Plain(outcomes) | OutcomeStream::Unkept(outcomes) => outcomes.next().await,
-            OutcomeStream::Kept(outcomes, _) => outcomes.next().await,
+            OutcomeStream::Plain(outcomes) | OutcomeStream::Unkept(outcomes) => next_group(outcomes, wait).await,
+            OutcomeStream::Kept(outcomes, _) => outcomes.next_group().await,
         }
     }
 

@@ -147,7 +147,7 @@ impl ReportTables {
                 let written = report.and_then(|reports| {
                     reports.into_iter().try_for_each(|mut report| {
                         // Those that do not stream take none.
-                        outcomes.iter().try_for_each(|outcome| report.result(&run.redactor, outcome))?;
+                        report.results(&run.redactor, outcomes)?;
                         report.finish(&run, summary, outcomes)
                     })
                 });

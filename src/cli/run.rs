@@ -196,14 +196,12 @@ impl PreparedRun {
         };
         let log = (self.verbose > 0).then(|| LogPrinter::start(event_loop, redactor.clone()));
         let mut writer = self.writer.until(&cutoff).begin().await;
-        while let Some(outcome) = outcomes.next().await {
-            if let Some(progress) = &progress {
-                progress.note(&outcome);
+        loop {
+            let group = outcomes.next_group(writer.patience()).await;
+            if group.is_empty() {
+                break;
             }
-            writer.add(observer.note(outcome).await);
-            if writer.has_unwritten() {
-                writer = writer.write_unwritten().await;
-            }
+            writer = writer.write(seen(group, observer, progress.as_ref()).await).await;
             if writer.has_no_reader() {
                 stopper.stop();
             }
@@ -234,6 +232,22 @@ impl PreparedRun {
         };
         RunResult { exit, summary, started, elapsed, has_no_reader, outcomes: all }
     }
+}
+
+/// These outcomes, after they were shown.
+async fn seen(
+    group: Vec<Outcome>,
+    observer: &mut impl OutcomeObserver,
+    progress: Option<&ProgressView>,
+) -> Vec<Outcome> {
+    let mut seen = Vec::with_capacity(group.len());
+    for outcome in group {
+        if let Some(progress) = progress {
+            progress.note(&outcome);
+        }
+        seen.push(observer.note(outcome).await);
+    }
+    seen
 }
 
 /// A fetcher with connections of its own, for a run that has so many files open beside them.

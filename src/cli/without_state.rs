@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use futures_lite::StreamExt;
 use roundup::event_loop::EventLoop;
+use roundup::fetcher::next_group;
 use roundup::rows::Rows;
 use roundup::tables::ReportSpec;
 use roundup::{Fetcher, Outcome};
@@ -53,9 +53,9 @@ impl OutcomeStream {
         OutcomeStream(outcomes)
     }
 
-    /// The next outcome.
-    pub(crate) async fn next(&mut self) -> Option<Outcome> {
-        self.0.next().await
+    /// The next outcomes, each of which waits this long for others; empty when there are no more.
+    pub(crate) async fn next_group(&mut self, wait: Duration) -> Vec<Outcome> {
+        next_group(&mut self.0, wait).await
     }
 
     pub(crate) async fn end(self, _: bool, _: Duration) -> Exit {

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::slice;
 use std::time::{Duration, Instant};
 
 use roundup::event_loop::unblock;
@@ -19,6 +20,9 @@ use super::report_tables::ReportTables;
 
 /// The most failures on stderr that a report holds, too.
 const MOST_LINES: usize = 10;
+
+/// How long an outcome waits for others, so that they are written with one call. A person does not notice it.
+const WRITE_EVERY: Duration = Duration::from_millis(10);
 
 /// What the end of a run prints on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +43,6 @@ pub(crate) struct Writer {
     reports: Vec<OpenReport>,
     tables: ReportTables,
     outcomes: Vec<Option<Outcome>>,
-    /// An outcome that was added and is still to be written.
-    unwritten: Option<Outcome>,
     redactor: Redactor,
     output_dir: Option<PathBuf>,
     /// The next outcome whose content goes to stdout, if contents do.
@@ -80,7 +82,6 @@ impl Writer {
             tables,
             // `vec![None; n]` would clone each.
             outcomes: std::iter::repeat_with(|| None).take(jobs.len()).collect(),
-            unwritten: None,
             redactor: jobs.redactor.clone(),
             output_dir: output.folder.clone(),
             next_body: output.body.then_some(0),
@@ -132,7 +133,7 @@ impl Writer {
         unblock(move || {
             for index in 0..self.outcomes.len() {
                 if let Some(outcome) = self.outcomes[index].take() {
-                    self.stream(&outcome);
+                    self.stream(slice::from_ref(&outcome));
                     self.outcomes[index] = Some(outcome);
                 }
             }
@@ -142,18 +143,28 @@ impl Writer {
         .await
     }
 
-    /// Adds an outcome. If something has to be written of it now, [`Writer::has_unwritten`] says so.
-    pub(crate) fn add(&mut self, mut outcome: Outcome) {
-        self.count(&outcome);
-        self.shorten_path(&mut outcome);
-        if self.streams() {
-            self.unwritten = Some(outcome);
-            return;
+    /// How long an outcome waits for others, to be written with them.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.streams() { WRITE_EVERY } else { Duration::ZERO }
+    }
+
+    /// Adds outcomes, and writes what can be written of them now: to the reports that stream, and contents to stdout.
+    pub(crate) async fn write(mut self, mut group: Vec<Outcome>) -> Writer {
+        for outcome in &mut group {
+            self.count(outcome);
+            self.shorten_path(outcome);
         }
-        if !self.keeps_bodies {
-            outcome.body = None;
+        if !self.streams() {
+            group.into_iter().for_each(|outcome| self.keep(outcome));
+            return self;
         }
-        self.put(outcome);
+        unblock(move || {
+            self.stream(&group);
+            group.into_iter().for_each(|outcome| self.keep(outcome));
+            self.write_bodies();
+            self
+        })
+        .await
     }
 
     /// Files in the folder for contents are named without it.
@@ -163,24 +174,6 @@ impl Writer {
                 outcome.body_file = Some(file.to_owned());
             }
         }
-    }
-
-    /// Whether something has to be written of the outcome that was added last.
-    pub(crate) fn has_unwritten(&self) -> bool {
-        self.unwritten.is_some()
-    }
-
-    /// Writes the outcome that was added last to the reports that stream, and its content to stdout.
-    pub(crate) async fn write_unwritten(mut self) -> Writer {
-        unblock(move || {
-            if let Some(outcome) = self.unwritten.take() {
-                self.stream(&outcome);
-                self.keep(outcome);
-                self.write_bodies();
-            }
-            self
-        })
-        .await
     }
 
     /// Whether all that is written goes to stdout and its reader has closed it.
@@ -253,11 +246,11 @@ impl Writer {
         self.next_body.is_some() || self.reports.iter().any(|report| report.needs().streams)
     }
 
-    /// Writes an outcome to the reports that stream.
-    fn stream(&mut self, outcome: &Outcome) {
+    /// Writes outcomes to the reports that stream.
+    fn stream(&mut self, outcomes: &[Outcome]) {
         for mut report in std::mem::take(&mut self.reports) {
             if !(self.stdout_closed && report.is_stdout()) {
-                match report.result(&self.redactor, outcome) {
+                match report.results(&self.redactor, outcomes) {
                     Err(error) if report.is_stdout() && is_broken_pipe(&error) => self.stdout_closed = true,
                     Err(error) => {
                         // The report is given up: later results would fail in the same way.
@@ -272,7 +265,7 @@ impl Writer {
         }
     }
 
-    /// Keeps an outcome that was written for the end of the run.
+    /// Keeps an outcome for the end of the run.
     fn keep(&mut self, mut outcome: Outcome) {
         if !self.keeps_bodies && self.next_body.is_none() {
             outcome.body = None;

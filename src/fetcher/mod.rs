@@ -48,6 +48,7 @@ mod cookies;
 mod delivery;
 mod driver;
 mod expect;
+pub(crate) mod group;
 mod host;
 mod intake;
 mod job_time;
@@ -85,6 +86,7 @@ pub mod fuzzing {
 }
 
 pub use self::config::DEFAULT_BACKLOG;
+pub use self::group::next_group;
 pub use self::intake::Intake;
 pub use self::outcomes::{Outcomes, Stopper};
 pub use self::refused::Refused;

@@ -1,7 +1,7 @@
 //! JSON text in which everything that is not printable is escaped: what a terminal, an editor or a reader of lines would
 //! take for a command.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IntoInnerError, Write};
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
@@ -13,16 +13,23 @@ pub(super) type JsonBuffer<'w> = BufWriter<&'w mut dyn Write>;
 
 const BUFFER_BYTES: usize = 4096;
 
-/// Lets `write` write JSON through a buffer, which is flushed at the end.
+/// Lets `write` write JSON through a buffer, whose bytes are all in `out` at the end.
 pub(super) fn buffered(
     out: &mut dyn Write,
     write: impl FnOnce(&mut JsonBuffer<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut buffer = BufWriter::with_capacity(BUFFER_BYTES, out);
-    let result = write(&mut buffer).and_then(|()| buffer.flush());
-    // Dropped whole, it would try once more to write what is left after an error.
-    drop(buffer.into_parts());
-    result
+    let written = write(&mut buffer);
+    // Its bytes go to `out`, which is not flushed: what has come together is written with one call. Dropped whole, it would
+    // try once more to write what is left after an error.
+    let emptied = match written {
+        Ok(()) => buffer.into_inner().map_err(IntoInnerError::into_parts),
+        Err(error) => Err((error, buffer)),
+    };
+    emptied.map(drop).map_err(|(error, buffer)| {
+        drop(buffer.into_parts());
+        error
+    })
 }
 
 /// Writes a value as compact JSON in which all that is not printable is escaped.

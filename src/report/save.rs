@@ -45,7 +45,7 @@ pub fn save(file: impl AsRef<Path>, outcomes: &[Outcome]) -> Result<()> {
     let run = RunInfo { started, elapsed, ..RunInfo::default() };
     let summary = run.summary(outcomes);
     for mut report in open(&[output], &Style::default())? {
-        outcomes.iter().try_for_each(|outcome| report.result(&run.redactor, outcome))?;
+        report.results(&run.redactor, outcomes)?;
         report.finish(&run, &summary, outcomes)?;
     }
     Ok(())

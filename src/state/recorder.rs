@@ -1,28 +1,24 @@
 //! Keeps outcomes as they come: in groups, off the loop, before they are shown or reported.
 
-use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_lite::{FutureExt, Stream, StreamExt};
+use futures_lite::{Stream, StreamExt};
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::file::State;
 use super::run::{OpenRun, RunEnd, SYNC_EVERY};
 use crate::error::{Error, Result};
-use crate::event_loop::{EventLoop, Task, sleep_until, timeout, unblock};
+use crate::event_loop::{EventLoop, Task, timeout, unblock};
+use crate::fetcher::group::gather;
 use crate::outcome::Outcome;
 
 /// How long the first outcome of a group waits for others. With the time of the commit itself it stays below 100 ms.
 const GROUP_FOR: Duration = Duration::from_millis(20);
-/// The most outcomes of a group.
-const MAX_GROUP: usize = 256;
-/// The most bytes of contents of a group: they wait in memory.
-const MAX_GROUP_BYTES: u64 = 4 << 20;
 
 /// Outcomes that have been committed, in the order in which they came. Made by [`record`].
 #[derive(Debug)]
 pub struct Recorded {
-    committed: Receiver<Outcome>,
+    committed: Receiver<Vec<Outcome>>,
     recording: Task<Recording>,
 }
 
@@ -42,15 +38,15 @@ pub fn record<S>(event_loop: &EventLoop, run: OpenRun, outcomes: S) -> Recorded
 where
     S: Stream<Item = Outcome> + Unpin + 'static,
 {
-    let (sender, committed) = bounded(MAX_GROUP);
+    let (sender, committed) = bounded(1);
     let recording = event_loop.spawn_named("state", keep(run, outcomes, sender));
     Recorded { committed, recording }
 }
 
 impl Recorded {
-    /// The next outcome; `None` when there are no more.
-    pub async fn next(&mut self) -> Option<Outcome> {
-        self.committed.recv().await.ok()
+    /// The next outcomes, which were committed together; empty when there are no more.
+    pub async fn next_group(&mut self) -> Vec<Outcome> {
+        self.committed.recv().await.unwrap_or_default()
     }
 
     /// Notes how the run ended, when all outcomes have been taken.
@@ -73,7 +69,7 @@ impl Recorded {
 async fn keep(
     run: OpenRun,
     mut outcomes: impl Stream<Item = Outcome> + Unpin,
-    committed: Sender<Outcome>,
+    committed: Sender<Vec<Outcome>>,
 ) -> Recording {
     let mut recording = Recording { run, error: None };
     loop {
@@ -90,30 +86,10 @@ async fn keep(
         }
         let Some(first) = first else { return recording };
         let group;
-        (recording, group) = recording.commit(gather(first, &mut outcomes).await).await;
-        for outcome in group {
-            // If they are not taken any more, they are kept all the same.
-            let _ = committed.send(outcome).await;
-        }
+        (recording, group) = recording.commit(gather(first, &mut outcomes, GROUP_FOR).await).await;
+        // If they are not taken any more, they are kept all the same.
+        let _ = committed.send(group).await;
     }
-}
-
-/// The first outcome and what comes soon after it.
-async fn gather(first: Outcome, outcomes: &mut (impl Stream<Item = Outcome> + Unpin)) -> Vec<Outcome> {
-    let size = |outcome: &Outcome| outcome.body.as_ref().map_or(0, |body| body.len());
-    let mut over = pin!(sleep_until(Instant::now() + GROUP_FOR));
-    let mut bytes = size(&first);
-    let mut group = vec![first];
-    while group.len() < MAX_GROUP && bytes < MAX_GROUP_BYTES {
-        let is_over = async {
-            (&mut over).await;
-            None
-        };
-        let Some(outcome) = outcomes.next().or(is_over).await else { break };
-        bytes += size(&outcome);
-        group.push(outcome);
-    }
-    group
 }
 
 impl Recording {

@@ -122,7 +122,7 @@ fn a_file_appears_whole_or_not_at_all() {
 
     fs::write(&file, "old").expect("it can be written");
     let mut opened = open_one(WHOLE, &file).expect("it can be written");
-    opened.result(&Redactor::default(), &ok(0, "not asked for", "", b"")).expect("nothing to write");
+    opened.results(&Redactor::default(), &[ok(0, "not asked for", "", b"")]).expect("nothing to write");
     assert_eq!(read(&file), "old");
     finish(opened, "new").expect("it can be renamed");
     assert_eq!(read(&file), "new");
@@ -137,7 +137,7 @@ fn lines_can_be_watched_and_get_their_name_when_they_are_whole() {
     let mut opened = open_one(STREAM, &file).expect("it can be written");
     assert_eq!(opened.kept(), None);
     assert_eq!(read(&part), "");
-    opened.result(&Redactor::default(), &ok(0, "{}\n", "", b"")).expect("there is room");
+    opened.results(&Redactor::default(), &[ok(0, "{}\n", "", b"")]).expect("there is room");
     assert_eq!(read(&part), "{}\n");
     assert_eq!(read(&file), "something longer from an earlier run");
     let error = open_one(STREAM, &file).expect_err("it is written already").one_line();

@@ -19,7 +19,7 @@ pub(crate) fn render(render: &Render, flags: &Flags) -> Result<Exit, CommandErro
     let mut failed = Vec::new();
     for mut report in reports {
         // Those that do not stream take none.
-        let streamed = outcomes.iter().try_for_each(|outcome| report.result(&run.redactor, outcome));
+        let streamed = report.results(&run.redactor, &outcomes);
         failed.extend(streamed.and_then(|()| report.finish(&run, &summary, &outcomes)).err());
     }
     failed.extend(tables.write(&run, &summary, &outcomes));

@@ -39,11 +39,11 @@ impl OutputFile {
         if special {
             // Appending does no harm to a device, and keeps what others wrote if it is a file after all (/dev/stderr).
             let file = File::options().append(true).open(&path)?;
-            return Ok((path, OutputFile::Device(BufWriter::new(file))));
+            return Ok((path, OutputFile::Device(gathering(file))));
         }
         let permissions = permissions_of(&path)?;
         let file = if streams {
-            OutputFile::Part(BufWriter::new(PartFile::open(&path, permissions)?))
+            OutputFile::Part(gathering(PartFile::open(&path, permissions)?))
         } else {
             let file = AtomicFile::create(path.clone())?;
             if let Some(permissions) = permissions {
@@ -65,7 +65,7 @@ impl OutputFile {
             return OutputFile::open(path, true);
         }
         permissions_of(&place)?;
-        let file = BufWriter::new(super::part::open_locked(&place, true)?);
+        let file = gathering(super::part::open_locked(&place, true)?);
         Ok((place, OutputFile::Appended(file)))
     }
 
@@ -88,7 +88,7 @@ impl OutputFile {
     pub(super) fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         match self {
             OutputFile::Stdout(stdout) => {
-                let mut out = BufWriter::new(stdout.lock());
+                let mut out = gathering(stdout.lock());
                 write(&mut out).and_then(|()| out.flush())
             }
             OutputFile::Device(file) => write(file).and_then(|()| file.flush()),
@@ -123,6 +123,11 @@ impl OutputFile {
         };
         done.map_err(|cause| (cause, None))
     }
+}
+
+/// A buffer that takes most groups of results whole, so that each is one system call.
+fn gathering<W: Write>(out: W) -> BufWriter<W> {
+    BufWriter::with_capacity(64 << 10, out)
 }
 
 /// The permissions of the file at this path, if there is one.

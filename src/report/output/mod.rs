@@ -316,15 +316,15 @@ impl OpenReport {
         self.kept.as_deref()
     }
 
-    /// Writes one result, if the report streams. May block.
+    /// Writes these results, if the report streams. May block.
     ///
     /// # Errors
     /// [`Kind::Io`], naming the destination, with the [`io::Error`] as source: a closed pipe shows there.
-    pub fn result(&mut self, redactor: &Redactor, outcome: &Outcome) -> Result<()> {
+    pub fn results(&mut self, redactor: &Redactor, outcomes: &[Outcome]) -> Result<()> {
         if !self.needs.streams {
             return Ok(());
         }
-        self.write(|report, out| report.result(out, redactor, outcome))
+        self.write(|report, out| outcomes.iter().try_for_each(|outcome| report.result(out, redactor, outcome)))
     }
 
     /// Whether it is to take the place of a file when it is whole, so that dropping it leaves that file as it is.
@@ -339,7 +339,7 @@ impl OpenReport {
     /// error says where.
     ///
     /// # Errors
-    /// As for [`result`](OpenReport::result).
+    /// As for [`results`](OpenReport::results).
     pub fn finish(mut self, run: &RunInfo, summary: &Summary, outcomes: &[Outcome]) -> Result<()> {
         self.write(|report, out| report.finish(out, run, summary, outcomes))?;
         self.file.commit().map_err(|(cause, kept)| {
