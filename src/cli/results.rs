@@ -73,7 +73,8 @@ fn of_state(file: &str, run: Option<i64>) -> Result<(RunInfo, Vec<Outcome>)> {
     use roundup::state::{HistoryStatus, KeptResult, State};
     use roundup::tables::{IsOver, ReportSpec, RunNames};
 
-    let KeptResult { record, started, elapsed, outcomes } = State::open_to_read(Path::new(file))?.result(run)?;
+    let KeptResult { record, started, outcomes } = State::open_to_read(Path::new(file))?.result(run)?;
+    let elapsed = record.elapsed.unwrap_or_default();
     let mut info = RunInfo { elapsed, interrupted: record.status != HistoryStatus::Done, ..RunInfo::default() };
     info.started = started.unwrap_or(info.started);
     // The plan is not in the file, so its rows are shown as they are.

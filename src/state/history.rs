@@ -1,5 +1,7 @@
 //! The runs of a file, and what they cost.
 
+use std::time::Duration;
+
 use super::file::State;
 use super::run_lock;
 use crate::error::Result;
@@ -17,9 +19,9 @@ pub struct RunRecord {
     pub started: String,
     /// Whether it ended, and how.
     pub status: HistoryStatus,
-    /// How long it took, in milliseconds; if it was resumed, the time of all its parts. Until it has ended, the time from its
-    /// start to its last outcome, or of the parts that have ended; `None` if neither is known.
-    pub elapsed_ms: Option<f64>,
+    /// How long it took; if it was resumed, the time of all its parts. Until it has ended, and if it was killed, the time from
+    /// its start to its last outcome, or of the parts that have ended; `None` if neither is known.
+    pub elapsed: Option<Duration>,
     /// How often it was resumed.
     pub resumed: u64,
     /// How many sources it has.
@@ -73,7 +75,8 @@ impl State {
         // A clock that went back tells nothing.
         let query = "select runs.id, plan, version, started, how, \
             case when how is not null or elapsed_ms > 0 then elapsed_ms when resumed = 0 then \
-            nullif(max(0, (julianday(max(outcomes.ended)) - julianday(started)) * 86400000), 0) end, resumed, sources, \
+            nullif(max(0, round((julianday(max(outcomes.ended)) - julianday(started)) * 86400000)), 0) end, \
+            resumed, sources, \
             count(outcomes.id), total(ok), total(tries), total(body_bytes) \
             from runs left join outcomes on outcomes.run = runs.id group by runs.id order by runs.id";
         let mut statement = self.connection.prepare(query)?;
@@ -87,7 +90,7 @@ impl State {
                 version: row.get(2)?,
                 started: row.get(3)?,
                 status: self.status(id, row.get::<_, Option<String>>(4)?.as_deref()),
-                elapsed_ms: row.get(5)?,
+                elapsed: row.get::<_, Option<f64>>(5)?.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()),
                 resumed: row.get(6)?,
                 sources: row.get(7)?,
                 ok,

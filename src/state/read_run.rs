@@ -1,11 +1,11 @@
 //! A run read back as a result: for other reports of it, and for comparison.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rusqlite::Result as SqlResult;
 
 use super::file::State;
-use super::history::{HistoryStatus, RunRecord};
+use super::history::RunRecord;
 use crate::error::{Error, Kind, Result};
 use crate::outcome::Outcome;
 use crate::rows::parse_rfc3339;
@@ -17,8 +17,6 @@ pub struct KeptResult {
     pub record: RunRecord,
     /// When it started; `None` if the file does not say it.
     pub started: Option<SystemTime>,
-    /// How long it took. Of a run that was killed, up to the end of its last source.
-    pub elapsed: Duration,
     /// Its outcomes in input order, with rows, and with contents as far as they were kept.
     pub outcomes: Vec<Outcome>,
 }
@@ -53,15 +51,7 @@ impl State {
             return Err(Error::new(Kind::Config, message));
         };
         let started = parse_rfc3339(&record.started).and_then(|moment| moment.system_time());
-        let ended =
-            outcomes.iter().flat_map(|outcome| &outcome.attempts).map(|attempt| attempt.started + attempt.total);
-        let elapsed = match record.status {
-            HistoryStatus::Done | HistoryStatus::CutShort => {
-                Duration::try_from_secs_f64(record.elapsed_ms.unwrap_or_default() / 1000.0).unwrap_or_default()
-            }
-            HistoryStatus::Running | HistoryStatus::Killed => ended.max().unwrap_or_default(),
-        };
-        Ok(KeptResult { record, started, elapsed, outcomes })
+        Ok(KeptResult { record, started, outcomes })
     }
 
     /// All outcomes of a run in input order; `None` if one of them cannot be read.

@@ -1,5 +1,8 @@
 //! Files that are not what they should be: each has a line, and loses nothing.
 
+use std::time::Duration;
+
+use roundup::units::DisplayDuration;
 use rusqlite::Connection;
 
 use super::{line, query, texts};
@@ -181,6 +184,10 @@ fn a_run_that_was_killed_took_what_is_known_of_it() {
         let history = line(&dir, "history runs.db").run().expect_code(0);
         let words: Vec<String> =
             history.stdout().lines().last().expect("a run").split_whitespace().map(str::to_owned).collect();
+        let report = line(&dir, "render runs.db --report json").run().expect_code(0).json();
+        let elapsed = report["elapsed_ms"].as_f64().map(|ms| Duration::from_micros((ms * 1000.0) as u64));
+        let same = elapsed.filter(|it| !it.is_zero()).map_or("-".to_owned(), |it| DisplayDuration(it).to_string());
+        assert_eq!(words[2], same, "a report of it says the same: {change}");
         (words[2].clone(), words[3].clone())
     };
     let killed = |text: &str| (text.to_owned(), "killed".to_owned());

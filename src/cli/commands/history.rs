@@ -23,7 +23,8 @@ pub(crate) fn history(history: &History) -> Result<Exit, CommandError> {
         "RUN", "STARTED", "TOOK", "END", "SOURCES", "OK", "FAILED", "TRIES", "BYTES"
     );
     for run in runs {
-        let took = run.elapsed_ms.and_then(|ms| Duration::try_from_secs_f64(ms.round() / 1000.0).ok());
+        // To the millisecond.
+        let took = run.elapsed.map(|took| Duration::from_millis((took.as_secs_f64() * 1000.0).round() as u64));
         let took = took.map_or_else(|| "-".to_owned(), |took| DisplayDuration(took).to_string());
         let resumed = if run.resumed > 0 { format!(" (resumed {})", run.resumed) } else { String::new() };
         let _ = writeln!(
