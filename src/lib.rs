@@ -125,6 +125,8 @@ mod serde_forms;
 #[cfg(feature = "jobs")]
 mod settings;
 #[cfg(feature = "jobs")]
+mod shard;
+#[cfg(feature = "jobs")]
 #[cfg_attr(not(feature = "plan"), allow(dead_code, reason = "plans name tables"))]
 pub mod tables;
 
@@ -194,6 +196,7 @@ pub use {
     rows::{Missing, Selection},
     secrets::Secrets,
     settings::{Settings, SettingsPatch},
+    shard::{MAX_SHARDS, Shard, ShardRun, plan_digest},
 };
 
 #[doc = include_str!("../DESIGN.md")]

@@ -1,5 +1,6 @@
 //! What happened to a job: plain data, in the words of the report.
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,11 @@ pub struct Outcome {
     /// The job's place in the input, from 0: as the job was given it by [`Job::at`](crate::Job::at), otherwise its number in
     /// the run.
     pub index: usize,
+    /// Where it stands in the input if [`index`](Self::index) does not tell, as of a job that was made for a row of another
+    /// one: the place of its table of jobs, then the places of what it was made of, and the number of the row. See
+    /// [`cmp_place`](Self::cmp_place).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Box<[u32]>>,
     /// The digest of what the job sends, if the fetcher was asked for it.
     #[serde(default)]
     pub digest: Option<JobDigest>,
@@ -96,6 +102,24 @@ impl Outcome {
     /// Whether the job succeeded.
     pub fn ok(&self) -> bool {
         self.error.is_none()
+    }
+
+    /// Compares the places of two outcomes of one run in the input: sort by it.
+    pub fn cmp_place(&self, other: &Outcome) -> Ordering {
+        self.with_place(|one| other.with_place(|two| one.cmp(two)))
+    }
+
+    /// Calls this with its place in the input, number by number.
+    pub(crate) fn with_place<T>(&self, call: impl FnOnce(&[u32]) -> T) -> T {
+        match &self.place {
+            Some(place) => call(place),
+            None => call(&[u32::try_from(self.index).unwrap_or(u32::MAX)]),
+        }
+    }
+
+    /// Takes its index for its place, if it has no other, so that it can be given another index.
+    pub fn keep_place(&mut self) {
+        self.place = Some(self.with_place(|place| place.into()));
     }
 
     /// What the cache did for the content, if it comes from there.

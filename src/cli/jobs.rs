@@ -12,7 +12,7 @@ use roundup::graph::JobGraph;
 use roundup::plan::WatchTable;
 use roundup::plan::{self, FileNames, Plan, StateTable};
 use roundup::tables::ReportSpec;
-use roundup::{Error, Failure, Job, KeptRuns, Limits, Outcome, Phase, Redactor, Settings};
+use roundup::{Error, Failure, Job, JobDigest, KeptRuns, Limits, Outcome, Phase, Redactor, Settings, Shard, ShardRun};
 
 use super::config::Config;
 use super::console::complain;
@@ -47,6 +47,8 @@ pub(crate) struct JobSet {
     pub(crate) state_file: Option<PathBuf>,
     /// What the plan wants of the past to be kept.
     pub(crate) kept: (Option<KeptRuns>, Option<u64>),
+    /// Which part of its plan it is, if it is not all of it.
+    pub(crate) shard: Option<ShardRun>,
     /// Outcomes in place of sources that are not asked in this run, by their names.
     #[cfg(feature = "watch")]
     pub(crate) not_asked: Vec<Outcome>,
@@ -163,6 +165,36 @@ impl JobSet {
         }
     }
 
+    /// Leaves out the jobs of other shards, unless those of this one may need them. Says if none is left.
+    pub(crate) fn keep_shard(&mut self, shard: Shard, config: &Config) {
+        self.shard = Some(ShardRun { shard, plan: Some(self.plan_digest()) });
+        // A shard of a plan goes on with its own runs.
+        self.plan = format!("{} {shard}", self.plan);
+        let may_run = match &mut self.graph {
+            Some(graph) => graph.keep_shard(shard, &mut self.jobs),
+            None => {
+                self.jobs.retain(|job| shard.holds(job.name()));
+                !self.jobs.is_empty()
+            }
+        };
+        self.known.retain(|outcome| shard.holds(&outcome.name));
+        self.rejected = self.known.len();
+        if !may_run && self.known.is_empty() && !config.output.quiet {
+            complain(&format!("shard {shard} has no job: all are in others"));
+        }
+    }
+
+    /// What tells these jobs from those of other plans: their names and URLs.
+    pub(crate) fn plan_digest(&self) -> JobDigest {
+        let jobs = self.jobs.iter().map(|job| (job.index(), job.name(), job.written_url()));
+        let known = self.known.iter().map(|outcome| (Some(outcome.index), &*outcome.name, &*outcome.url));
+        let mut sources: Vec<(Option<usize>, &str, &str)> = jobs.chain(known).collect();
+        sources.sort_by_key(|(place, ..)| *place);
+        let late: Vec<(&str, Option<String>)> = self.graph.iter().flat_map(JobGraph::late_jobs).collect();
+        let late = late.iter().flat_map(|(name, does)| [*name, does.as_deref().unwrap_or_default()]);
+        roundup::plan_digest(sources.iter().flat_map(|(_, name, url)| [*name, *url]).chain(late))
+    }
+
     /// Leaves out the sources that are not to be asked.
     #[cfg(feature = "watch")]
     pub(crate) fn leave_out(&mut self) {
@@ -175,7 +207,7 @@ impl JobSet {
         let known = &mut self.known;
         self.jobs.retain(|job| match by_name.remove(job.name()) {
             Some(outcome) => {
-                known.push(Outcome { index: job.index().unwrap_or_default(), ..outcome });
+                known.push(Outcome { index: job.index().unwrap_or_default(), place: None, ..outcome });
                 false
             }
             None => true,

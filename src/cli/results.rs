@@ -70,6 +70,7 @@ fn is_sqlite(file: &str) -> bool {
 
 #[cfg(feature = "state")]
 fn of_state(file: &str, run: Option<i64>) -> Result<(RunInfo, Vec<Outcome>)> {
+    use roundup::ShardRun;
     use roundup::state::{HistoryStatus, KeptResult, State};
     use roundup::tables::{IsOver, ReportSpec, RunNames};
 
@@ -77,6 +78,9 @@ fn of_state(file: &str, run: Option<i64>) -> Result<(RunInfo, Vec<Outcome>)> {
     let elapsed = record.elapsed.unwrap_or_default();
     let mut info = RunInfo { elapsed, interrupted: record.status != HistoryStatus::Done, ..RunInfo::default() };
     info.started = started.unwrap_or(info.started);
+    // As a run of a shard is named in the file.
+    let shard = record.plan.rsplit_once(' ').and_then(|(_, shard)| shard.parse().ok());
+    info.shard = shard.map(|shard| ShardRun { shard, plan: None });
     // The plan is not in the file, so its rows are shown as they are.
     let names = RunNames::new(info.started);
     info.tables = ReportSpec::default().tables(&outcomes, &[], &names, &info.redactor, &IsOver::default()).0;

@@ -84,6 +84,9 @@ impl PreparedRun {
         if let Some(folder) = &config.output.folder {
             jobs.save_to(folder);
         }
+        if let Some(shard) = config.shard.filter(|_| jobs.may_be_kept) {
+            jobs.keep_shard(shard, config);
+        }
         #[cfg(feature = "watch")]
         jobs.leave_out();
         let mut reports = config.output.reports.clone();
@@ -102,9 +105,15 @@ impl PreparedRun {
             make_folder(folder).map_err(|error| CommandError::report(&error))?;
         }
         remove_leftovers_of(&jobs);
-        let (reports, tables) = ReportTables::open(&reports, &jobs.report, &config.output, SystemTime::now())?;
+        let (mut reports, tables) = ReportTables::open(&reports, &jobs.report, &config.output, SystemTime::now())?;
         for kept in reports.iter().filter_map(OpenReport::kept) {
             complain(&format!("an earlier run was killed as it wrote its report, which is kept in {kept:?}"));
+        }
+        if let Some(shard) = &jobs.shard {
+            reports
+                .iter_mut()
+                .try_for_each(|report| report.shard(shard))
+                .map_err(|error| CommandError::report(&error))?;
         }
         let kept = KeptRun::open(&mut jobs, config)?;
         // What jobs that others led to are known by when the run is gone on with.
@@ -176,9 +185,9 @@ impl PreparedRun {
     ) -> RunResult {
         let started = SystemTime::now();
         let clock = Instant::now();
-        let JobSet { jobs, graph, redactor, deadline, .. } = self.jobs;
+        let JobSet { jobs, graph, redactor, deadline, shard, .. } = self.jobs;
         let outcomes = RunningJobs::start(jobs, graph, &self.fetcher, event_loop, &redactor);
-        let (stopper, order) = (outcomes.stopper(), outcomes.order());
+        let stopper = outcomes.stopper();
         let mut outcomes = OutcomeStream::new(event_loop, self.kept, outcomes);
         let cutoff = Cutoff::default();
         if let Some(end) = deadline.and_then(|deadline| clock.checked_add(deadline.saturating_add(TIME_FOR_CONTENTS))) {
@@ -211,14 +220,12 @@ impl PreparedRun {
         if let Some(progress) = progress {
             progress.end().await;
         }
-        if let Some(order) = order {
-            writer.arrange(|outcome| order.of(outcome));
-        }
+        writer.arrange();
         let has_no_reader = writer.has_no_reader();
         let is_whole = !writer.is_unfinished();
         let in_time = deadline.is_none_or(|deadline| elapsed < deadline) || is_whole;
         let interrupted = interrupts.came() || !in_time;
-        let info = RunInfo { started, elapsed, interrupted, cutoff, redactor, ..RunInfo::default() };
+        let info = RunInfo { started, elapsed, interrupted, shard, cutoff, redactor, ..RunInfo::default() };
         interrupts.writing();
         #[cfg(feature = "watch")]
         writer.leave_files_if(self.keeps_whole && interrupts.came());

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use futures_lite::Stream;
 use roundup::event_loop::EventLoop;
 use roundup::fetcher::{Outcomes, Stopper};
-use roundup::graph::{GraphOrder, GraphOutcomes, JobGraph};
+use roundup::graph::{GraphOutcomes, JobGraph};
 use roundup::{Fetcher, Job, Outcome, Redactor};
 
 /// Jobs that run.
@@ -36,14 +36,6 @@ impl RunningJobs {
         match self {
             RunningJobs::Plain(outcomes) => outcomes.stopper(),
             RunningJobs::Graph(outcomes, _) => outcomes.stopper(),
-        }
-    }
-
-    /// Where outcomes stand in the input, if it is not told by their index.
-    pub(crate) fn order(&self) -> Option<GraphOrder> {
-        match self {
-            RunningJobs::Plain(_) => None,
-            RunningJobs::Graph(outcomes, _) => Some(outcomes.order()),
         }
     }
 }

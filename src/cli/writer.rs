@@ -1,6 +1,7 @@
 //! Writes outcomes to reports, stdout and stderr: some as they come, the rest at the end. What may block runs off the
 //! event loop.
 
+use std::cmp::Ordering;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::slice;
@@ -50,8 +51,9 @@ pub(crate) struct Writer {
     /// Whether contents of failed responses go there, too, and whether heads do.
     failed_bodies: bool,
     heads: bool,
-    /// Whether contents go to stdout at the end: only then it is known how many sources there are.
-    bodies_at_end: bool,
+    /// Whether outcomes are put in the order of the input at the end alone, because their indexes do not tell it or have gaps.
+    /// Then contents go to stdout at the end, too.
+    arranges: bool,
     /// Whether a report needs contents at the end.
     keeps_bodies: bool,
     /// When contents are no longer written.
@@ -88,7 +90,7 @@ impl Writer {
             failed_bodies: output.failed_bodies,
             heads: output.heads,
             cutoff: Cutoff::default(),
-            bodies_at_end: jobs.graph.is_some(),
+            arranges: jobs.graph.is_some() || jobs.shard.is_some(),
             closing_lines: if output.quiet { ClosingLines::Unreported } else { ClosingLines::FailuresAndTotals },
             verbose: output.verbose > 0,
             exit: Exit::default(),
@@ -99,9 +101,7 @@ impl Writer {
         for mut outcome in std::mem::take(&mut jobs.known) {
             writer.count(&outcome);
             writer.shorten_path(&mut outcome);
-            if let Some(slot) = writer.outcomes.get_mut(outcome.index) {
-                *slot = Some(outcome);
-            }
+            writer.put(outcome);
         }
         writer
     }
@@ -282,19 +282,26 @@ impl Writer {
         self.outcomes[index] = Some(outcome);
     }
 
-    /// Puts all outcomes in the order of the input.
-    pub(crate) fn arrange(&mut self, order: impl Fn(&Outcome) -> Box<[u32]>) {
-        self.outcomes.retain(Option::is_some);
-        self.outcomes.sort_by_cached_key(|outcome| outcome.as_ref().map(&order));
-        for (index, outcome) in self.outcomes.iter_mut().enumerate() {
-            outcome.iter_mut().for_each(|outcome| outcome.index = index);
+    /// Puts all outcomes in the order of the input, if they are not.
+    pub(crate) fn arrange(&mut self) {
+        if !std::mem::take(&mut self.arranges) {
+            return;
         }
-        self.bodies_at_end = false;
+        self.outcomes.retain(Option::is_some);
+        self.outcomes.sort_by(|one, two| match (one, two) {
+            (Some(one), Some(two)) => one.cmp_place(two),
+            // None is left of those that are not there.
+            _ => Ordering::Equal,
+        });
+        for (index, outcome) in self.outcomes.iter_mut().flatten().enumerate() {
+            outcome.keep_place();
+            outcome.index = index;
+        }
     }
 
     /// Writes contents to stdout, in input order and each whole, as far as all before them are there.
     fn write_bodies(&mut self) {
-        let Some(mut next) = self.next_body.filter(|_| !self.bodies_at_end) else { return };
+        let Some(mut next) = self.next_body.filter(|_| !self.arranges) else { return };
         let mut stdout = io::stdout().lock();
         while let Some(Some(outcome)) = self.outcomes.get_mut(next) {
             next += 1;

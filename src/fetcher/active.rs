@@ -180,6 +180,7 @@ impl ActiveJob {
         let (name, url) = job.names();
         let outcome = Outcome {
             index: job.index().unwrap_or(number),
+            place: None,
             digest: digest.then(|| job.digest()),
             name,
             url,

@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use futures_lite::{FutureExt, Stream};
 
-use super::graph_order::GraphOrder;
 use super::job_graph::JobGraph;
 use super::run::{GraphRun, NextStart, TokenFile};
 use crate::atomic_file::write_private;
@@ -29,6 +28,8 @@ pub struct GraphOutcomes {
     /// Files of logins that are read or written.
     files: Vec<FileWork>,
     fail_fast: bool,
+    /// Whether others are to have their turn before the graph goes on.
+    yields: bool,
 }
 
 type FileResult = Result<Option<String>, String>;
@@ -56,7 +57,7 @@ impl JobGraph {
         // A request that fails is not yet a source that fails: it may be a token that has ended.
         let fail_fast = fetcher.fails_fast();
         let (intake, outcomes) = fetcher.clone().backlog(usize::MAX).fail_fast(false).open(event_loop);
-        GraphOutcomes { run, intake: Some(intake), outcomes, timer: None, files: Vec::new(), fail_fast }
+        GraphOutcomes { run, intake: Some(intake), outcomes, timer: None, files: Vec::new(), fail_fast, yields: false }
     }
 }
 
@@ -64,11 +65,6 @@ impl GraphOutcomes {
     /// A handle that shows how the run stands and can end it, while another task reads the stream.
     pub fn stopper(&self) -> Stopper {
         self.outcomes.stopper()
-    }
-
-    /// Where outcomes stand in the input.
-    pub fn order(&self) -> GraphOrder {
-        self.run.order.clone()
     }
 
     /// The secrets that were found since the last call. Hide them before the next outcome is shown.
@@ -94,6 +90,10 @@ impl GraphOutcomes {
                     .await
                 })),
                 NextStart::At(at) => return Some(at),
+                NextStart::Yield => {
+                    self.yields = true;
+                    return None;
+                }
                 NextStart::Wait => return None,
                 NextStart::Done => self.intake = None,
             }
@@ -160,6 +160,10 @@ impl Stream for GraphOutcomes {
                 return Poll::Ready(Some(outcome));
             }
             let next = this.feed();
+            if std::mem::take(&mut this.yields) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if this.poll_files(cx) {
                 continue;
             }

@@ -3,11 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::graph_shard::GraphShard;
 use super::login::Login;
 use super::node::{ChangeJob, JobNode};
 use crate::error::{Error, Kind, Result};
 use crate::job::Job;
 use crate::outcome::Outcome;
+use crate::shard::Shard;
 
 /// Jobs that need values or rows of others. A graph that exists can be run: every name in it is known, and there is no
 /// circle.
@@ -19,6 +21,8 @@ pub struct JobGraph {
     pub(super) logins: Vec<Login>,
     /// Outcomes of an earlier run, of jobs that the graph may make again.
     pub(super) known: Vec<Outcome>,
+    /// The shard of which jobs are made; `None` for all.
+    pub(super) shard: Option<GraphShard>,
     /// Outcomes in place of jobs that are not to be sent.
     #[cfg(feature = "watch")]
     pub(super) left_out: Vec<Outcome>,
@@ -79,6 +83,37 @@ impl JobGraph {
         node.is_some_and(|node| self.nodes.iter().any(|other| other.sources().any(|source| *source == *node.name)))
     }
 
+    /// Makes the jobs of this shard, and those that they need: these run in each shard that has a job which may need them.
+    /// `ready` are the jobs that need nothing, as [`take_ready`](Self::take_ready) gave them; those of other shards are taken
+    /// out.
+    ///
+    /// A job that others need is in each shard that needs it, and in no other. One that is made for a row of another is in the shard that its own name says, without the number by which jobs of
+    /// one key are told apart. Rows are not known before the run, so the job that gives them runs in each shard.
+    ///
+    /// Returns whether there may be a job that runs.
+    pub fn keep_shard(&mut self, shard: Shard, ready: &mut Vec<Job>) -> bool {
+        let node_of = |job: &Job| job.index().and_then(|place| self.node_at(place));
+        let held = ready.iter().filter(|job| shard.holds(job.name())).filter_map(node_of).collect();
+        let kept = GraphShard::new(shard, &self.nodes, &self.sources(), &held);
+        ready.retain(|job| node_of(job).is_some_and(|node| kept.holds(node, job.name())));
+        let may_run = !kept.is_empty();
+        self.shard = Some(kept);
+        may_run
+    }
+
+    /// The jobs of a node that are made later and run, by their numbers, without those that are made for rows.
+    pub(crate) fn late_members(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
+        let late = &self.nodes[node];
+        let members = if late.template.is_some() && late.for_each.is_none() { late.members } else { 0 };
+        let shard = self.shard.as_ref();
+        (0..members).filter(move |member| shard.is_none_or(|shard| shard.holds(node, &late.member_name(*member))))
+    }
+
+    /// The shard that the jobs of a node are chosen by; `None` if all run.
+    pub(crate) fn shard_of(&self, node: usize) -> Option<Shard> {
+        self.shard.as_ref()?.of_node(node)
+    }
+
     /// How many places of the input it takes.
     pub fn places(&self) -> usize {
         self.places.last().zip(self.nodes.last()).map_or(0, |(place, node)| place + node.size())
@@ -94,10 +129,9 @@ impl JobGraph {
         ready
     }
 
-    /// The node that a place in the input belongs to.
-    /// How many jobs there are, without those that are made for the rows of others.
-    pub fn known_jobs(&self) -> usize {
-        self.nodes.iter().filter(|node| node.for_each.is_none()).map(JobNode::size).sum()
+    /// How many jobs there are that wait for others, without those that are made for rows.
+    pub fn known_late_jobs(&self) -> usize {
+        (0..self.nodes.len()).map(|node| self.late_members(node).count()).sum()
     }
 
     /// The names of the jobs for whose rows there are others, each once.
@@ -110,6 +144,13 @@ impl JobGraph {
         self.nodes.iter().filter(|node| node.template.is_some()).map(|node| node.name.to_string())
     }
 
+    /// The same with what they do, as far as it is known before.
+    pub fn late_jobs(&self) -> impl Iterator<Item = (&str, Option<String>)> {
+        let templates = self.nodes.iter().filter_map(|node| Some((&*node.name, node.template.as_ref()?)));
+        templates.map(|(name, template)| (name, template.explain()))
+    }
+
+    /// The node that a place in the input belongs to.
     pub(super) fn node_at(&self, place: usize) -> Option<usize> {
         self.places.partition_point(|first| *first <= place).checked_sub(1)
     }
@@ -174,6 +215,13 @@ impl JobGraph {
         (&self.nodes[index], self.places[index])
     }
 
+    /// The nodes that each node waits for or has rows of.
+    fn sources(&self) -> Vec<Vec<usize>> {
+        let by_name = self.by_name();
+        let sources = |node: &JobNode| node.sources().filter_map(|source| by_name.get(source).copied()).collect();
+        self.nodes.iter().map(sources).collect()
+    }
+
     fn check(&self) -> Result<()> {
         let wrong = |text: String| Err(Error::new(Kind::Config, text));
         let by_name = self.by_name();
@@ -206,12 +254,7 @@ impl JobGraph {
                 }
             }
         }
-        let edges: Vec<Vec<usize>> = self
-            .nodes
-            .iter()
-            .map(|node| node.sources().filter_map(|source| by_name.get(source).copied()).collect())
-            .collect();
-        match circle(&edges) {
+        match circle(&self.sources()) {
             Some(circle) => {
                 let names: Vec<&str> = circle.iter().map(|index| &*self.nodes[*index].name).collect();
                 wrong(format!("jobs need each other in a circle: {}", names.join(" needs ")))

@@ -41,8 +41,7 @@ mod captured;
 mod course;
 #[cfg(feature = "fetcher")]
 mod driver;
-#[cfg(feature = "fetcher")]
-mod graph_order;
+mod graph_shard;
 mod job_graph;
 #[cfg(feature = "fetcher")]
 mod json_set;
@@ -70,8 +69,6 @@ mod values;
 
 #[cfg(feature = "fetcher")]
 pub use self::driver::GraphOutcomes;
-#[cfg(feature = "fetcher")]
-pub use self::graph_order::GraphOrder;
 pub use self::job_graph::JobGraph;
 #[cfg(feature = "plan")]
 pub(crate) use self::job_graph::{TreeNode, circle};

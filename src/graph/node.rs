@@ -218,6 +218,12 @@ impl JobNode {
         Ok(self.changes.iter().fold(job, |job, change| (change.0)(job)))
     }
 
+    /// The name of a job of it that is made later, as far as it is known before.
+    pub(super) fn member_name(&self, member: usize) -> Arc<str> {
+        let names = self.template.as_ref().and_then(|template| template.names(member));
+        names.map_or_else(|| self.name.clone(), |(name, _)| name)
+    }
+
     /// Its name, what its template says of itself, and whether it is reported.
     #[cfg(feature = "plan")]
     pub(crate) fn explain(&self) -> (&str, Option<String>, bool) {

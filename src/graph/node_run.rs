@@ -9,6 +9,7 @@ use super::node::JobNode;
 use super::row_source::RowSource;
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome};
+use crate::shard::Shard;
 
 /// A node, and how far it is.
 pub(super) struct NodeRun {
@@ -27,7 +28,9 @@ pub(super) struct NodeRun {
     pub(super) rows_may_come: bool,
     pub(super) ready: VecDeque<(usize, Job)>,
     /// Which members have not been made.
-    pub(super) members: Range<usize>,
+    pub(super) members: VecDeque<usize>,
+    /// The shard of which its jobs are; `None` if all of them run.
+    pub(super) shard: Option<Shard>,
     pub(super) rows: VecDeque<RowSource>,
     /// How many jobs have begun and not ended.
     pub(super) started: usize,
@@ -43,9 +46,8 @@ pub(super) struct NodeRun {
 }
 
 impl NodeRun {
-    /// A node that has these places of the input.
-    pub(super) fn new(node: JobNode, places: Range<usize>) -> NodeRun {
-        let members = if node.template.is_some() && node.for_each.is_none() { node.members } else { 0 };
+    /// A node that has these places of the input. These members of it run, and of its jobs for rows those of the shard.
+    pub(super) fn new(node: JobNode, places: Range<usize>, members: VecDeque<usize>, shard: Option<Shard>) -> NodeRun {
         NodeRun {
             place: places.start,
             has_many_sources: places.len() > 1 || node.for_each.is_some(),
@@ -54,7 +56,8 @@ impl NodeRun {
             missing: 0,
             rows_may_come: node.for_each.is_some(),
             ready: VecDeque::new(),
-            members: 0..members,
+            members,
+            shard,
             rows: VecDeque::new(),
             started: 0,
             made: 0,
@@ -92,24 +95,46 @@ impl NodeRun {
     pub(super) fn drain(&mut self, failure: &Failure) -> Vec<Outcome> {
         let ready = self.ready.drain(..).map(|(place, job)| skipped(place, &job, failure.clone()));
         let mut outcomes: Vec<Outcome> = ready.collect();
-        let members = if self.node.for_each.is_some() { 0..1 } else { std::mem::take(&mut self.members) };
-        outcomes.extend(members.map(|member| self.not_made(self.place + member, failure.clone())));
+        let members = if self.node.for_each.is_some() { [0].into() } else { std::mem::take(&mut self.members) };
+        outcomes.extend(members.into_iter().map(|member| self.not_made(self.place + member, failure.clone())));
         self.rows.clear();
         self.rows_may_come = false;
         outcomes
     }
 
     /// Gives the job of a row its name: that of the node with the key in brackets, if it has none of its own.
-    pub(super) fn name_job(&mut self, job: Job, key: &str) -> Job {
+    ///
+    /// `None` if it is in another shard.
+    pub(super) fn name_job(&mut self, job: Job, key: &str) -> Option<Job> {
         let named = self.node.for_each.as_ref().is_some_and(|for_each| for_each.named);
-        let wanted = if named { job.name().to_owned() } else { format!("{}[{key}]", self.node.name) };
+        let wanted = if named { job.name().to_owned() } else { self.name_of_row(key) };
+        // Names that differ by their numbers alone are in one shard, because which row came first is not the same in all.
+        if !self.holds(&wanted) {
+            return None;
+        }
         let mut name: Arc<str> = wanted.replace(char::is_control, "\u{fffd}").into();
         let mut count = 1;
         while !self.names.insert(name.clone()) {
             count += 1;
             name = format!("{wanted}#{count}").into();
         }
-        job.named(name)
+        Some(job.named(name))
+    }
+
+    /// Whether the job of the row with this key may run, as far as that is known before it is made.
+    pub(super) fn may_hold(&self, key: &str) -> bool {
+        let named = self.node.for_each.as_ref().is_some_and(|for_each| for_each.named);
+        self.shard.is_none() || named || self.holds(&self.name_of_row(key))
+    }
+
+    /// The name of the job of a row, if its template gives it none.
+    fn name_of_row(&self, key: &str) -> String {
+        format!("{}[{key}]", self.node.name)
+    }
+
+    /// Whether a job of this name runs.
+    fn holds(&self, name: &str) -> bool {
+        self.shard.is_none_or(|shard| shard.holds(name))
     }
 
     /// What tells one of its sources from the others, if there may be several: what its name has in brackets, or all of it.

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use super::captured::{Captured, secrets_of};
 use super::course::Course;
-use super::graph_order::GraphOrder;
 use super::job_graph::JobGraph;
 use super::login::Login;
 use super::node_run::NodeRun;
@@ -23,6 +22,9 @@ use crate::rows::Rows;
 /// How many jobs of one node are in the fetcher at a time. What one slow host holds up does not fill it, and the rows of a
 /// source become jobs only when they are about to run.
 const MOST_STARTED: usize = 1000;
+
+/// How many rows whose jobs are in other shards are passed by before others have their turn.
+const MOST_PASSED_BY: usize = 256;
 
 /// How many secrets are taken from jobs that are made in a run.
 const MOST_SECRETS: usize = 1000;
@@ -45,10 +47,10 @@ pub(super) struct GraphRun {
     /// Secrets that were found since they were last taken, and all that were found before.
     secrets: Vec<String>,
     known_secrets: HashSet<String>,
+    /// How many rows were passed by, because their jobs are in other shards, since there was a turn for others.
+    passed_by: usize,
     /// The next index of an outcome whose job is not in the input.
     next_index: usize,
-    /// Where the outcomes of such jobs stand in the input.
-    pub(super) order: GraphOrder,
 }
 
 /// What may be done now.
@@ -59,6 +61,8 @@ pub(super) enum NextStart {
     File(TokenFile),
     /// Nothing before this time, or before an outcome comes.
     At(Instant),
+    /// More may follow at once, when others have had their turn.
+    Yield,
     /// Nothing before an outcome comes.
     Wait,
     /// All has ended.
@@ -94,8 +98,13 @@ impl GraphRun {
         // A node has all places up to that of the next one.
         let ends = graph.places.iter().copied().skip(1).chain([graph.places()]);
         let places = graph.places.iter().zip(ends).map(|(place, end)| *place..end);
-        let mut nodes: Vec<NodeRun> =
-            graph.nodes.iter().zip(places).map(|(node, places)| NodeRun::new(node.clone(), places)).collect();
+        let nodes = graph.nodes.iter().zip(places).enumerate();
+        let mut nodes: Vec<NodeRun> = nodes
+            .map(|(index, (node, places))| {
+                let members = graph.late_members(index).collect();
+                NodeRun::new(node.clone(), places, members, graph.shard_of(index))
+            })
+            .collect();
         for index in 0..nodes.len() {
             let node = nodes[index].node.clone();
             let givers: Vec<usize> = node.needs.iter().filter_map(|(job, _)| by_name.get(&**job).copied()).collect();
@@ -124,8 +133,8 @@ impl GraphRun {
             finished: VecDeque::new(),
             secrets: Vec::new(),
             known_secrets: HashSet::new(),
+            passed_by: 0,
             next_index: graph.places(),
-            order: GraphOrder::default(),
         };
         run.learn(graph.logins.iter().flat_map(Login::secrets));
         // A node of which all jobs were left out has ended.
@@ -149,6 +158,10 @@ impl GraphRun {
                 NextRequest::At(at) => Some(at),
                 NextRequest::None => None,
             };
+            if self.passed_by >= MOST_PASSED_BY {
+                self.passed_by = 0;
+                return NextStart::Yield;
+            }
             if let Some(index) = self.turns.pop_front() {
                 if self.start_one(index, now) {
                     self.turns.push_back(index);
@@ -241,7 +254,7 @@ impl GraphRun {
         if node.node.for_each.is_some() {
             return self.start_row(index, now);
         }
-        let Some(member) = node.members.next() else { return false };
+        let Some(member) = node.members.pop_front() else { return false };
         let place = node.place + member;
         let made = node.node.make(member, &values);
         self.begin(index, place, [place as u32].into(), made, now);
@@ -262,18 +275,24 @@ impl GraphRun {
             [node.place as u32].into_iter().chain(rows.origin.order.iter().copied()).chain([number as u32]).collect();
         let most = node.node.for_each.as_ref().map_or(0, |for_each| for_each.max_jobs);
         let made = if node.made < most {
-            node.node.make(0, &row).map(|job| node.name_job(job, &key))
+            let held = node.may_hold(&key).then(|| node.node.make(0, &row));
+            held.and_then(|made| made.map(|job| node.name_job(job, &key)).transpose())
         } else {
             // The rows that are left would fail in the same way.
             let left = 1 + node.rows.iter().map(RowSource::len).sum::<usize>();
             node.rows.clear();
             let text = format!("there are at least {left} rows more than max_jobs, {most}: raise it if there may be");
-            Err(Error::new(Kind::TooLarge, text))
+            Some(Err(Error::new(Kind::TooLarge, text)))
         };
         node.made += 1;
+        let Some(made) = made else {
+            // It is in another shard.
+            self.passed_by += 1;
+            self.end_nodes(vec![index]);
+            return true;
+        };
         let outcome_index = self.next_index;
         self.next_index += 1;
-        self.order.set(outcome_index, order.clone());
         self.begin(index, outcome_index, order, made, now);
         true
     }
@@ -368,6 +387,7 @@ impl GraphRun {
         let Some(source) = self.sources.remove(&index) else { return };
         let own_name = self.nodes[source.node].own_name(&source.name);
         (outcome.index, outcome.name, outcome.url) = (index, source.name, source.url);
+        outcome.place = Some(source.order.clone());
         let node = &mut self.nodes[source.node];
         node.started -= 1;
         // Jobs that are made of its rows get them as they came.

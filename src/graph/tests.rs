@@ -10,6 +10,7 @@ use crate::error::{Error, Kind};
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome};
 use crate::rows::{Cell, Record, Rows};
+use crate::shard::Shard;
 
 fn failure() -> Failure {
     Failure::from(&Error::new(Kind::Status, "status 500"))
@@ -24,11 +25,24 @@ fn record(values: &[(&str, &str)]) -> Option<Record> {
 /// Plays a run: every job is answered by `answer`, the one to be answered next is picked by `pick`. Returns all outcomes in
 /// input order, and how many jobs ran at once at most.
 fn play(
+    graph: JobGraph,
+    pick: impl FnMut(usize) -> usize,
+    answer: impl FnMut(&Job) -> Outcome,
+) -> (Vec<Outcome>, usize) {
+    play_shard(graph, None, pick, answer)
+}
+
+/// The same with the jobs of one shard.
+fn play_shard(
     mut graph: JobGraph,
+    shard: Option<Shard>,
     mut pick: impl FnMut(usize) -> usize,
     mut answer: impl FnMut(&Job) -> Outcome,
 ) -> (Vec<Outcome>, usize) {
-    let ready = graph.take_ready();
+    let mut ready = graph.take_ready();
+    if let Some(shard) = shard {
+        graph.keep_shard(shard, &mut ready);
+    }
     let mut run = GraphRun::new(&graph, ready);
     let now = Instant::now();
     let (mut under_way, mut outcomes, mut most) = (Vec::new(), Vec::new(), 0);
@@ -37,6 +51,7 @@ fn play(
         match run.next(now) {
             NextStart::Send(job) => under_way.push(job),
             NextStart::At(_) | NextStart::File(_) => panic!("nothing here waits for a time or a file"),
+            NextStart::Yield => {}
             NextStart::Wait => {
                 most = most.max(under_way.len());
                 assert!(!under_way.is_empty(), "it waits for nothing");
@@ -48,7 +63,7 @@ fn play(
         }
     }
     outcomes.extend(std::iter::from_fn(|| run.take_finished()));
-    outcomes.sort_by_key(|outcome| run.order.of(outcome));
+    outcomes.sort_by(Outcome::cmp_place);
     (outcomes, most)
 }
 
@@ -304,7 +319,78 @@ fn a_run_that_is_stopped_loses_no_job() {
     let NextStart::Send(_) = run.next(Instant::now()) else { panic!("a job is ready") };
     run.stop("the run was stopped");
     let mut outcomes: Vec<Outcome> = std::iter::from_fn(|| run.take_finished()).collect();
-    outcomes.sort_by_key(|outcome| run.order.of(outcome));
+    outcomes.sort_by(Outcome::cmp_place);
     assert_eq!(names(&outcomes), ["items skipped", "detail skipped", "list skipped", "other skipped"]);
     assert!(matches!(run.next(Instant::now()), NextStart::Done));
+}
+
+/// Rows of one key are told apart by numbers, and which came first differs: their jobs are in one shard.
+#[test]
+fn each_job_for_a_row_is_in_one_shard_whatever_came_first() {
+    let nodes = || {
+        let last = JobNode::for_each("last", "detail", |_: &JobValues| Job::get("http://a/last"));
+        [
+            job("one"),
+            job("two"),
+            detail().key("id"),
+            last,
+            needing("user", &["login.token"]),
+            job("login"),
+            job("items"),
+        ]
+    };
+    let answer = |job: &Job| Outcome {
+        rows: match job.name() {
+            "items" => items(&[7, 3, 7, 9, 7, 3, 12]),
+            name if name.starts_with("detail") => items(&[1, 2]),
+            _ => Vec::new(),
+        },
+        data: record(&[("token", "abc")]),
+        error: (job.name() == "two").then(failure),
+        ..Outcome::default()
+    };
+    let (whole, _) = play(JobGraph::new(nodes()).expect("good"), |_| 0, answer);
+    let whole = names(&whole);
+    let mut rng = fastrand::Rng::with_seed(3);
+    for of in 1..=5 {
+        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+        for number in 1..=of {
+            let shard = Shard::new(number, of).expect("a shard");
+            let graph = JobGraph::new(nodes()).expect("good");
+            let (outcomes, _) = play_shard(graph, Some(shard), |count| rng.usize(..count), answer);
+            let found = names(&outcomes);
+            let mut order = whole.iter();
+            assert!(found.iter().all(|name| order.any(|one| one == name)), "{found:?} of {whole:?}");
+            found.into_iter().for_each(|name| *counts.entry(name).or_default() += 1);
+        }
+        assert_eq!(counts.keys().collect::<BTreeSet<_>>(), whole.iter().collect(), "{of}");
+        let needed = |name: &str| name.starts_with("items") || name.starts_with("detail") || name.starts_with("login");
+        assert!(counts.iter().all(|(name, count)| *count == 1 || needed(name)), "{of}: {counts:?}");
+        // Rows are not known before, so what gives them runs in each; a token is fetched where it is needed alone.
+        assert_eq!((counts["items ok"], counts["detail[9] ok"], counts["login ok"]), (of, of, 1));
+    }
+}
+
+#[test]
+fn rows_of_other_shards_are_passed_by_in_turns() {
+    let mut graph = JobGraph::new([job("items"), detail()]).expect("good");
+    let mut ready = graph.take_ready();
+    graph.keep_shard(Shard::new(1, 100_000).expect("a shard"), &mut ready);
+    let mut run = GraphRun::new(&graph, ready);
+    let now = Instant::now();
+    let NextStart::Send(job) = run.next(now) else { panic!("the list is needed") };
+    let rows = items(&(0..10_000).collect::<Vec<_>>());
+    run.answered(Outcome { index: job.index().expect("a number"), rows, ..Outcome::default() }, now);
+    let mut turns = 0;
+    loop {
+        match run.next(now) {
+            NextStart::Yield => turns += 1,
+            NextStart::Send(job) => {
+                run.answered(Outcome { index: job.index().expect("a number"), ..Outcome::default() }, now)
+            }
+            NextStart::Done => break,
+            _ => panic!("there is nothing to wait for"),
+        }
+    }
+    assert_eq!(turns, 10_000 / 256);
 }

@@ -48,7 +48,17 @@ impl Plan {
         }
         match template {
             Some(template) => {
-                let several = if node.size() > 1 { format!(", {} jobs", node.size()) } else { String::new() };
+                let shard = graph.shard_of(tree.node);
+                let jobs = graph.late_members(tree.node).count();
+                let mut several = String::new();
+                match (node.rows_of_what(), shard, jobs) {
+                    (Some(_), Some(shard), _) => {
+                        let _ = write!(notes, ", those of shard {shard}");
+                    }
+                    (None, _, 0) => return Vec::new(),
+                    (None, _, 2..) => several = format!(", {jobs} jobs"),
+                    _ => {}
+                }
                 vec![format!("{indent}{name}: {template}{several}{notes}")]
             }
             None => {

@@ -8,11 +8,12 @@ use super::run_info::RunInfo;
 use super::style::Style;
 use crate::outcome::{Outcome, Summary};
 use crate::redact::Redactor;
+use crate::shard::ShardRun;
 
 /// A report in one format.
 ///
 /// Calls come in this order: [`needs`](Report::needs) and [`check_old_file`](Report::check_old_file) before the run, [`begin`](Report::begin),
-/// [`result`](Report::result) for each result if the report streams, [`finish`](Report::finish). All but `needs` may
+/// [`shard`](Report::shard) if the run is a part of its plan, [`result`](Report::result) for each result if the report streams, [`finish`](Report::finish). All but `needs` may
 /// block. What is written to `out` is buffered by the caller, who also flushes it after each call.
 ///
 /// Secrets are hidden by the report: everything that it takes from an outcome has to pass the redactor.
@@ -41,6 +42,15 @@ pub trait Report: fmt::Debug + Send {
     /// # Errors
     /// What `out` returns, or any other reason why the report cannot be written.
     fn begin(&mut self, _out: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Says before the first result which part of its plan the run is, so that it can be told of a report that was cut, too.
+    /// Called only if the report [streams](Needs::streams).
+    ///
+    /// # Errors
+    /// As for [`begin`](Report::begin).
+    fn shard(&mut self, _out: &mut dyn Write, _shard: &ShardRun) -> io::Result<()> {
         Ok(())
     }
 

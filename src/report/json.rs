@@ -29,6 +29,7 @@ use crate::milliseconds::whole_ms;
 use crate::outcome::{Outcome, Summary};
 use crate::redact::Redactor;
 use crate::rows::DataTable;
+use crate::shard::ShardRun;
 
 /// One JSON document with everything, contents included. `docs/report.schema.json` describes it.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +85,22 @@ pub(super) fn head(object: &mut Object<'_, '_>, run: &RunInfo) -> io::Result<()>
     object.field("started", &run.start_text())?;
     object.field("elapsed_ms", &whole_ms(run.elapsed))?;
     object.field("interrupted", &run.interrupted)?;
+    match &run.shard {
+        Some(run) => {
+            let mut object = Object::open(object.key("shard")?)?;
+            shard(&mut object, run)?;
+            object.close()?;
+        }
+        None => object.field("shard", &())?,
+    }
     object.field("title", &run.title.as_deref().map(|title| redacted::text(&run.redactor, title)))
+}
+
+/// Writes which part of which plan it is.
+pub(super) fn shard(object: &mut Object<'_, '_>, run: &ShardRun) -> io::Result<()> {
+    object.field("number", &run.shard.number())?;
+    object.field("of", &run.shard.of())?;
+    object.field("plan", &run.plan)
 }
 
 /// Writes the members of one table.
@@ -141,11 +157,13 @@ pub(super) fn result(
     let text = |text| redacted::text(redactor, text);
     let attempts: Vec<_> = outcome.attempts.iter().map(|attempt| redacted::attempt(redactor, attempt)).collect();
     object.text("name", &text(&outcome.name))?;
+    outcome.with_place(|place| object.field("place", place))?;
     object.text("url", &text(&outcome.url))?;
     object.field("final_url", &outcome.final_url.as_deref().map(text))?;
     object.field("ok", &outcome.ok())?;
     object.field("status", &outcome.status)?;
     object.field("attempts", &attempts)?;
+    object.field("requests", &outcome.requests)?;
     object.field("timings_ms", &outcome.timings)?;
     object.field("content_type", &outcome.content_type.as_deref().map(|text| redactor.redact_received(text)))?;
     object.field("body_bytes", &outcome.body_bytes)?;
@@ -157,6 +175,7 @@ pub(super) fn result(
         Some(data) => cells::write_record(object.key("data")?, redactor, data)?,
         None => object.field("data", &())?,
     }
+    object.field("table", &outcome.table.as_deref().map(text))?;
     match &outcome.rows[..] {
         [] => object.field("rows", &())?,
         rows => cells::write_rows(object.key("rows")?, redactor, rows)?,

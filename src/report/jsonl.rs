@@ -1,12 +1,14 @@
 //! The report as JSON Lines: an object a result, as results come in, one a table of the report, and a last one with the totals.
 //!
 //! ```text
+//! {"type":"shard","number":3,"of":8,"plan":"0123456789abcdef0123456789abcdef"}
 //! {"type":"result","index":0,"name":"weather[oslo]",..}
 //! {"type":"table","name":"prices","columns":["sku","price"],"rows":[["A1",9.50]],..}
 //! {"type":"summary","roundup":"0.1.0","started":"2026-01-31T12:00:00.000Z",..,"total":50,..}
 //! ```
 //!
-//! `index` is the place in the input, from 0, because lines come in the order of arrival. No line holds a raw line break
+//! The line of the shard is there if the run is a part of its plan. `index` is the place in the input, from 0, because lines
+//! come in the order of arrival. No line holds a raw line break
 //! of any kind. A long line is written in several pieces: flush a buffered writer after each line.
 
 use std::io::{self, Write};
@@ -18,6 +20,7 @@ use super::json::{self, Object};
 use super::run_info::RunInfo;
 use crate::outcome::{Outcome, Summary};
 use crate::redact::Redactor;
+use crate::shard::ShardRun;
 
 /// JSON Lines: a line a result as it comes in, contents included, and a last one with the totals, by which a reader knows
 /// that nothing is missing.
@@ -27,6 +30,16 @@ pub struct JsonLines;
 impl Report for JsonLines {
     fn needs(&self) -> Needs {
         Needs { contents: true, streams: true, ..Needs::default() }
+    }
+
+    fn shard(&mut self, out: &mut dyn Write, shard: &ShardRun) -> io::Result<()> {
+        buffered(out, |out| {
+            let mut line = Object::open(out)?;
+            line.field("type", "shard")?;
+            json::shard(&mut line, shard)?;
+            line.close()?;
+            out.write_all(b"\n")
+        })
     }
 
     fn result(&mut self, out: &mut dyn Write, redactor: &Redactor, outcome: &Outcome) -> io::Result<()> {

@@ -68,7 +68,7 @@ pub use junit::JUnit;
 pub use markdown::Markdown;
 pub use output::{Destination, OpenFailure, OpenReport, Output, check_places, open, try_open};
 pub use prometheus::Prometheus;
-pub use read::read;
+pub use read::{read, read_from};
 pub use run_info::RunInfo;
 pub use save::save;
 #[cfg(feature = "sql")]

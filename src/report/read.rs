@@ -1,5 +1,7 @@
 //! Results read back from a report in JSON or JSON Lines, to be written in other formats or compared.
 
+use std::fmt;
+use std::io::BufRead;
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,8 +14,10 @@ use serde_json::{Map, Value};
 use super::body::is_json;
 use super::run_info::RunInfo;
 use crate::error::{Error, Kind, Result};
+use crate::job_id::JobDigest;
 use crate::outcome::{Attempt, Failure, Outcome, Stale, Timings};
 use crate::rows::{Cell, Chart, DataTable, Record, Rows, parse_rfc3339};
+use crate::shard::{Shard, ShardRun};
 
 /// Reads what `--report json` or `--report jsonl` wrote: the run with its tables, and the outcomes in input order.
 ///
@@ -33,57 +37,103 @@ use crate::rows::{Cell, Chart, DataTable, Record, Rows, parse_rfc3339};
 /// # Errors
 /// [`Kind::Config`]: it is neither, with the line.
 pub fn read(text: &str) -> Result<(RunInfo, Vec<Outcome>)> {
-    let document = serde_json::from_str::<Document>(text);
-    match document {
-        Ok(Document { head, results, tables }) => {
-            let outcomes = results.into_iter().enumerate().map(|(index, result)| result.outcome(index)).collect();
-            Ok((head.run(tables)?, outcomes))
+    let mut outcomes = Vec::new();
+    let run = read_from(&mut text.as_bytes(), &mut |outcome| outcomes.push(outcome))?;
+    outcomes.sort_by(Outcome::cmp_place);
+    Ok((run, outcomes))
+}
+
+/// Does the same, and gives each outcome to `take` as it is read, in no order. Of JSON Lines, one line at a time is in memory;
+/// a document is read as a whole. May block.
+///
+/// # Errors
+/// As for [`read`], and [`Kind::Io`]: it cannot be read.
+pub fn read_from(from: &mut dyn BufRead, take: &mut dyn FnMut(Outcome)) -> Result<RunInfo> {
+    let failed = |error| Error::new(Kind::Io, "the result cannot be read").with_source(error);
+    let mut first = Vec::new();
+    from.read_until(b'\n', &mut first).map_err(failed)?;
+    if text_of(&first).is_ok_and(|first| serde_json::from_str::<LineType>(first).is_ok()) {
+        return Lines::default().read(first, from, take);
+    }
+    from.read_to_end(&mut first).map_err(failed)?;
+    let text = text_of(&first)?;
+    if text.trim().is_empty() {
+        return Err(unreadable("it is empty"));
+    }
+    let document: Document = serde_json::from_str(text).map_err(|error| unreadable(&error.to_string()))?;
+    document.results.into_iter().enumerate().for_each(|(index, result)| take(result.outcome(index)));
+    document.head.run(document.tables)
+}
+
+fn text_of(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|_| Error::new(Kind::Config, "it is neither text nor a state file"))
+}
+
+/// What was read of JSON Lines.
+#[derive(Default)]
+struct Lines {
+    head: Option<Head>,
+    shard: Option<ReadShard>,
+    tables: Vec<ReadTable>,
+    /// How many results there were, and when the last of their attempts ended.
+    results: usize,
+    end: Duration,
+}
+
+impl Lines {
+    fn read(mut self, first: Vec<u8>, from: &mut dyn BufRead, take: &mut dyn FnMut(Outcome)) -> Result<RunInfo> {
+        let (mut line, mut number) = (first, 1);
+        while !line.is_empty() {
+            let wrong = |error: &dyn fmt::Display| unreadable(&format!("line {number}: {error}"));
+            match std::str::from_utf8(&line) {
+                Ok(text) if is_cut(text) => break,
+                Ok(text) => self.take_line(text, take).map_err(|error| wrong(&error))?,
+                // A line that ends in the middle of a character is cut, too.
+                Err(error) if error.error_len().is_none() && !line.ends_with(b"\n") => break,
+                Err(error) => return Err(wrong(&error)),
+            }
+            line.clear();
+            from.read_until(b'\n', &mut line)
+                .map_err(|error| Error::new(Kind::Io, "the result cannot be read").with_source(error))?;
+            number += 1;
         }
-        // A document that is broken in its middle has no first line that is whole.
-        Err(error) => {
-            let first = text.lines().next().unwrap_or_default();
-            if serde_json::from_str::<LineType>(first).is_ok() {
-                read_lines(text)
-            } else {
-                Err(unreadable(&error.to_string()))
+        let Lines { head, shard, tables, end, .. } = self;
+        match head {
+            Some(head) => head.run(tables),
+            None => {
+                let shard = shard.map(ReadShard::run).transpose()?;
+                Ok(RunInfo { interrupted: true, elapsed: end, shard, ..RunInfo::default() })
             }
         }
     }
-}
 
-fn read_lines(text: &str) -> Result<(RunInfo, Vec<Outcome>)> {
-    let (mut outcomes, mut tables, mut head) = (Vec::new(), Vec::new(), None);
-    // What a killed run has written of its last line tells nothing.
-    let is_cut = |line: &str| {
-        text.ends_with(line) && serde_json::from_str::<IgnoredAny>(line).is_err_and(|error| error.is_eof())
-    };
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let wrong = |error| unreadable(&format!("line {}: {error}", number + 1));
-        if is_cut(line) {
-            break;
+    fn take_line(&mut self, line: &str, take: &mut dyn FnMut(Outcome)) -> serde_json::Result<()> {
+        if line.trim().is_empty() {
+            return Ok(());
         }
-        match &*serde_json::from_str::<LineType>(line).map_err(wrong)?.name {
+        match &*serde_json::from_str::<LineType>(line)?.name {
             "result" => {
-                let result: ReadResult = serde_json::from_str(line).map_err(wrong)?;
-                let index = result.index.unwrap_or(outcomes.len());
-                outcomes.push(result.outcome(index));
+                let result: ReadResult = serde_json::from_str(line)?;
+                let index = result.index.unwrap_or(self.results);
+                let outcome = result.outcome(index);
+                self.results += 1;
+                let ends = outcome.attempts.iter().map(|attempt| attempt.started + attempt.total);
+                self.end = ends.fold(self.end, Duration::max);
+                take(outcome);
             }
-            "table" => tables.push(serde_json::from_str(line).map_err(wrong)?),
-            "summary" => head = Some(serde_json::from_str::<Head>(line).map_err(wrong)?),
+            "table" => self.tables.push(serde_json::from_str(line)?),
+            "summary" => self.head = Some(serde_json::from_str(line)?),
+            "shard" => self.shard = Some(serde_json::from_str(line)?),
             // Lines of another kind tell of what these have as well.
             _ => {}
         }
+        Ok(())
     }
-    outcomes.sort_by_key(|outcome| outcome.index);
-    let run = match head {
-        Some(head) => head.run(tables)?,
-        None => {
-            let attempts = outcomes.iter().flat_map(|outcome| &outcome.attempts);
-            let elapsed = attempts.map(|attempt| attempt.started + attempt.total).max().unwrap_or_default();
-            RunInfo { interrupted: true, elapsed, ..RunInfo::default() }
-        }
-    };
-    Ok((run, outcomes))
+}
+
+/// Whether it is what a killed run has written of its last line, which tells nothing.
+fn is_cut(line: &str) -> bool {
+    !line.ends_with('\n') && serde_json::from_str::<IgnoredAny>(line).is_err_and(|error| error.is_eof())
 }
 
 fn unreadable(why: &str) -> Error {
@@ -113,7 +163,23 @@ struct Head {
     elapsed_ms: u64,
     interrupted: bool,
     #[serde(default)]
+    shard: Option<ReadShard>,
+    #[serde(default)]
     title: Option<Box<str>>,
+}
+
+#[derive(Deserialize)]
+struct ReadShard {
+    number: u32,
+    of: u32,
+    plan: Option<JobDigest>,
+}
+
+impl ReadShard {
+    fn run(self) -> Result<ShardRun> {
+        let shard = Shard::new(self.number, self.of).map_err(|error| unreadable(&error.to_string()))?;
+        Ok(ShardRun { shard, plan: self.plan })
+    }
 }
 
 impl Head {
@@ -126,7 +192,9 @@ impl Head {
         };
         let elapsed = Duration::from_millis(self.elapsed_ms);
         let tables = tables.into_iter().map(ReadTable::table).collect();
-        Ok(RunInfo { started, elapsed, interrupted: self.interrupted, title: self.title, tables, ..RunInfo::default() })
+        let shard = self.shard.map(ReadShard::run).transpose()?;
+        let Head { interrupted, title, .. } = self;
+        Ok(RunInfo { started, elapsed, interrupted, shard, title, tables, ..RunInfo::default() })
     }
 }
 
@@ -156,10 +224,12 @@ impl ReadTable {
 struct ReadResult {
     index: Option<usize>,
     name: Box<str>,
+    place: Option<Box<[u32]>>,
     url: Box<str>,
     final_url: Option<Box<str>>,
     status: Option<u16>,
     attempts: Vec<Attempt>,
+    requests: Option<u32>,
     timings_ms: Timings,
     content_type: Option<Box<str>>,
     body_bytes: Option<u64>,
@@ -169,6 +239,7 @@ struct ReadResult {
     #[serde(default)]
     body_truncated: bool,
     data: Option<Record>,
+    table: Option<Box<str>>,
     #[serde(default)]
     rows: Option<Vec<Rows>>,
     error: Option<Failure>,
@@ -182,10 +253,12 @@ impl ReadResult {
         Outcome {
             index,
             name: (*self.name).into(),
+            place: self.place.filter(|place| !place.is_empty()),
             url: (*self.url).into(),
             final_url: self.final_url,
             status: self.status,
             attempts: self.attempts,
+            requests: self.requests,
             timings: self.timings_ms,
             content_type: self.content_type,
             body_bytes: self.body_bytes,
@@ -193,6 +266,7 @@ impl ReadResult {
             body_file: self.body_file.map(Into::into),
             body_truncated: self.body_truncated,
             data: self.data,
+            table: self.table,
             rows: self.rows.unwrap_or_default(),
             error: self.error,
             stale: self.stale,

@@ -7,6 +7,7 @@ use crate::outcome::{Outcome, Summary};
 use crate::redact::Redactor;
 use crate::rfc3339::rfc3339;
 use crate::rows::DataTable;
+use crate::shard::ShardRun;
 
 /// What the run itself adds to its outcomes.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct RunInfo {
     pub elapsed: Duration,
     /// Whether it ended before all sources were done: by a signal or by its deadline.
     pub interrupted: bool,
+    /// Which part of its plan was run, if it was not all of it.
+    pub shard: Option<ShardRun>,
     /// When contents are no longer written.
     pub cutoff: Cutoff,
     /// The secrets that reports must not show.
@@ -49,6 +52,7 @@ impl Default for RunInfo {
             started: SystemTime::UNIX_EPOCH,
             elapsed: Duration::ZERO,
             interrupted: false,
+            shard: None,
             cutoff: Cutoff::default(),
             redactor: Redactor::default(),
             title: None,

@@ -80,7 +80,7 @@ impl Report for Table {
 }
 
 /// The totals on one line: `50 sources: 46 ok, 2 failed, 1 cancelled, 1 skipped, 3 retries, 53 attempts, 50 KiB in 1.012 s
-/// (slowest 1.004 s, tax 8 ms)`. Of a run that was interrupted it says so first. Sources that the end of the run cancelled
+/// (slowest 1.004 s, tax 8 ms)`. Of a run that was interrupted it says so first, and of a shard which one it is. Sources that the end of the run cancelled
 /// or that were never sent are counted apart from those that failed, if there are any.
 pub fn summary_line(run: &RunInfo, summary: &Summary) -> String {
     let count = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
@@ -90,8 +90,9 @@ pub fn summary_line(run: &RunInfo, summary: &Summary) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!(", {count} {word}"))
         .collect();
+    let shard = run.shard.map(|run| format!("shard {}: ", run.shard)).unwrap_or_default();
     format!(
-        "{}{}: {} ok{stale}, {} failed{unfinished}, {}, {}, {} in {} (slowest {}, tax {})",
+        "{}{shard}{}: {} ok{stale}, {} failed{unfinished}, {}, {}, {} in {} (slowest {}, tax {})",
         if run.interrupted { "interrupted; " } else { "" },
         count(summary.total, "source", "sources"),
         summary.ok,

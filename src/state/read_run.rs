@@ -64,6 +64,7 @@ impl State {
             let Some(outcome) = self.outcome(id, true)? else { return Ok(None) };
             outcomes.push(Outcome { index: usize::try_from(place).unwrap_or(outcomes.len()), ..outcome });
         }
+        outcomes.sort_by(Outcome::cmp_place);
         Ok(Some(outcomes))
     }
 }

@@ -122,7 +122,7 @@ impl State {
             } else if stored.cut_short || (!stored.ok && repeat == Repeat::Failed) {
                 continue;
             } else if let Some(outcome) = self.outcome_for(job, stored, contents)? {
-                kept.push(Outcome { index: place, ..outcome });
+                kept.push(Outcome { index: place, place: None, ..outcome });
             } else {
                 from.incomplete.push(key.name.clone());
             }

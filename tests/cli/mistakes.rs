@@ -4,7 +4,8 @@ use super::{complaint, line, roundup};
 use crate::common::{Dir, Reply, Server, TestCommand};
 
 /// Options that take a value, with one that is wrong.
-const BAD: [(&str, &str); 38] = [
+const BAD: [(&str, &str); 39] = [
+    ("shard", "9/8"),
     ("keep", "0"),
     ("stale-if-error", "0s"),
     ("state-size", "much"),

@@ -1,7 +1,7 @@
 //! The schema against what is really written, and against what must not be.
 
 use boon::{Compiler, SchemaIndex, Schemas};
-use roundup::report::{RunInfo, Style};
+use roundup::report::{JsonLines, Report, RunInfo, Style};
 use roundup::{Outcome, Phase};
 use serde_json::{Value, json};
 
@@ -75,6 +75,21 @@ fn an_interrupted_run_is_valid() {
     let document: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(document["interrupted"], true);
     Schema::load().check(&document).expect("valid");
+}
+
+#[test]
+fn a_part_of_a_plan_is_valid() {
+    let plan = roundup::plan_digest(["a", "http://h/a"]);
+    let shard = roundup::ShardRun { shard: "3/8".parse().expect("a shard"), plan: Some(plan) };
+    let run = RunInfo { shard: Some(shard), ..run() };
+    let schema = Schema::load();
+    let text = written_of(&run, "json", &Style::default(), &assorted());
+    schema.check(&serde_json::from_str(&text).expect("JSON")).expect("valid");
+    let mut line = Vec::new();
+    JsonLines.shard(&mut line, &shard).expect("memory");
+    let line: Value = serde_json::from_slice(&line).expect("JSON");
+    schema.check_line(&line).expect("valid");
+    assert_eq!(line["number"], 3);
 }
 
 /// Each value of a document in turn: left out, turned into another type, and with an unknown key beside it.

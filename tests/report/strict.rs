@@ -17,6 +17,8 @@ struct Document {
     started: String,
     elapsed_ms: u64,
     interrupted: bool,
+    #[serde(deserialize_with = "present")]
+    shard: Option<Value>,
     summary: Summary,
     results: Vec<Outcome>,
     #[serde(deserialize_with = "present")]
@@ -66,6 +68,7 @@ macro_rules! outcome {
         struct $name {
             $($extra: $type,)*
             name: String,
+            place: Vec<u32>,
             url: String,
             #[serde(deserialize_with = "present")]
             final_url: Option<String>,
@@ -73,6 +76,8 @@ macro_rules! outcome {
             #[serde(deserialize_with = "present")]
             status: Option<u16>,
             attempts: Vec<Attempt>,
+            #[serde(deserialize_with = "present")]
+            requests: Option<u32>,
             timings_ms: Timings,
             #[serde(deserialize_with = "present")]
             content_type: Option<String>,
@@ -89,6 +94,8 @@ macro_rules! outcome {
             body_truncated: bool,
             #[serde(deserialize_with = "present")]
             data: Option<BTreeMap<String, Value>>,
+            #[serde(deserialize_with = "present")]
+            table: Option<String>,
             #[serde(deserialize_with = "present")]
             rows: Option<Vec<SourceRows>>,
             #[serde(deserialize_with = "present")]
@@ -126,6 +133,8 @@ struct LineSummary {
     started: String,
     elapsed_ms: u64,
     interrupted: bool,
+    #[serde(deserialize_with = "present")]
+    shard: Option<Value>,
     #[serde(deserialize_with = "present")]
     title: Option<String>,
     total: usize,
@@ -205,7 +214,7 @@ fn the_document_is_read_back() {
     let document: Document = serde_json::from_str(&text).expect("every key is known");
     assert_eq!(document.roundup, env!("CARGO_PKG_VERSION"));
     assert_eq!(document.started, "2026-01-31T12:00:00.000Z");
-    assert_eq!((document.elapsed_ms, document.interrupted), (1012, false));
+    assert_eq!((document.elapsed_ms, document.interrupted, document.shard), (1012, false, None));
     let bytes = outcomes.iter().filter_map(|outcome| outcome.body_bytes).sum();
     let expected = Summary {
         total: 10,

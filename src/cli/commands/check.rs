@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use roundup::Shard;
 use roundup::graph::JobGraph;
 use roundup::plan::Plan;
 use roundup::printable;
@@ -26,6 +27,9 @@ pub(crate) fn check(check: &Check, flags: &Flags) -> Result<Exit, CommandError> 
     if let Some(folder) = &output.folder {
         jobs.save_to(folder);
     }
+    if let Some(shard) = config.shard {
+        jobs.keep_shard(shard, &config);
+    }
     let state = config.state.file.as_deref().or(jobs.state_file.as_deref());
     shared_files::check(&output.reports, state, &jobs, &output)?;
     let plan = jobs.into_plan();
@@ -34,7 +38,7 @@ pub(crate) fn check(check: &Check, flags: &Flags) -> Result<Exit, CommandError> 
         text.push_str(&line);
         text.push('\n');
     }
-    text.push_str(&limits(&plan));
+    text.push_str(&limits(&plan, config.shard));
     if let Some(rounds) = rounds {
         let _ = write!(text, ", {rounds}");
     }
@@ -43,10 +47,13 @@ pub(crate) fn check(check: &Check, flags: &Flags) -> Result<Exit, CommandError> 
 }
 
 /// The last line: how many jobs there are, and the limits of the run.
-fn limits(plan: &Plan) -> String {
+fn limits(plan: &Plan, shard: Option<Shard>) -> String {
     let limits = &plan.limits;
-    let jobs = plan.graph.as_ref().map_or(plan.jobs.len(), JobGraph::known_jobs);
+    let jobs = plan.jobs.len() + plan.graph.as_ref().map_or(0, JobGraph::known_late_jobs);
     let mut line = format!("{jobs} {}", if jobs == 1 { "job" } else { "jobs" });
+    if let Some(shard) = shard {
+        let _ = write!(line, " of shard {shard}");
+    }
     let sources = plan.graph.iter().flat_map(JobGraph::row_sources);
     for source in sources {
         let _ = write!(line, ", more for each row of {}", printable(source, &[]));

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use roundup::Job;
 use roundup::import::CurlWriter;
 
+use crate::cli::config::Config;
 use crate::cli::console::{complain, print};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -28,7 +29,10 @@ const OPTIONS: [&str; 12] = [
 ];
 
 /// Prints the commands. Jobs that need others have none before these have answered.
-pub(crate) fn print_commands(jobs: JobSet, flags: &Flags) -> Result<Exit, CommandError> {
+pub(crate) fn print_commands(mut jobs: JobSet, config: &Config, flags: &Flags) -> Result<Exit, CommandError> {
+    if let Some(shard) = config.shard {
+        jobs.keep_shard(shard, config);
+    }
     let mut writer = CurlWriter::new();
     let others = other_words(flags, &mut writer)?;
     let rejected = jobs.rejected;

@@ -16,7 +16,7 @@ pub(crate) fn get(get: &Get, flags: &Flags) -> Result<Exit, CommandError> {
     let config = Config::new(flags)?;
     let mut jobs = JobSet::from_urls(&get.urls, &config)?;
     if flags.on("curl")? {
-        return print_commands(jobs, flags);
+        return print_commands(jobs, &config, flags);
     }
     if let Some(file) = &config.output.file {
         jobs.save_only_to(file)?;
@@ -28,7 +28,7 @@ pub(crate) fn run(run: &Run, flags: &Flags) -> Result<Exit, CommandError> {
     let mut config = Config::new(flags)?;
     let jobs = JobSet::from_plan(&run.plan, &config)?;
     if flags.on("curl")? {
-        return print_commands(jobs, flags);
+        return print_commands(jobs, &config, flags);
     }
     config.output = OutputConfig::of_plan(flags, planned(&run.plan, &jobs.report)?)?;
     match WatchSpec::new(&run.plan, &jobs, &config, flags)? {

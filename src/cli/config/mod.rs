@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use roundup::plan::{Globs, PlanReader};
 use roundup::transport::{DEFAULT_USER_AGENT, TransportBuilder};
-use roundup::{Error, Kind, Result, Settings, SettingsPatch};
+use roundup::{Error, Kind, Result, Settings, SettingsPatch, Shard};
 
 use super::credentials::RequestCredentials;
 use super::flags::Flags;
@@ -50,6 +50,8 @@ pub(crate) struct Config {
     #[cfg_attr(not(feature = "state"), allow(dead_code, reason = "only a cache asks for it"))]
     pub(crate) user_agent: String,
     pub(crate) fail_fast: bool,
+    /// The part of the jobs that is run, if it is not all of them.
+    pub(crate) shard: Option<Shard>,
     pub(crate) output: OutputConfig,
     pub(crate) state: StateConfig,
     #[cfg(feature = "watch")]
@@ -94,6 +96,7 @@ impl Config {
             output: OutputConfig::new(flags, &[])?,
             user_agent: flags.text("user_agent").unwrap_or_else(|| DEFAULT_USER_AGENT.to_owned()),
             fail_fast: flags.on("fail_fast")?,
+            shard: flags.parsed("shard", str::parse)?,
             list: flags.text("input"),
             globs: if flags.on("globoff")? { Globs::Keep } else { Globs::Expand },
             secrets: flags.text("secrets"),

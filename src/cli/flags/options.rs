@@ -46,6 +46,10 @@ options! {
     #[argh(option)]
     variable: Vec<String>,
 
+    /// of several parts of the jobs this one: 3/8 for the third of eight. Which part a job is in, its name tells
+    #[argh(option)]
+    shard: Option<String>,
+
     /// sources under way at once
     #[argh(option)]
     concurrency: Option<String>,

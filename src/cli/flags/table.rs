@@ -162,6 +162,7 @@ pub(crate) const ROWS: &[OptionRow] = &[
     row("get",                Sources,     LISTS,    Switch,                 None,             None),
     row("secrets",            Sources,     SECRETS,    Text("FILE"),           None,             None),
     row("variable",           Sources,     PLANS,    Text("NAME=VALUE"),     None,             None),
+    row("shard",              Sources,     MAIN,     Text("K/N"),            None,             None),
     row("concurrency",        Limits,      FETCH,    Count(1, MOST),         Some("100"),      LIMITS),
     row("per_host",           Limits,      FETCH,    Count(1, MOST),         Some("10"),       LIMITS),
     row("rate",               Limits,      FETCH,    Text("RATE"),           NO_LIMIT,         LIMITS),

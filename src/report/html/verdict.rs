@@ -22,7 +22,11 @@ pub(super) fn write(page: &mut Markup<'_>, run: &RunInfo, summary: &Summary, out
         }
         None => page.raw("start not known")?,
     }
-    page.raw(format_args!(", took {}</p>\n", RoundedDuration(run.elapsed)))?;
+    page.raw(format_args!(", took {}", RoundedDuration(run.elapsed)))?;
+    if let Some(run) = run.shard {
+        page.raw(format_args!(", shard {} of {}", run.shard.number(), run.shard.of()))?;
+    }
+    page.raw("</p>\n")?;
     verdict(page, run, summary, outcomes)?;
     figures(page, summary)?;
     page.raw("<nav aria-label=\"Parts of the page\">")?;

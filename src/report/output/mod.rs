@@ -20,6 +20,7 @@ use crate::atomic_file::{folder_of, remove_leftovers};
 use crate::error::{Error, Kind, Result};
 use crate::outcome::{Outcome, Summary};
 use crate::redact::Redactor;
+use crate::shard::ShardRun;
 use file::OutputFile;
 
 /// One report to write, as `--report` names it: `json`, `json=report.json`, `table=-`, `report.csv`.
@@ -314,6 +315,17 @@ impl OpenReport {
     /// next number that was free. It has a line for each result that the run had by then.
     pub fn kept(&self) -> Option<&Path> {
         self.kept.as_deref()
+    }
+
+    /// Says which part of its plan the run is, before the first result, if the report streams. May block.
+    ///
+    /// # Errors
+    /// As for [`result`](OpenReport::result).
+    pub fn shard(&mut self, shard: &ShardRun) -> Result<()> {
+        if !self.needs.streams {
+            return Ok(());
+        }
+        self.write(|report, out| report.shard(out, shard))
     }
 
     /// Writes these results, if the report streams. May block.
