@@ -60,6 +60,7 @@
 //! | `sql` | SQL over rows | rusqlite, SQLite in C |
 //! | `state` | runs kept in one SQLite file | rusqlite, SQLite in C |
 //! | `cli` | the command | `fetcher`, `plan`, `report`, argh |
+//! | `merge` | [`merge`]: results of several runs as one, and with `cli` the command for it | `report` |
 //! | `watch` | plans that are run again and again | `cli` |
 //! | `demo` | its commands `demo` and `serve` | `cli` |
 //!
@@ -143,6 +144,8 @@ pub mod fetcher;
 pub mod graph;
 #[cfg(feature = "import")]
 pub mod import;
+#[cfg(feature = "merge")]
+pub mod merge;
 #[cfg(feature = "plan")]
 pub mod plan;
 #[cfg(feature = "report")]

@@ -31,6 +31,8 @@ mod render;
 mod report_tables;
 mod reports;
 mod secrets;
+#[cfg(feature = "merge")]
+mod shards;
 mod sources;
 mod tasks;
 mod tired;

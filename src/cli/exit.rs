@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use roundup::{Kind, Outcome};
+
 /// How the command ended; the worst of several counts, whatever their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
@@ -23,6 +25,16 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// What an outcome means for the exit code. `fail_stale` says whether a content that is not new counts as a failure.
+    pub(crate) fn of(outcome: &Outcome, fail_stale: bool) -> Exit {
+        match outcome.error.as_ref().map(|failure| failure.kind) {
+            None if fail_stale && outcome.stale.is_some() => Exit::Failed,
+            None => Exit::Success,
+            Some(Kind::Expectation) => Exit::Expectation,
+            Some(_) => Exit::Failed,
+        }
+    }
+
     pub(crate) fn code(self) -> u8 {
         match self {
             Exit::Success => 0,

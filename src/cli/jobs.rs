@@ -63,7 +63,14 @@ impl JobSet {
         if config.query.is_some() {
             return Err(CommandError::usage("--get has no effect on a plan: write the query in its URLs"));
         }
-        Ok(JobSet::of_plan(path, read_plan(path, config)?, config))
+        Ok(JobSet::of_plan(path, read_plan(path, config, None)?, config))
+    }
+
+    /// Reads a plan that is not run: values of `${NAME}` that are not there are no mistake, because names and URLs are shown
+    /// without them.
+    #[cfg(feature = "merge")]
+    pub(crate) fn from_plan_without_secrets(path: &str, config: &Config) -> Result<JobSet, CommandError> {
+        Ok(JobSet::of_plan(path, read_plan(path, config, Some("x"))?, config))
     }
 
     /// Takes the jobs of a plan that was read from there.
@@ -274,8 +281,8 @@ impl JobSet {
 }
 
 /// Reads a plan, with values of `${NAME}` from the secrets file or else from the environment, and values of `{name}` from
-/// the command line.
-fn read_plan(path: &str, config: &Config) -> Result<Plan, CommandError> {
+/// the command line. `unknown` is the value of secrets that are in neither.
+fn read_plan(path: &str, config: &Config, unknown: Option<&str>) -> Result<Plan, CommandError> {
     let unreadable = |error: Error| CommandError { exit: Exit::Plan, lines: vec![error.one_line()] };
     let text = input::text(path, "the plan").map_err(|error| match flags::unreadable_plan(path) {
         Some(line) => CommandError { exit: Exit::Plan, lines: vec![line] },
@@ -289,7 +296,7 @@ fn read_plan(path: &str, config: &Config) -> Result<Plan, CommandError> {
         None => Default::default(),
     };
     let environment = |name: &str| std::env::var(name).ok();
-    let lookup = |name: &str| secrets.get(name).cloned().or_else(|| environment(name));
+    let lookup = |name: &str| secrets.get(name).cloned().or_else(|| environment(name)).or(unknown.map(str::to_owned));
     // Relative to the plan's folder, as a plan and its files move together.
     let folder = Path::new(path).parent().filter(|_| path != input::DASH).unwrap_or(Path::new("")).to_owned();
     let files = |name: &str| {

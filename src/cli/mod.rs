@@ -82,6 +82,8 @@ fn execute(command: &Command, flags: &Flags) -> Result<Exit, CommandError> {
         Command::History(history) => commands::history(history),
         #[cfg(feature = "state")]
         Command::State(state) => commands::state(state),
+        #[cfg(feature = "merge")]
+        Command::Merge(merge) => commands::merge(merge, flags),
         Command::Render(render) => commands::render(render, flags),
         #[cfg(feature = "diff")]
         Command::Diff(diff) => commands::diff(diff, flags),

@@ -1,16 +1,17 @@
 //! Results that were written before: a report in JSON or JSON Lines, or a run of a state file.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use roundup::report::{self, RunInfo};
-use roundup::{Error, Kind, Outcome, Result};
+use roundup::report::{self, OpenReport, RunInfo};
+use roundup::{Error, Kind, Outcome, Result, Summary};
 
 use super::console::complain;
-use super::error::CommandError;
+use super::error::{CommandError, is_broken_pipe};
 use super::exit::Exit;
 use super::input::DASH;
+use super::report_tables::ReportTables;
 
 /// What every file of SQLite begins with.
 const SQLITE: &[u8; 16] = b"SQLite format 3\0";
@@ -20,6 +21,14 @@ const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 /// # Errors
 /// It cannot be read, is no result, or has no such run; exit code 2.
 pub(crate) fn read(name: &str) -> Result<(RunInfo, Vec<Outcome>), CommandError> {
+    read_each(name, &mut |_| {})
+}
+
+/// The same, where each outcome is changed as soon as it was read.
+pub(crate) fn read_each(
+    name: &str,
+    change: &mut dyn FnMut(&mut Outcome),
+) -> Result<(RunInfo, Vec<Outcome>), CommandError> {
     let (file, run) = match name.rsplit_once('#') {
         // A file may have such a name itself.
         Some((file, run)) if !Path::new(name).exists() => match run.parse() {
@@ -33,22 +42,31 @@ pub(crate) fn read(name: &str) -> Result<(RunInfo, Vec<Outcome>), CommandError> 
         CommandError { exit: Exit::Plan, lines }
     };
     if file != DASH && is_sqlite(file) {
-        return of_state(file, run).map_err(|error| CommandError { exit: Exit::Plan, lines: vec![error.one_line()] });
+        let read = of_state(file, run);
+        let (run, mut outcomes) =
+            read.map_err(|error| CommandError { exit: Exit::Plan, lines: vec![error.one_line()] })?;
+        outcomes.iter_mut().for_each(change);
+        return Ok((run, outcomes));
     }
-    let text = text(file).map_err(|error| {
-        let error = match error.kind() {
-            io::ErrorKind::InvalidData => io::Error::other("it is neither text nor a state file"),
-            _ => error,
-        };
-        wrong(&Error::new(Kind::Io, "the result cannot be read").with_source(error))
-    })?;
+    let opened: io::Result<Box<dyn BufRead>> = match file {
+        DASH => Ok(Box::new(io::stdin().lock())),
+        _ => File::open(file).map(|file| Box::new(BufReader::new(file)) as Box<dyn BufRead>),
+    };
+    let mut from =
+        opened.map_err(|error| wrong(&Error::new(Kind::Io, "the result cannot be read").with_source(error)))?;
     if run.is_some() {
         return Err(wrong(&Error::new(
             Kind::Config,
             format!("{file} is no state file, so it has one run: write {file}"),
         )));
     }
-    let (run, outcomes) = report::read(&text).map_err(|error| wrong(&error))?;
+    let mut outcomes = Vec::new();
+    let take = &mut |mut outcome| {
+        change(&mut outcome);
+        outcomes.push(outcome);
+    };
+    let run = report::read_from(&mut *from, take).map_err(|error| wrong(&error))?;
+    outcomes.sort_by(Outcome::cmp_place);
     if run.start_text().is_none() {
         complain(&format!(
             "{name} was cut short: it has {} results, and does not say when they were fetched",
@@ -58,8 +76,25 @@ pub(crate) fn read(name: &str) -> Result<(RunInfo, Vec<Outcome>), CommandError> 
     Ok((run, outcomes))
 }
 
-fn text(file: &str) -> io::Result<String> {
-    if file == DASH { io::read_to_string(io::stdin().lock()) } else { fs::read_to_string(file) }
+/// Writes a result that was read to these reports. Returns what went wrong.
+pub(crate) fn write(
+    reports: Vec<OpenReport>,
+    tables: ReportTables,
+    run: &RunInfo,
+    summary: &Summary,
+    outcomes: &[Outcome],
+) -> Vec<Error> {
+    let mut failed = Vec::new();
+    for mut report in reports {
+        // Those that do not stream take none.
+        let begun = run.shard.iter().try_for_each(|shard| report.shard(shard));
+        let streamed = begun.and_then(|()| report.results(&run.redactor, outcomes));
+        failed.extend(streamed.and_then(|()| report.finish(run, summary, outcomes)).err());
+    }
+    failed.extend(tables.write(run, summary, outcomes));
+    // The reader of stdout has what it wanted.
+    failed.retain(|error| !is_broken_pipe(error));
+    failed
 }
 
 fn is_sqlite(file: &str) -> bool {

@@ -233,12 +233,7 @@ impl Writer {
     fn count(&mut self, outcome: &Outcome) {
         let kind = outcome.error.as_ref().map(|failure| failure.kind);
         self.unfinished |= matches!(kind, Some(Kind::Cancelled | Kind::Skipped));
-        self.exit = self.exit.max(match kind {
-            None if self.fail_stale && outcome.stale.is_some() => Exit::Failed,
-            None => Exit::Success,
-            Some(Kind::Expectation) => Exit::Expectation,
-            Some(_) => Exit::Failed,
-        });
+        self.exit = self.exit.max(Exit::of(outcome, self.fail_stale));
     }
 
     /// Whether something is written as outcomes come.

@@ -3,7 +3,7 @@
 use crate::limits::{DEFAULT_MAX_MEMORY, Limits};
 
 /// What was asked for; otherwise the default, or a quarter of what there is if that is less.
-pub(super) fn max_memory(limits: &Limits) -> u64 {
+pub(crate) fn max_memory(limits: &Limits) -> u64 {
     limits.max_memory.unwrap_or_else(|| by_default(available()))
 }
 

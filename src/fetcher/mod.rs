@@ -55,7 +55,7 @@ mod job_time;
 #[cfg(feature = "state")]
 mod look_ahead;
 mod looked_into;
-mod memory;
+pub(crate) mod memory;
 mod outcomes;
 mod picking;
 mod queue;

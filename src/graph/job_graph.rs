@@ -150,6 +150,26 @@ impl JobGraph {
         templates.map(|(name, template)| (name, template.explain()))
     }
 
+    /// Place, name and URL of the jobs that wait for others, without those that are made for rows.
+    #[cfg(feature = "merge")]
+    pub(crate) fn late_sources(&self) -> impl Iterator<Item = (usize, Arc<str>, Arc<str>)> + '_ {
+        let nodes = self.nodes.iter().zip(&self.places).filter(|(node, _)| node.for_each.is_none());
+        nodes.flat_map(|(node, place)| node.late_members().map(move |(member, name, url)| (place + member, name, url)))
+    }
+
+    /// The tables whose jobs are made for rows, with their places.
+    #[cfg(feature = "merge")]
+    pub(crate) fn tables_of_rows(&self) -> impl Iterator<Item = (Arc<str>, u32)> + '_ {
+        let nodes = self.nodes.iter().zip(&self.places).filter(|(node, _)| node.for_each.is_some());
+        nodes.map(|(node, place)| (node.name.clone(), u32::try_from(*place).unwrap_or(u32::MAX)))
+    }
+
+    /// Whether the outcome of the job of this place is reported, also if it did not fail.
+    #[cfg(feature = "merge")]
+    pub(crate) fn is_reported(&self, place: usize) -> bool {
+        self.node_at(place).is_none_or(|node| self.nodes[node].report)
+    }
+
     /// The node that a place in the input belongs to.
     pub(super) fn node_at(&self, place: usize) -> Option<usize> {
         self.places.partition_point(|first| *first <= place).checked_sub(1)

@@ -224,6 +224,17 @@ impl JobNode {
         names.map_or_else(|| self.name.clone(), |(name, _)| name)
     }
 
+    /// Number, name and URL of its jobs that are made later, as far as they are known before.
+    #[cfg(feature = "merge")]
+    pub(super) fn late_members(&self) -> impl Iterator<Item = (usize, Arc<str>, Arc<str>)> + '_ {
+        self.template.iter().flat_map(|template| {
+            (0..self.members).map(|member| {
+                let (name, url) = template.names(member).unwrap_or_else(|| (self.name.clone(), "".into()));
+                (member, name, url)
+            })
+        })
+    }
+
     /// Its name, what its template says of itself, and whether it is reported.
     #[cfg(feature = "plan")]
     pub(crate) fn explain(&self) -> (&str, Option<String>, bool) {

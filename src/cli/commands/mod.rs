@@ -18,6 +18,8 @@ mod fetch;
 mod history;
 #[cfg(feature = "import")]
 mod import;
+#[cfg(feature = "merge")]
+mod merge;
 #[cfg(feature = "import")]
 mod new;
 mod render;
@@ -38,6 +40,8 @@ pub(crate) use self::fetch::{get, run};
 pub(crate) use self::history::history;
 #[cfg(feature = "import")]
 pub(crate) use self::import::import;
+#[cfg(feature = "merge")]
+pub(crate) use self::merge::merge;
 #[cfg(feature = "import")]
 pub(crate) use self::new::new;
 pub(crate) use self::render::render;

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     #[cfg(feature = "state")]
     State(StateCommand),
     Render(Render),
+    #[cfg(feature = "merge")]
+    Merge(Merge),
     #[cfg(feature = "diff")]
     Diff(Diff),
     #[cfg(feature = "explain")]
@@ -178,6 +180,25 @@ pub(crate) struct Render {
     /// a report in JSON or JSON Lines, or FILE#RUN; - for stdin
     #[argh(positional, arg_name = "RESULT")]
     pub(crate) result: String,
+}
+
+/// Make one report of the results of several runs, as of the shards of a plan; nothing is fetched.
+///
+/// A result is what --report json or jsonl wrote, or a run of a state file: FILE#RUN, or FILE for the last one. Shards are put
+/// together in the order of their plan, and what is missing is named; other results follow each other. A source that is
+/// there several times counts once. The exit code is that of a run of the whole, and 3 if something is missing.
+#[cfg(feature = "merge")]
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "merge",
+    example = "roundup merge shard-*.jsonl --plan plan.toml --report report.html",
+    example = "roundup merge berlin.json oslo.json --report both.json"
+)]
+pub(crate) struct Merge {
+    /// reports in JSON or JSON Lines, or FILE#RUN; - for stdin
+    #[argh(positional, arg_name = "RESULT")]
+    pub(crate) results: Vec<String>,
 }
 
 /// Print what differs between two results; nothing is fetched.

@@ -22,6 +22,8 @@ mod words;
 pub(crate) use self::args::Diff;
 #[cfg(feature = "explain")]
 pub(crate) use self::args::Explain;
+#[cfg(feature = "merge")]
+pub(crate) use self::args::Merge;
 pub(crate) use self::args::{Check, Command, Compare, Get, Render, Run};
 #[cfg(feature = "state")]
 pub(crate) use self::args::{History, StateCommand};

@@ -38,6 +38,10 @@ options! {
     #[argh(switch, short = 'G')]
     get: bool,
 
+    /// the plan whose shards the results are: its order, its tables, and its reports, if no --report is given
+    #[argh(option)]
+    plan: Option<String> if "merge",
+
     /// read values of ${NAME} from this file of NAME=value lines before the environment; import writes it, if it is not there
     #[argh(option)]
     secrets: Option<String>,
@@ -311,7 +315,7 @@ options! {
     #[argh(option)]
     stale_if_error: Option<String>,
 
-    /// exit with 3 if a content is not new because of --stale-if-error
+    /// exit with 3 if a content is stale
     #[argh(switch)]
     fail_stale: bool,
 

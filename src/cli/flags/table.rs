@@ -82,6 +82,7 @@ pub(super) const ALL: &[&str] = &[
     "new",
     "import",
     "render",
+    "merge",
     "diff",
     "explain",
     "history",
@@ -114,6 +115,7 @@ pub(super) const COMMON: &[&str] = &[
 ];
 /// The commands that a build may be without, and the cargo feature that brings them.
 pub(super) const FEATURES: &[(&str, &str, bool)] = &[
+    ("merge", "merge", cfg!(feature = "merge")),
     ("diff", "diff", cfg!(feature = "diff")),
     ("explain", "explain", cfg!(feature = "explain")),
     ("new", "import", cfg!(feature = "import")),
@@ -127,12 +129,15 @@ const NOTES: &[&str] = &["get", "run", "check", "compare", "import", "demo", "se
 const MAIN: &[&str] = &["get", "run", "check"];
 const FETCH: &[&str] = &["get", "run", "check", "compare", "demo"];
 const LISTS: &[&str] = &["get", "compare"];
-const PLANS: &[&str] = &["run", "check", "compare"];
+const PLANS: &[&str] = &["run", "check", "compare", "merge"];
 #[cfg(feature = "watch")]
 const WATCH: &[&str] = &["run", "check"];
-const REPORT: &[&str] = &["get", "run", "check", "compare", "render", "diff", "demo"];
+const REPORT: &[&str] = &["get", "run", "check", "compare", "render", "merge", "diff", "demo"];
 const DIFF: &[&str] = &["diff"];
-const SECRETS: &[&str] = &["run", "check", "compare", "import"];
+const SECRETS: &[&str] = &["run", "check", "compare", "merge", "import"];
+#[cfg(feature = "merge")]
+const MERGE: &[&str] = &["merge"];
+const STALE: &[&str] = &["get", "run", "check", "merge"];
 const GET_AND_RUN: &[&str] = &["get", "run"];
 const ONE_FILE: &[&str] = &["get", "import"];
 const SERVE: &[&str] = &["serve"];
@@ -160,6 +165,8 @@ pub(crate) const ROWS: &[OptionRow] = &[
     row("input",              Sources,     LISTS,    Text("FILE"),           None,             None),
     row("globoff",            Sources,     LISTS,    Switch,                 None,             None),
     row("get",                Sources,     LISTS,    Switch,                 None,             None),
+    #[cfg(feature = "merge")]
+    row("plan",               Sources,     MERGE,    Text("FILE"),           None,             None),
     row("secrets",            Sources,     SECRETS,    Text("FILE"),           None,             None),
     row("variable",           Sources,     PLANS,    Text("NAME=VALUE"),     None,             None),
     row("shard",              Sources,     MAIN,     Text("K/N"),            None,             None),
@@ -228,7 +235,7 @@ pub(crate) const ROWS: &[OptionRow] = &[
     row("state_size",         State,       MAIN,     Size,                   NO_LIMIT,         None),
     row("cache",              State,       MAIN,     Switch,                 None,             JOB),
     row("stale_if_error",     State,       MAIN,     TimeLimit,              Some("(never)"),  JOB),
-    row("fail_stale",         State,       MAIN,     Switch,                 None,             None),
+    row("fail_stale",         State,       STALE,    Switch,                 None,             None),
     #[cfg(feature = "watch")]
     row("every",              Watch,       WATCH,    TimeLimit,              Some("(once)"),   None),
     #[cfg(feature = "watch")]

@@ -421,6 +421,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_explained() {
+        let merge = if is_command("merge") { ", merge" } else { "" };
         for (line, text) in [
             ("gte http://a/", "\"gte\" is not a command: did you mean get?"),
             ("http://a/", "\"http://a/\" is not a command: did you mean roundup get http://a/?"),
@@ -437,7 +438,7 @@ mod tests {
             ("serve -L", "-L is not an option of serve, but of get, run, check, compare, demo"),
             ("--quiet", &format!("a command is missing before --quiet: one of {}", all_commands())),
             ("serve --retries 3", "--retries is not an option of serve, but of get, run, check, compare, demo"),
-            ("get --variable a=b", "--variable is not an option of get, but of run, check, compare"),
+            ("get --variable a=b", &format!("--variable is not an option of get, but of run, check, compare{merge}")),
             ("run a.toml b.toml", "\"b.toml\" is one argument too many"),
             ("help gte", "\"gte\" is not a command: did you mean get?"),
             ("get -qy http://a/", "unknown option -y: roundup get --help lists all"),
