@@ -248,8 +248,11 @@ struct ReadResult {
 }
 
 impl ReadResult {
-    fn outcome(self, index: usize) -> Outcome {
+    fn outcome(mut self, index: usize) -> Outcome {
         let body = self.body();
+        // Most results have one attempt, and serde makes room for four: that is a sixth of the memory that many take.
+        self.attempts.shrink_to_fit();
+        self.rows.iter_mut().flatten().for_each(|rows| rows.rows.shrink_to_fit());
         Outcome {
             index,
             name: (*self.name).into(),
