@@ -24,6 +24,8 @@ mod kills;
 mod leaks;
 mod logins;
 mod memory;
+#[cfg(feature = "merge")]
+mod merge;
 mod mistakes;
 mod plans;
 mod printable;
@@ -31,7 +33,6 @@ mod render;
 mod report_tables;
 mod reports;
 mod secrets;
-#[cfg(feature = "merge")]
 mod shards;
 mod sources;
 mod tasks;
