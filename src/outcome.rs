@@ -284,6 +284,19 @@ impl From<&Error> for Failure {
     }
 }
 
+/// The rows of one page of a source that is read page by page, before its outcome is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PageRows {
+    /// [`Outcome::index`] of the source.
+    pub index: usize,
+    /// [`Outcome::name`] of the source.
+    pub name: Arc<str>,
+    /// Which page it is, from 1. The pages of a source come in order; those without rows are left out.
+    pub page: usize,
+    /// Its rows.
+    pub rows: Vec<Rows>,
+}
+
 /// The totals of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {

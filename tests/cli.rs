@@ -27,6 +27,7 @@ mod memory;
 #[cfg(feature = "merge")]
 mod merge;
 mod mistakes;
+mod page_rows;
 mod plans;
 mod printable;
 mod render;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use roundup::event_loop::{EventLoop, unblock};
-use roundup::fetcher::next_group;
 use roundup::rows::Rows;
 use roundup::state::{NewRun, OpenRun, Recorded, Repeat, Resumed, ResumedFrom, RunEnd, State, record};
 use roundup::tables::ReportSpec;
@@ -16,7 +15,7 @@ use super::console::complain;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::jobs::JobSet;
-use super::running::RunningJobs;
+use super::running::{EventGroup, RunningJobs, RunningPages};
 
 /// A run that is to be kept.
 #[derive(Debug)]
@@ -38,9 +37,9 @@ pub(crate) struct Retention {
 /// Outcomes of a run as they come.
 pub(crate) enum OutcomeStream {
     /// Of a run that is not kept.
-    Plain(RunningJobs),
+    Plain(RunningPages),
     /// Of one that should be and cannot.
-    Unkept(RunningJobs),
+    Unkept(RunningPages),
     /// Committed already.
     Kept(Recorded, Retention),
 }
@@ -213,22 +212,29 @@ fn named(names: &[impl AsRef<str>]) -> Option<String> {
 }
 
 impl OutcomeStream {
-    pub(crate) fn new(event_loop: &EventLoop, kept: Option<KeptRun>, outcomes: RunningJobs) -> OutcomeStream {
+    /// With rows `by_pages`, if that is asked for. Those of a run that is kept come with their outcomes, which are in the file
+    /// before anything is said of them.
+    pub(crate) fn new(
+        event_loop: &EventLoop,
+        kept: Option<KeptRun>,
+        outcomes: RunningJobs,
+        by_pages: Option<bool>,
+    ) -> OutcomeStream {
         match kept {
-            None => OutcomeStream::Plain(outcomes),
-            Some(KeptRun { run: None, .. }) => OutcomeStream::Unkept(outcomes),
+            None => OutcomeStream::Plain(outcomes.by_pages(by_pages)),
+            Some(KeptRun { run: None, .. }) => OutcomeStream::Unkept(outcomes.by_pages(by_pages)),
             Some(KeptRun { run: Some(run), retention }) => {
                 OutcomeStream::Kept(record(event_loop, run, outcomes), retention)
             }
         }
     }
 
-    /// The next outcomes, which are in the file if they can be; empty when there are no more. Those that are not kept wait
-    /// this long for others.
-    pub(crate) async fn next_group(&mut self, wait: Duration) -> Vec<Outcome> {
+    /// The next outcomes, which are in the file if they can be. Those that are not kept wait this long for others, and may
+    /// have rows of a page behind them.
+    pub(crate) async fn next_group(&mut self, wait: Duration) -> EventGroup {
         match self {
-            OutcomeStream::Plain(outcomes) | OutcomeStream::Unkept(outcomes) => next_group(outcomes, wait).await,
-            OutcomeStream::Kept(outcomes, _) => outcomes.next_group().await,
+            OutcomeStream::Plain(outcomes) | OutcomeStream::Unkept(outcomes) => outcomes.next_group(wait).await,
+            OutcomeStream::Kept(outcomes, _) => EventGroup { outcomes: outcomes.next_group().await, page: None },
         }
     }
 

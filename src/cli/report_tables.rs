@@ -103,6 +103,11 @@ impl ReportTables {
         Ok((reports, ReportTables { spec, last, names: Some(names), style: config.style, per_table, open }))
     }
 
+    /// Whether tables are to be made of the rows, beside those that show them as they are.
+    pub(crate) fn need_rows(&self) -> bool {
+        !self.spec.tables.is_empty() || self.has_files()
+    }
+
     /// Whether there is a report beside those that hold everything.
     pub(crate) fn has_files(&self) -> bool {
         !self.per_table.is_empty()
@@ -120,14 +125,17 @@ impl ReportTables {
         ReportTables { last, ..self }
     }
 
-    /// Makes the tables. Returns what could not be made.
-    pub(crate) fn fill(&self, run: &mut RunInfo, outcomes: &[Outcome]) -> Vec<Error> {
+    /// Makes the tables, if outcomes have all rows. Returns what could not be made.
+    pub(crate) fn fill(&self, run: &mut RunInfo, outcomes: &[Outcome], has_rows: bool) -> Vec<Error> {
         let Some(names) = &self.names else { return Vec::new() };
+        run.title = self.spec.title.as_deref().map(|title| names.fill(title).into());
+        if !has_rows {
+            return Vec::new();
+        }
         let cutoff = run.cutoff.clone();
         let is_over = IsOver::new(move || cutoff.has_come(Instant::now()));
         let (tables, errors) = self.spec.tables(outcomes, &self.last, names, &run.redactor, &is_over);
         run.tables = tables;
-        run.title = self.spec.title.as_deref().map(|title| names.fill(title).into());
         errors
     }
 

@@ -5,6 +5,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use roundup::report::{self, OpenReport, RunInfo};
+use roundup::rows::DataTable;
+use roundup::tables::{IsOver, ReportSpec, RunNames};
 use roundup::{Error, Kind, Outcome, Result, Summary};
 
 use super::console::complain;
@@ -65,8 +67,12 @@ pub(crate) fn read_each(
         change(&mut outcome);
         outcomes.push(outcome);
     };
-    let run = report::read_from(&mut *from, take).map_err(|error| wrong(&error))?;
+    let mut run = report::read_from(&mut *from, take).map_err(|error| wrong(&error))?;
     outcomes.sort_by(Outcome::cmp_place);
+    if run.tables.is_empty() && outcomes.iter().any(|outcome| !outcome.rows.is_empty()) {
+        // Of lines whose rows came page by page, and of those that a killed run has left.
+        run.tables = tables_of(&run, &outcomes);
+    }
     if run.start_text().is_none() {
         complain(&format!(
             "{name} was cut short: it has {} results, and does not say when they were fetched",
@@ -103,11 +109,16 @@ fn is_sqlite(file: &str) -> bool {
     read.is_ok() && begin == SQLITE
 }
 
+/// The tables that the rows make.
+fn tables_of(run: &RunInfo, outcomes: &[Outcome]) -> Vec<DataTable> {
+    let names = RunNames::new(run.started);
+    ReportSpec::default().tables(outcomes, &[], &names, &run.redactor, &IsOver::default()).0
+}
+
 #[cfg(feature = "state")]
 fn of_state(file: &str, run: Option<i64>) -> Result<(RunInfo, Vec<Outcome>)> {
     use roundup::ShardRun;
     use roundup::state::{HistoryStatus, KeptResult, State};
-    use roundup::tables::{IsOver, ReportSpec, RunNames};
 
     let KeptResult { record, started, outcomes } = State::open_to_read(Path::new(file))?.result(run)?;
     let elapsed = record.elapsed.unwrap_or_default();
@@ -117,8 +128,7 @@ fn of_state(file: &str, run: Option<i64>) -> Result<(RunInfo, Vec<Outcome>)> {
     let shard = record.plan.rsplit_once(' ').and_then(|(_, shard)| shard.parse().ok());
     info.shard = shard.map(|shard| ShardRun { shard, plan: None });
     // The plan is not in the file, so its rows are shown as they are.
-    let names = RunNames::new(info.started);
-    info.tables = ReportSpec::default().tables(&outcomes, &[], &names, &info.redactor, &IsOver::default()).0;
+    info.tables = tables_of(&info, &outcomes);
     Ok((info, outcomes))
 }
 

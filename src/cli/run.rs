@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use roundup::event_loop::EventLoop;
+use roundup::fetcher::Stopper;
 use roundup::report::{Cutoff, Destination, OpenReport, Output, RunInfo};
 use roundup::transport::PoolLimits;
 use roundup::{Error, Fetcher, Kind, Outcome, Result, Summary, remove_leftovers};
@@ -42,11 +43,20 @@ pub(crate) struct PreparedRun {
 /// Sees each outcome as it comes, before it is written.
 pub(crate) trait OutcomeObserver {
     async fn note(&mut self, outcome: Outcome) -> Outcome;
+
+    /// Whether outcomes must have their rows.
+    fn needs_rows(&self) -> bool {
+        true
+    }
 }
 
 impl OutcomeObserver for () {
     async fn note(&mut self, outcome: Outcome) -> Outcome {
         outcome
+    }
+
+    fn needs_rows(&self) -> bool {
+        false
     }
 }
 
@@ -188,7 +198,8 @@ impl PreparedRun {
         let JobSet { jobs, graph, redactor, deadline, shard, .. } = self.jobs;
         let outcomes = RunningJobs::start(jobs, graph, &self.fetcher, event_loop, &redactor);
         let stopper = outcomes.stopper();
-        let mut outcomes = OutcomeStream::new(event_loop, self.kept, outcomes);
+        let by_pages = self.writer.by_pages().filter(|_| !observer.needs_rows());
+        let mut outcomes = OutcomeStream::new(event_loop, self.kept, outcomes, by_pages);
         let cutoff = Cutoff::default();
         if let Some(end) = deadline.and_then(|deadline| clock.checked_add(deadline.saturating_add(TIME_FOR_CONTENTS))) {
             cutoff.set(end);
@@ -204,17 +215,8 @@ impl PreparedRun {
             ProgressStyle::None => None,
         };
         let log = (self.verbose > 0).then(|| LogPrinter::start(event_loop, redactor.clone()));
-        let mut writer = self.writer.until(&cutoff).begin().await;
-        loop {
-            let group = outcomes.next_group(writer.patience()).await;
-            if group.is_empty() {
-                break;
-            }
-            writer = writer.write(seen(group, observer, progress.as_ref()).await).await;
-            if writer.has_no_reader() {
-                stopper.stop();
-            }
-        }
+        let writer = self.writer.until(&cutoff).begin().await;
+        let mut writer = write_all(&mut outcomes, writer, observer, progress.as_ref(), &stopper).await;
         let elapsed = clock.elapsed();
         drop(log);
         if let Some(progress) = progress {
@@ -238,6 +240,26 @@ impl PreparedRun {
             false => exit,
         };
         RunResult { exit, summary, started, elapsed, has_no_reader, outcomes: all }
+    }
+}
+
+/// Writes what comes until all has ended.
+async fn write_all(
+    outcomes: &mut OutcomeStream,
+    mut writer: Writer,
+    observer: &mut impl OutcomeObserver,
+    progress: Option<&ProgressView>,
+    stopper: &Stopper,
+) -> Writer {
+    loop {
+        let group = outcomes.next_group(writer.patience()).await;
+        if group.is_end() {
+            return writer;
+        }
+        writer = writer.write(seen(group.outcomes, observer, progress).await, group.page).await;
+        if writer.has_no_reader() {
+            stopper.stop();
+        }
     }
 }
 

@@ -2,24 +2,23 @@
 
 use std::time::Duration;
 
+use roundup::Fetcher;
 use roundup::event_loop::EventLoop;
-use roundup::fetcher::next_group;
 use roundup::rows::Rows;
 use roundup::tables::ReportSpec;
-use roundup::{Fetcher, Outcome};
 
 use super::config::Config;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::jobs::JobSet;
-use super::running::RunningJobs;
+use super::running::{EventGroup, RunningJobs, RunningPages};
 
 /// There is none.
 #[derive(Debug)]
 pub(crate) enum KeptRun {}
 
 /// Outcomes of a run as they come.
-pub(crate) struct OutcomeStream(RunningJobs);
+pub(crate) struct OutcomeStream(RunningPages);
 
 impl KeptRun {
     /// # Errors
@@ -49,13 +48,18 @@ impl KeptRun {
 }
 
 impl OutcomeStream {
-    pub(crate) fn new(_: &EventLoop, _: Option<KeptRun>, outcomes: RunningJobs) -> OutcomeStream {
-        OutcomeStream(outcomes)
+    pub(crate) fn new(
+        _: &EventLoop,
+        _: Option<KeptRun>,
+        outcomes: RunningJobs,
+        by_pages: Option<bool>,
+    ) -> OutcomeStream {
+        OutcomeStream(outcomes.by_pages(by_pages))
     }
 
-    /// The next outcomes, each of which waits this long for others; empty when there are no more.
-    pub(crate) async fn next_group(&mut self, wait: Duration) -> Vec<Outcome> {
-        next_group(&mut self.0, wait).await
+    /// The next outcomes, each of which waits this long for others, or rows of a page.
+    pub(crate) async fn next_group(&mut self, wait: Duration) -> EventGroup {
+        self.0.next_group(wait).await
     }
 
     pub(crate) async fn end(self, _: bool, _: Duration) -> Exit {

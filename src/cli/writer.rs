@@ -2,6 +2,7 @@
 //! event loop.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::slice;
@@ -9,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use roundup::event_loop::unblock;
 use roundup::report::{Cutoff, OpenReport, RunInfo, summary_line};
+use roundup::rows::Rows;
 use roundup::units::DisplayDuration;
-use roundup::{Failure, Kind, Outcome, Redactor, Summary};
+use roundup::{Failure, Kind, Outcome, PageRows, Redactor, Summary};
 
 use super::config::OutputConfig;
 use super::console::{complain, head, logger};
@@ -44,6 +46,8 @@ pub(crate) struct Writer {
     reports: Vec<OpenReport>,
     tables: ReportTables,
     outcomes: Vec<Option<Outcome>>,
+    /// The sources whose rows were written page by page.
+    paged: HashSet<usize>,
     redactor: Redactor,
     output_dir: Option<PathBuf>,
     /// The next outcome whose content goes to stdout, if contents do.
@@ -84,6 +88,7 @@ impl Writer {
             tables,
             // `vec![None; n]` would clone each.
             outcomes: std::iter::repeat_with(|| None).take(jobs.len()).collect(),
+            paged: HashSet::new(),
             redactor: jobs.redactor.clone(),
             output_dir: output.folder.clone(),
             next_body: output.body.then_some(0),
@@ -148,8 +153,9 @@ impl Writer {
         if self.streams() { WRITE_EVERY } else { Duration::ZERO }
     }
 
-    /// Adds outcomes, and writes what can be written of them now: to the reports that stream, and contents to stdout.
-    pub(crate) async fn write(mut self, mut group: Vec<Outcome>) -> Writer {
+    /// Adds outcomes, and writes what can be written of them now: to the reports that stream, and contents to stdout. Behind
+    /// them the rows of a page, for the reports that stream.
+    pub(crate) async fn write(mut self, mut group: Vec<Outcome>, page: Option<PageRows>) -> Writer {
         for outcome in &mut group {
             self.count(outcome);
             self.shorten_path(outcome);
@@ -159,12 +165,24 @@ impl Writer {
             return self;
         }
         unblock(move || {
-            self.stream(&group);
+            self.stream_unpaged(&mut group);
+            if let Some(page) = page {
+                self.paged.insert(page.index);
+                self.write_to_streams(|report, redactor| report.rows(redactor, &page));
+            }
             group.into_iter().for_each(|outcome| self.keep(outcome));
             self.write_bodies();
             self
         })
         .await
+    }
+
+    /// Whether rows are to come page by page, and if so, whether outcomes are to have them, too: for all that is written at
+    /// the end.
+    pub(crate) fn by_pages(&self) -> Option<bool> {
+        let streams = |report: &OpenReport| report.needs().streams;
+        let keep = self.tables.need_rows() || !self.reports.iter().all(streams);
+        self.reports.iter().any(streams).then_some(keep)
     }
 
     /// Files in the folder for contents are named without it.
@@ -203,7 +221,9 @@ impl Writer {
             let outcomes: Vec<Outcome> = std::mem::take(&mut self.outcomes).into_iter().filter_map(|it| it).collect();
             let summary = run.summary(&outcomes);
             self.write_closing_lines(&outcomes, &run, &summary);
-            let mut failed = self.tables.fill(&mut run, &outcomes);
+            // Tables of rows that went out page by page would lack them.
+            let has_rows = self.paged.is_empty() || self.by_pages() == Some(true);
+            let mut failed = self.tables.fill(&mut run, &outcomes, has_rows);
             for report in std::mem::take(&mut self.reports) {
                 let is_stdout = report.is_stdout();
                 if self.stdout_closed && is_stdout {
@@ -241,11 +261,26 @@ impl Writer {
         self.next_body.is_some() || self.reports.iter().any(|report| report.needs().streams)
     }
 
+    /// Writes outcomes to the reports that stream, without the rows that were written before.
+    fn stream_unpaged(&mut self, outcomes: &mut [Outcome]) {
+        let mut rows: Vec<Vec<Rows>> = Vec::new();
+        for outcome in outcomes.iter_mut().filter(|outcome| self.paged.contains(&outcome.index)) {
+            rows.push(std::mem::take(&mut outcome.rows));
+        }
+        self.stream(outcomes);
+        let paged = outcomes.iter_mut().filter(|outcome| self.paged.contains(&outcome.index));
+        paged.zip(rows).for_each(|(outcome, rows)| outcome.rows = rows);
+    }
+
     /// Writes outcomes to the reports that stream.
     fn stream(&mut self, outcomes: &[Outcome]) {
+        self.write_to_streams(|report, redactor| report.results(redactor, outcomes));
+    }
+
+    fn write_to_streams(&mut self, write: impl Fn(&mut OpenReport, &Redactor) -> roundup::Result<()>) {
         for mut report in std::mem::take(&mut self.reports) {
             if !(self.stdout_closed && report.is_stdout()) {
-                match report.results(&self.redactor, outcomes) {
+                match write(&mut report, &self.redactor) {
                     Err(error) if report.is_stdout() && is_broken_pipe(&error) => self.stdout_closed = true,
                     Err(error) => {
                         // The report is given up: later results would fail in the same way.

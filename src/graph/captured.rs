@@ -24,16 +24,7 @@ impl Captured {
                 data.set(name.clone(), Cell::from(REDACTED));
             }
         }
-        for rows in &mut outcome.rows {
-            let places: Vec<usize> = secret_places(rows, secret).collect();
-            for row in &mut rows.rows {
-                for place in &places {
-                    if let Some(cell) = row.get_mut(*place).filter(|cell| !cell.is_null()) {
-                        *cell = Cell::from(REDACTED);
-                    }
-                }
-            }
-        }
+        hide(&mut outcome.rows, secret);
         let base = outcome.final_url.as_deref().map_or(url, Arc::from);
         Captured { data, secret: secret.to_vec(), base: Some(base) }
     }
@@ -54,6 +45,20 @@ impl Captured {
     pub(super) fn secrets(&self) -> Vec<String> {
         let values = self.secret.iter().filter_map(|name| self.data.get(name));
         values.flat_map(leaves).collect()
+    }
+}
+
+/// Hides the values in these rows that must not be shown.
+pub(super) fn hide(rows: &mut [Rows], secret: &[Box<str>]) {
+    for rows in rows {
+        let places: Vec<usize> = secret_places(rows, secret).collect();
+        for row in &mut rows.rows {
+            for place in &places {
+                if let Some(cell) = row.get_mut(*place).filter(|cell| !cell.is_null()) {
+                    *cell = Cell::from(REDACTED);
+                }
+            }
+        }
     }
 }
 

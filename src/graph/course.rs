@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use super::paging::PagesRun;
+use super::paging::{PageOfRows, PagesRun};
 use super::polling::PollRun;
 use super::step::{PartRequest, Step};
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome};
-use crate::rows::Rows;
 
 /// The course of one source.
 pub(super) enum Course {
@@ -20,10 +19,11 @@ pub(super) enum Course {
 }
 
 impl Course {
-    /// The course of a job, and its first request.
-    pub(super) fn begin(job: Job, now: Instant) -> (Course, PartRequest) {
+    /// The course of a job, and its first request. If its outcome does not keep the rows of pages, they are only
+    /// [taken](Self::take_rows) page by page.
+    pub(super) fn begin(job: Job, keeps_rows: bool, now: Instant) -> (Course, PartRequest) {
         if let Some(pages) = job.settings().pages.clone() {
-            let (run, request) = PagesRun::begin(job, pages);
+            let (run, request) = PagesRun::begin(job, pages, keeps_rows);
             return (Course::Pages(run.into()), request);
         }
         if let Some(poll) = job.settings().poll.clone() {
@@ -43,7 +43,7 @@ impl Course {
     }
 
     /// The rows of pages that came since the last call; `None` if rows are in the outcome alone.
-    pub(super) fn take_rows(&mut self) -> Option<Vec<Rows>> {
+    pub(super) fn take_rows(&mut self) -> Option<Vec<PageOfRows>> {
         match self {
             Course::Pages(run) => Some(std::mem::take(&mut run.new_rows)),
             Course::Single | Course::Poll(_) => None,

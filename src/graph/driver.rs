@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use futures_lite::{FutureExt, Stream};
+use futures_lite::{FutureExt, Stream, ready};
 
 use super::job_graph::JobGraph;
 use super::run::{GraphRun, NextStart, TokenFile};
@@ -15,7 +15,7 @@ use crate::atomic_file::write_private;
 use crate::event_loop::{EventLoop, Sleep, sleep_until, unblock};
 use crate::fetcher::{Fetcher, Intake, Outcomes, Stopper};
 use crate::job::Job;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, PageRows};
 
 /// Outcomes of a graph, in the order in which sources end. Made by [`JobGraph::run`].
 #[must_use = "dropping it cancels the run"]
@@ -152,12 +152,69 @@ impl Stream for GraphOutcomes {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outcome>> {
         let this = self.get_mut();
         loop {
+            match ready!(this.poll_event(cx)) {
+                Some(GraphEvent::Outcome(outcome)) => return Poll::Ready(Some(outcome)),
+                Some(GraphEvent::Rows(_)) => {}
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// What comes out of a graph that gives out rows page by page.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "most events are outcomes, and each is moved on at once")]
+pub enum GraphEvent {
+    /// Rows of a page.
+    Rows(PageRows),
+    /// The end of a source.
+    Outcome(Outcome),
+}
+
+/// Rows of pages as they come, and outcomes. Made by [`GraphOutcomes::events`].
+#[must_use = "dropping it cancels the run"]
+#[derive(Debug)]
+pub struct GraphEvents(GraphOutcomes);
+
+impl GraphEvents {
+    /// As [`GraphOutcomes::take_secrets`].
+    pub fn take_secrets(&mut self) -> Vec<String> {
+        self.0.take_secrets()
+    }
+}
+
+impl Stream for GraphEvents {
+    type Item = GraphEvent;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<GraphEvent>> {
+        self.get_mut().0.poll_event(cx)
+    }
+}
+
+impl GraphOutcomes {
+    /// The same run with the rows of sources that have [`pages`](crate::Settings::pages) as each page comes. Their outcomes
+    /// follow, and have these rows, too, if they are to `keep` them: otherwise memory does not grow with the number of pages.
+    /// Rows of other sources are in their outcomes.
+    ///
+    /// While no event is taken, no further page is asked for. Jobs that are not [reported](super::JobNode::report) give no
+    /// rows. Call it before the first outcome is taken.
+    pub fn events(mut self, keep: bool) -> GraphEvents {
+        self.run.give_pages(keep);
+        GraphEvents(self)
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<GraphEvent>> {
+        let this = self;
+        loop {
+            if let Some(page) = this.run.take_page() {
+                return Poll::Ready(Some(GraphEvent::Rows(page)));
+            }
             if let Some(outcome) = this.run.take_finished() {
                 if this.fail_fast && !outcome.ok() {
                     this.fail_fast = false;
                     this.outcomes.stopper().stop_at_failure();
                 }
-                return Poll::Ready(Some(outcome));
+                return Poll::Ready(Some(GraphEvent::Outcome(outcome)));
             }
             let next = this.feed();
             if std::mem::take(&mut this.yields) {
@@ -171,7 +228,7 @@ impl Stream for GraphOutcomes {
                 Poll::Ready(Some(outcome)) => this.run.answered(outcome, Instant::now()),
                 Poll::Ready(None) => {
                     this.run.stop("the run ended before it was started");
-                    return Poll::Ready(this.run.take_finished());
+                    return Poll::Ready(this.run.take_finished().map(GraphEvent::Outcome));
                 }
                 Poll::Pending if this.run.has_finished() => {}
                 Poll::Pending => match next {

@@ -68,7 +68,7 @@ mod token;
 mod values;
 
 #[cfg(feature = "fetcher")]
-pub use self::driver::GraphOutcomes;
+pub use self::driver::{GraphEvent, GraphEvents, GraphOutcomes};
 pub use self::job_graph::JobGraph;
 #[cfg(feature = "plan")]
 pub(crate) use self::job_graph::{TreeNode, circle};

@@ -14,7 +14,18 @@ use crate::job::Job;
 use crate::job_id::JobDigest;
 use crate::origin::{Origin, parse_url, without_password};
 use crate::outcome::{Attempt, Failure, Outcome};
-use crate::rows::{Cell, Rows, shorten};
+use crate::rows::{Cell, Rows, join_rows, shorten};
+
+/// How many pages are asked for beyond the first that has not come: what comes early waits for it in memory.
+const MOST_AHEAD: usize = 100;
+
+/// The rows that a page gave.
+#[derive(Debug)]
+pub(super) struct PageOfRows {
+    /// The number of the page, from 1.
+    pub(super) page: usize,
+    pub(super) rows: Vec<Rows>,
+}
 
 /// The pages of one source.
 pub(super) struct PagesRun {
@@ -23,8 +34,9 @@ pub(super) struct PagesRun {
     first: Job,
     /// What was sent, so that a page that leads to itself is found.
     sent: HashSet<JobDigest>,
-    /// How many pages were asked for.
+    /// How many pages were asked for, and how many are to be: those that have numbers.
     asked: usize,
+    wanted: usize,
     /// Pages that came before one that was asked for earlier.
     early: BTreeMap<usize, Outcome>,
     /// What the pages that came give together.
@@ -34,13 +46,18 @@ pub(super) struct PagesRun {
     /// Why there are pages that are not read.
     cut: Option<Failure>,
     /// The rows that the pages gave since they were last taken.
-    pub(super) new_rows: Vec<Rows>,
+    pub(super) new_rows: Vec<PageOfRows>,
+    /// Whether the outcome has them, too.
+    keeps_rows: bool,
+    /// How many came, and how many may come.
+    rows: usize,
+    max_rows: usize,
 }
 
 impl PagesRun {
     /// The pages of a job, and the request of the first one.
-    pub(super) fn begin(job: Job, pages: Pages) -> (PagesRun, PartRequest) {
-        let places = pages.places();
+    pub(super) fn begin(job: Job, pages: Pages, keeps_rows: bool) -> (PagesRun, PartRequest) {
+        let (places, max_rows) = (pages.places(), job.settings().max_rows as usize);
         let job = job.with(|settings| settings.capture = places);
         let first = match &pages.by {
             PageRule::Number { page, from, .. } => with_param(&job, page, &from.to_string()),
@@ -52,11 +69,15 @@ impl PagesRun {
             first: first.clone(),
             pages,
             asked: 1,
+            wanted: 1,
             early: BTreeMap::new(),
             whole: None,
             joined: 0,
             cut: None,
             new_rows: Vec::new(),
+            keeps_rows,
+            rows: 0,
+            max_rows,
         };
         (run, PartRequest::new(first, 0))
     }
@@ -68,8 +89,8 @@ impl PagesRun {
         while let Some(outcome) = self.early.remove(&self.joined) {
             let ok = outcome.ok();
             let followed = if ok { self.follow(&outcome) } else { Ok(Vec::new()) };
-            self.join(outcome);
-            match followed {
+            let joined = self.join(outcome);
+            match joined.and(followed) {
                 Ok(next) => requests.extend(next),
                 Err(error) => {
                     self.fail(Failure::from(&error));
@@ -139,51 +160,52 @@ impl PagesRun {
                     None => Ok(Vec::new()),
                 }
             }
-            PageRule::Number { page: name, from, total_pages } => {
-                let first = self.first.clone();
-                let job = |number: usize| with_param(&first, &name, &(from + number as u64).to_string());
-                if total_pages.is_none() {
-                    return self.ask_numbered(page, rows, None, job);
-                }
-                let total = if page == 0 { count(captured(0), "how many pages there are")? } else { 0 };
-                self.ask_numbered(page, rows, Some(total), job)
+            PageRule::Number { total_pages: Some(_), .. } if page == 0 => {
+                self.want(count(captured(0), "how many pages there are")?, true);
+                self.ask_ahead()
             }
-            PageRule::Offset { offset, size, total } => {
-                let first = self.first.clone();
-                let job = |number: usize| with_param(&first, &offset, &(number as u64 * size).to_string());
-                if total.is_none() {
-                    return self.ask_numbered(page, rows, None, job);
+            PageRule::Offset { total: Some(_), size, .. } if page == 0 => {
+                self.want(count(captured(0), "how many rows there are")?.div_ceil(size.max(1)), true);
+                self.ask_ahead()
+            }
+            PageRule::Number { total_pages, .. } => {
+                if total_pages.is_none() && rows > 0 {
+                    self.want(page as u64 + 2, false);
                 }
-                let total = if page == 0 { count(captured(0), "how many rows there are")? } else { 0 };
-                self.ask_numbered(page, rows, Some(total.div_ceil(size.max(1))), job)
+                self.ask_ahead()
+            }
+            PageRule::Offset { total, .. } => {
+                if total.is_none() && rows > 0 {
+                    self.want(page as u64 + 2, false);
+                }
+                self.ask_ahead()
             }
         }
     }
 
-    /// Asks for the next page, or after the first one for all others if it is known how many there are.
-    fn ask_numbered(
-        &mut self,
-        page: usize,
-        rows: usize,
-        total: Option<u64>,
-        job: impl Fn(usize) -> Job,
-    ) -> Result<Vec<PartRequest>> {
-        let last = match total {
-            Some(_) if page > 0 => return Ok(Vec::new()),
-            Some(total) => total,
-            None if rows == 0 => return Ok(Vec::new()),
-            None => page as u64 + 2,
-        };
-        let wanted: Vec<Job> =
-            (page + 1..).take_while(|number| (*number as u64) < last.min(u64::from(self.pages.max))).map(job).collect();
-        let mut requests = Vec::new();
-        for job in wanted {
-            requests.extend(self.ask(job)?);
+    /// Notes how many pages there are, or are at least.
+    fn want(&mut self, pages: u64, is_known: bool) {
+        let max = u64::from(self.pages.max);
+        self.wanted = usize::try_from(pages.min(max)).unwrap_or(usize::MAX);
+        if pages > max {
+            let what = if is_known { format!("there are {pages} pages") } else { "there may be more pages".to_owned() };
+            self.cut = Some(Failure::from(&self.too_many(&what)));
         }
-        if last > u64::from(self.pages.max) {
-            let total =
-                total.map(|total| format!("there are {total} pages")).unwrap_or("there may be more pages".into());
-            self.cut = Some(Failure::from(&self.too_many(&total)));
+    }
+
+    /// Asks for the numbered pages that are wanted, as far as they are not too far ahead.
+    fn ask_ahead(&mut self) -> Result<Vec<PartRequest>> {
+        let mut requests = Vec::new();
+        while self.asked < self.wanted.min(self.joined + 1 + MOST_AHEAD) {
+            let number = self.asked as u64;
+            let job = match &self.pages.by {
+                PageRule::Number { page, from, .. } => with_param(&self.first, page, &(from + number).to_string()),
+                PageRule::Offset { offset, size, .. } => {
+                    with_param(&self.first, offset, &number.saturating_mul(*size).to_string())
+                }
+                PageRule::Next { .. } | PageRule::Link => break,
+            };
+            requests.extend(self.ask(job)?);
         }
         Ok(requests)
     }
@@ -252,9 +274,32 @@ impl PagesRun {
     }
 
     /// Adds a page to the whole.
-    fn join(&mut self, mut page: Outcome) {
+    ///
+    /// # Errors
+    /// There are more rows than the source may have: the first are kept.
+    fn join(&mut self, mut page: Outcome) -> Result<()> {
         self.joined += 1;
-        self.new_rows.append(&mut page.rows.clone());
+        let room = self.max_rows - self.rows;
+        let came: usize = page.rows.iter().map(|rows| rows.rows.len()).sum();
+        if came > room {
+            keep_first(&mut page.rows, room);
+        }
+        self.rows += came.min(room);
+        let rows = if self.keeps_rows { page.rows.clone() } else { std::mem::take(&mut page.rows) };
+        if came > 0 {
+            self.new_rows.push(PageOfRows { page: self.joined, rows });
+        }
+        self.join_outcome(page);
+        if came > room {
+            let (most, page) = (self.max_rows, self.joined);
+            let text =
+                format!("page {page} has more rows than are left of max_rows, {most}: the first {most} are kept");
+            return Err(Error::new(Kind::TooLarge, text).in_phase(Phase::Body));
+        }
+        Ok(())
+    }
+
+    fn join_outcome(&mut self, mut page: Outcome) {
         let Some(whole) = &mut self.whole else {
             page.requests = Some(1);
             if let Some(failure) = &mut page.error {
@@ -294,13 +339,11 @@ pub(super) fn add_request(whole: &mut Outcome, url: &str, mut attempts: Vec<Atte
     }
 }
 
-/// Adds rows to those of the same tables.
-fn join_rows(whole: &mut Vec<Rows>, page: Vec<Rows>) {
-    for rows in page {
-        match whole.iter_mut().find(|own| own.table == rows.table && own.columns == rows.columns) {
-            Some(own) => own.rows.extend(rows.rows),
-            None => whole.push(rows),
-        }
+/// Leaves the first of these rows.
+fn keep_first(all: &mut [Rows], mut room: usize) {
+    for rows in all {
+        rows.rows.truncate(room);
+        room -= rows.rows.len();
     }
 }
 

@@ -5,18 +5,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::captured::{Captured, secrets_of};
+use super::captured::{Captured, hide, secrets_of};
 use super::course::Course;
 use super::job_graph::JobGraph;
 use super::login::Login;
 use super::node_run::NodeRun;
+use super::paging::PageOfRows;
 use super::requests::{Answered, NextRequest, Requests};
 use super::row_source::{NextRow, RowOrigin, RowSource};
 use super::step::Step;
 use super::values::JobValues;
 use crate::error::{Error, Kind};
 use crate::job::Job;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome, PageRows};
 use crate::rows::Rows;
 
 /// How many jobs of one node are in the fetcher at a time. What one slow host holds up does not fill it, and the rows of a
@@ -42,6 +43,10 @@ pub(super) struct GraphRun {
     left_out: HashMap<Arc<str>, Outcome>,
     /// The nodes that may have a job to start, by turns.
     turns: VecDeque<usize>,
+    /// Whether rows are given out page by page, and if so, whether outcomes have them, too.
+    by_pages: Option<bool>,
+    /// Rows of pages that have not been taken.
+    pages: VecDeque<PageRows>,
     /// Outcomes that have not been taken.
     finished: VecDeque<Outcome>,
     /// Secrets that were found since they were last taken, and all that were found before.
@@ -130,6 +135,8 @@ impl GraphRun {
             known: by_job(&graph.known),
             #[cfg(feature = "watch")]
             left_out: by_job(&graph.left_out),
+            by_pages: None,
+            pages: VecDeque::new(),
             finished: VecDeque::new(),
             secrets: Vec::new(),
             known_secrets: HashSet::new(),
@@ -188,20 +195,40 @@ impl GraphRun {
     fn part_answered(&mut self, index: usize, part: usize, outcome: Outcome, now: Instant) {
         let Some(source) = self.sources.get_mut(&index) else { return };
         let step = source.course.answered(part, outcome, now);
-        if let Some(rows) = source.course.take_rows() {
-            let node = self.sources.get(&index).map(|source| &self.nodes[source.node].node);
-            let found = node.map(|node| secrets_of(&rows, &node.secret)).unwrap_or_default();
-            // Before a job that is made of a row can show it.
-            self.learn(found);
-            self.give_rows(index, &rows);
+        for page in source.course.take_rows().unwrap_or_default() {
+            self.give_page(index, page);
         }
         self.take(index, step);
+    }
+
+    /// Gives the rows of a page to those that read them.
+    fn give_page(&mut self, index: usize, PageOfRows { page, mut rows }: PageOfRows) {
+        let Some(source) = self.sources.get(&index) else { return };
+        let (name, node) = (source.name.clone(), source.node);
+        // Before a job that is made of a row can show it.
+        self.learn(secrets_of(&rows, &self.nodes[node].node.secret));
+        self.give_rows(index, &rows);
+        let node = &self.nodes[node].node;
+        if self.by_pages.is_some() && node.report {
+            hide(&mut rows, &node.secret);
+            self.pages.push_back(PageRows { index, name, page, rows });
+        }
     }
 
     /// A file of a login was read or written.
     pub(super) fn file_done(&mut self, file: &TokenFile, result: Result<Option<String>, String>) {
         let secrets = self.requests.file_done(file.login, result, file.save.is_some());
         self.learn(secrets);
+    }
+
+    /// Gives out rows page by page from now on. If outcomes do not `keep` them, they are nowhere else.
+    pub(super) fn give_pages(&mut self, keep: bool) {
+        self.by_pages = Some(keep);
+    }
+
+    /// The rows of the next page, which come before the outcome of their source.
+    pub(super) fn take_page(&mut self) -> Option<PageRows> {
+        self.pages.pop_front()
     }
 
     /// The next outcome of a source.
@@ -325,7 +352,7 @@ impl GraphRun {
                     self.sources.insert(index, SourceRun { node, name, url, base, order, course, rows_read: 0 });
                     return self.finish(index, outcome);
                 }
-                let (course, request) = Course::begin(job, now);
+                let (course, request) = Course::begin(job, self.by_pages.unwrap_or(true), now);
                 self.sources.insert(index, SourceRun { node, name, url, base, order, course, rows_read: 0 });
                 self.requests.put(index, request);
             }

@@ -1,12 +1,13 @@
 //! The state machine alone: outcomes are made by hand, and nothing is sent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::run::{GraphRun, NextStart};
 use super::{JobGraph, JobNode, JobValues};
 use crate::error::{Error, Kind};
+use crate::follow_up::{AnswerPlace, PageRule, Pages};
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome};
 use crate::rows::{Cell, Record, Rows};
@@ -393,4 +394,43 @@ fn rows_of_other_shards_are_passed_by_in_turns() {
         }
     }
     assert_eq!(turns, 10_000 / 256);
+}
+
+/// A thousand pages that are known after the first were all asked for at once, and what came early waited in memory.
+#[test]
+fn pages_are_asked_for_as_far_ahead_as_their_rows_may_wait() {
+    let pages = Pages::by(PageRule::Number {
+        page: "page".into(),
+        from: 1,
+        total_pages: Some(AnswerPlace::Json("/pages".parse().expect("a pointer"))),
+    });
+    let first = Job::get("http://a/").expect("a URL").named("list");
+    let first = first.with(|settings| settings.pages = Some(Pages { max: 5000, ..pages }));
+    let mut graph = JobGraph::new([JobNode::job(first)]).expect("good");
+    let ready = graph.take_ready();
+    let mut run = GraphRun::new(&graph, ready);
+    run.give_pages(false);
+    let now = Instant::now();
+    let (mut under_way, mut most, mut given) = (VecDeque::new(), 0, Vec::new());
+    loop {
+        given.extend(std::iter::from_fn(|| run.take_page()));
+        match run.next(now) {
+            NextStart::Send(job) => under_way.push_back(job),
+            NextStart::Wait => {
+                most = most.max(under_way.len());
+                // The last one that was asked for comes first.
+                let job = if under_way.len() > 1 { under_way.pop_back() } else { under_way.pop_front() };
+                let index = job.expect("one is under way").index().expect("a number");
+                let captured = vec![Cell::from(1000u64)];
+                run.answered(Outcome { index, captured, rows: items(&[1]), ..Outcome::default() }, now);
+            }
+            NextStart::Done => break,
+            _ => panic!("nothing here waits for a time or a file"),
+        }
+    }
+    let outcome = run.take_finished().expect("an outcome");
+    assert!(outcome.ok() && outcome.rows.is_empty(), "{:?}", outcome.error);
+    assert_eq!((most, outcome.requests), (100, Some(1000)));
+    let numbers: Vec<usize> = given.iter().map(|page| page.page).collect();
+    assert_eq!(numbers, (1..=1000).collect::<Vec<_>>());
 }

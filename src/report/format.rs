@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::run_info::RunInfo;
 use super::style::Style;
-use crate::outcome::{Outcome, Summary};
+use crate::outcome::{Outcome, PageRows, Summary};
 use crate::redact::Redactor;
 use crate::shard::ShardRun;
 
@@ -59,6 +59,15 @@ pub trait Report: fmt::Debug + Send {
     /// # Errors
     /// As for [`begin`](Report::begin).
     fn result(&mut self, _out: &mut dyn Write, _redactor: &Redactor, _outcome: &Outcome) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes the rows of one page of a source as they come in, whose result comes later without them. Called only if the
+    /// report [streams](Needs::streams).
+    ///
+    /// # Errors
+    /// As for [`begin`](Report::begin).
+    fn rows(&mut self, _out: &mut dyn Write, _redactor: &Redactor, _page: &PageRows) -> io::Result<()> {
         Ok(())
     }
 

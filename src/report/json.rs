@@ -230,12 +230,12 @@ impl<'w, 'o> Object<'w, 'o> {
         escape::json(self.key(key)?, value)
     }
 
-    fn text(&mut self, key: &'static str, text: &str) -> io::Result<()> {
+    pub(super) fn text(&mut self, key: &'static str, text: &str) -> io::Result<()> {
         escape::string(self.key(key)?, text)
     }
 
     /// Writes the key; the caller writes the value. Keys are plain words.
-    fn key(&mut self, key: &'static str) -> io::Result<&mut JsonBuffer<'o>> {
+    pub(super) fn key(&mut self, key: &'static str) -> io::Result<&mut JsonBuffer<'o>> {
         let before: &[u8] = if std::mem::take(&mut self.empty) { b"\"" } else { b",\"" };
         for part in [before, key.as_bytes(), b"\":"] {
             self.out.write_all(part)?;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! {"type":"shard","number":3,"of":8,"plan":"0123456789abcdef0123456789abcdef"}
+//! {"type":"rows","index":1,"name":"list","page":1,"rows":[{"table":"prices","columns":["sku","price"],"rows":[["A1",9.50]]}]}
 //! {"type":"result","index":0,"name":"weather[oslo]",..}
 //! {"type":"table","name":"prices","columns":["sku","price"],"rows":[["A1",9.50]],..}
 //! {"type":"summary","roundup":"0.1.0","started":"2026-01-31T12:00:00.000Z",..,"total":50,..}
@@ -13,13 +14,15 @@
 
 use std::io::{self, Write};
 
+use super::cells;
 use super::cutoff::Cutoff;
 use super::escape::buffered;
 use super::format::{Needs, Report};
 use super::json::{self, Object};
 use super::run_info::RunInfo;
-use crate::outcome::{Outcome, Summary};
+use crate::outcome::{Outcome, PageRows, Summary};
 use crate::redact::Redactor;
+use crate::redacted;
 use crate::shard::ShardRun;
 
 /// JSON Lines: a line a result as it comes in, contents included, and a last one with the totals, by which a reader knows
@@ -49,6 +52,19 @@ impl Report for JsonLines {
             line.field("index", &outcome.index)?;
             // A line is written as its result comes in, and the run goes on meanwhile.
             json::result(&mut line, redactor, outcome, &Cutoff::default())?;
+            line.close()?;
+            out.write_all(b"\n")
+        })
+    }
+
+    fn rows(&mut self, out: &mut dyn Write, redactor: &Redactor, page: &PageRows) -> io::Result<()> {
+        buffered(out, |out| {
+            let mut line = Object::open(out)?;
+            line.field("type", "rows")?;
+            line.field("index", &page.index)?;
+            line.text("name", &redacted::text(redactor, &page.name))?;
+            line.field("page", &page.page)?;
+            cells::write_rows(line.key("rows")?, redactor, &page.rows)?;
             line.close()?;
             out.write_all(b"\n")
         })

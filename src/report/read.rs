@@ -1,5 +1,6 @@
 //! Results read back from a report in JSON or JSON Lines, to be written in other formats or compared.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io::BufRead;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::run_info::RunInfo;
 use crate::error::{Error, Kind, Result};
 use crate::job_id::JobDigest;
 use crate::outcome::{Attempt, Failure, Outcome, Stale, Timings};
-use crate::rows::{Cell, Chart, DataTable, Record, Rows, parse_rfc3339};
+use crate::rows::{Cell, Chart, DataTable, Record, Rows, join_rows, parse_rfc3339};
 use crate::shard::{Shard, ShardRun};
 
 /// Reads what `--report json` or `--report jsonl` wrote: the run with its tables, and the outcomes in input order.
@@ -75,6 +76,8 @@ struct Lines {
     head: Option<Head>,
     shard: Option<ReadShard>,
     tables: Vec<ReadTable>,
+    /// Rows that came page by page, before the results of their sources: the names of these, and the rows.
+    pages: HashMap<usize, (Box<str>, Vec<Rows>)>,
     /// How many results there were, and when the last of their attempts ended.
     results: usize,
     end: Duration,
@@ -97,7 +100,12 @@ impl Lines {
                 .map_err(|error| Error::new(Kind::Io, "the result cannot be read").with_source(error))?;
             number += 1;
         }
-        let Lines { head, shard, tables, end, .. } = self;
+        let Lines { head, shard, tables, end, pages, .. } = self;
+        for (index, (name, rows)) in pages {
+            let cut = Error::new(Kind::Cancelled, "the run was killed before all pages were read");
+            let (name, error) = ((*name).into(), Some(Failure::from(&cut)));
+            take(Outcome { index, name, rows, error, ..Outcome::default() });
+        }
         match head {
             Some(head) => head.run(tables),
             None => {
@@ -115,11 +123,18 @@ impl Lines {
             "result" => {
                 let result: ReadResult = serde_json::from_str(line)?;
                 let index = result.index.unwrap_or(self.results);
-                let outcome = result.outcome(index);
+                let mut outcome = result.outcome(index);
+                if let Some((_, rows)) = self.pages.remove(&index) {
+                    join_rows(&mut outcome.rows, rows);
+                }
                 self.results += 1;
                 let ends = outcome.attempts.iter().map(|attempt| attempt.started + attempt.total);
                 self.end = ends.fold(self.end, Duration::max);
                 take(outcome);
+            }
+            "rows" => {
+                let ReadPage { index, name, rows } = serde_json::from_str(line)?;
+                join_rows(&mut self.pages.entry(index).or_insert((name, Vec::new())).1, rows);
             }
             "table" => self.tables.push(serde_json::from_str(line)?),
             "summary" => self.head = Some(serde_json::from_str(line)?),
@@ -148,6 +163,14 @@ struct Document {
     results: Vec<ReadResult>,
     #[serde(default)]
     tables: Vec<ReadTable>,
+}
+
+/// Rows of a page.
+#[derive(Deserialize)]
+struct ReadPage {
+    index: usize,
+    name: Box<str>,
+    rows: Vec<Rows>,
 }
 
 /// What a line is. The rest is read once that is known, because what serde has to keep meanwhile loses digits.

@@ -20,6 +20,17 @@ pub struct Rows {
     pub rows: Vec<Vec<Cell>>,
 }
 
+/// Adds rows to those of the same tables.
+#[cfg(any(feature = "fetcher", feature = "report"))]
+pub(crate) fn join_rows(whole: &mut Vec<Rows>, page: Vec<Rows>) {
+    for rows in page {
+        match whole.iter_mut().find(|own| own.table == rows.table && own.columns == rows.columns) {
+            Some(own) => own.rows.extend(rows.rows),
+            None => whole.push(rows),
+        }
+    }
+}
+
 /// Names of columns, in the order in which they are shown.
 pub type Columns = Vec<Box<str>>;
 

@@ -26,6 +26,8 @@ pub(crate) use condition::shorten;
 pub use condition::{Condition, ValueBounds, ValueType};
 pub use content_format::{ContentForm, ContentFormat};
 pub use conversion::Conversion;
+#[cfg(any(feature = "fetcher", feature = "report"))]
+pub(crate) use data_table::join_rows;
 pub use data_table::{Chart, Columns, DataTable, Rows};
 pub(crate) use decimal::Decimal;
 pub use pattern::Pattern;

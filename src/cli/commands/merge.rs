@@ -41,7 +41,7 @@ pub(crate) fn merge(merge: &Merge, flags: &Flags) -> Result<Exit, CommandError> 
     let summary = run.summary(&outcomes);
     let (reports, report_tables) = ReportTables::open(&output.reports, &spec, &output, run.started)?;
     let title = run.title.take();
-    let mut failed = report_tables.fill(&mut run, &outcomes);
+    let mut failed = report_tables.fill(&mut run, &outcomes, true);
     run.title = run.title.or(title);
     if plan.is_none() && tables.iter().any(|name| run.tables.iter().all(|table| table.name != *name)) {
         complain("the tables of the plan's report are not made: give the plan with --plan");

@@ -18,7 +18,7 @@ use super::run_info::RunInfo;
 use super::style::Style;
 use crate::atomic_file::{folder_of, remove_leftovers};
 use crate::error::{Error, Kind, Result};
-use crate::outcome::{Outcome, Summary};
+use crate::outcome::{Outcome, PageRows, Summary};
 use crate::redact::Redactor;
 use crate::shard::ShardRun;
 use file::OutputFile;
@@ -337,6 +337,17 @@ impl OpenReport {
             return Ok(());
         }
         self.write(|report, out| outcomes.iter().try_for_each(|outcome| report.result(out, redactor, outcome)))
+    }
+
+    /// Writes the rows of a page, if the report streams. May block.
+    ///
+    /// # Errors
+    /// As for [`result`](OpenReport::result).
+    pub fn rows(&mut self, redactor: &Redactor, page: &PageRows) -> Result<()> {
+        if !self.needs.streams {
+            return Ok(());
+        }
+        self.write(|report, out| report.rows(out, redactor, page))
     }
 
     /// Whether it is to take the place of a file when it is whole, so that dropping it leaves that file as it is.
