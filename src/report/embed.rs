@@ -65,9 +65,10 @@ const HIDDEN_NUMBER: &[u8] = b"0";
 /// Writes JSON that [`is_portable_json`] without whitespace, on one line, with commands escaped and secrets hidden: in strings,
 /// also if they show only once its escapes are undone, as in `"s\/ecret"`, and in numbers.
 pub(super) fn write_compact(out: &mut JsonBuffer<'_>, redactor: &Redactor, text: &str) -> io::Result<()> {
-    let none = Redactor::default();
-    // Most contents hold no secret, and one look at the whole tells, unless a string may hide one behind its escapes.
-    let redactor = if text.contains('\\') || redactor.is_in_received(text) { redactor } else { &none };
+    // Most contents hold no secret, and one look at the whole tells, unless a string may hide one behind its escapes. To ask
+    // a redactor takes a lock, which for each string and digit would take most of the time of a report.
+    let may_hide = !redactor.is_empty() && (text.contains('\\') || redactor.is_in_received(text));
+    let redactor = may_hide.then_some(redactor);
     let bytes = text.as_bytes();
     // What needs no change is written in one piece that begins at `from`.
     let (mut from, mut at) = (0, 0);
@@ -76,7 +77,7 @@ pub(super) fn write_compact(out: &mut JsonBuffer<'_>, redactor: &Redactor, text:
         match byte {
             b'"' => {
                 let (length, plain) = measure_string(&bytes[at..]);
-                if !plain || !redactor.is_empty() {
+                if !plain || redactor.is_some() {
                     out.write_all(&bytes[from..at])?;
                     write_string(out, redactor, &text[at..at + length], plain)?;
                     from = at + length;
@@ -88,9 +89,11 @@ pub(super) fn write_compact(out: &mut JsonBuffer<'_>, redactor: &Redactor, text:
                 at += bytes[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
                 from = at;
             }
-            b'-' | b'0'..=b'9' if !redactor.is_empty() => {
+            b'-' | b'0'..=b'9' if redactor.is_some() => {
                 let length = number_len(&bytes[at..]);
-                if let Cow::Owned(_) = redactor.redact_received(&text[at..at + length]) {
+                let redact =
+                    |redactor: &Redactor| matches!(redactor.redact_received(&text[at..at + length]), Cow::Owned(_));
+                if redactor.is_some_and(redact) {
                     out.write_all(&bytes[from..at])?;
                     out.write_all(HIDDEN_NUMBER)?;
                     from = at + length;
@@ -123,8 +126,8 @@ fn measure_string(bytes: &[u8]) -> (usize, bool) {
     }
 }
 
-fn write_string(out: &mut JsonBuffer<'_>, redactor: &Redactor, quoted: &str, plain: bool) -> io::Result<()> {
-    if !redactor.is_empty() {
+fn write_string(out: &mut JsonBuffer<'_>, redactor: Option<&Redactor>, quoted: &str, plain: bool) -> io::Result<()> {
+    if let Some(redactor) = redactor {
         let string = match quoted.get(1..quoted.len() - 1) {
             Some(inner) if plain => Cow::Borrowed(inner),
             _ => serde_json::from_str::<String>(quoted).unwrap_or_default().into(),
