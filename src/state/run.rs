@@ -238,7 +238,7 @@ impl OpenRun {
             let transaction = self.state.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for outcome in kept {
                 if let Some(Some(key)) = keys.get(outcome.index) {
-                    let update = "update outcomes set place = ? where name = ? and run = ? and place <> ?1";
+                    let update = "update outcome_records set place = ? where name = ? and run = ? and place <> ?1";
                     let place = i64::try_from(outcome.index).unwrap_or(i64::MAX);
                     transaction.prepare_cached(update)?.execute(params![place, &*key.name, self.id])?;
                 }

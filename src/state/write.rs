@@ -50,7 +50,7 @@ pub(super) fn insert(
         content.as_ref().is_none_or(|(_, bytes, _)| matches!(redactor.redact_bytes(bytes), Cow::Borrowed(_)));
     let whole = data_is_open && rows_are_open && body_is_open;
     let written = (|| {
-        let replace = "replace into outcomes (run, place, name, digest, settings, ended, ok, whole, record) \
+        let replace = "replace into outcome_records (run, place, name, digest, settings, ended, ok, whole, record) \
             values (?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let JobKey { name, digest, settings } = row.key;
         let place = i64::try_from(outcome.index).unwrap_or(i64::MAX);

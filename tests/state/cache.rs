@@ -345,6 +345,25 @@ fn every_format_marks_what_is_stale() {
     assert_eq!(sources.stdout().matches("\nstale,").count(), 4, "{sources:?}");
 }
 
+/// A CSV of rows has no place for a note: a column says it.
+#[test]
+fn a_query_says_in_csv_which_rows_are_stale() {
+    let dir = Dir::new();
+    let port = {
+        let server = Server::start(|_| Reply::json("{\"a\":[{\"sku\":1}]}").header("ETag", "\"x\""));
+        plan(&dir, server.port());
+        line(&dir, "run plan.toml --state runs.db -q").run().expect_code(0);
+        server.port()
+    };
+    let query =
+        "select p.*, s.stale_s >= 0 as stale, s.stale_error from parts p left join sources s on s.name = p.source";
+    dir.write("plan.toml", format!("{}[[report.table]]\nsql = \"{query}\"\n", dir.read("plan.toml")));
+    line(&dir, "run plan.toml --state runs.db --retries 0 --per-host 1 --report o.csv -q").run().expect_code(0);
+    let csv = dir.read("o.csv");
+    assert!(csv.starts_with("sku,source,stale,stale_error\r\n1,j0,1,"), "port {port}: {csv}");
+    assert_eq!(csv.lines().count(), 5, "{csv}");
+}
+
 /// Four sources at one host, and a template.
 fn plan(dir: &Dir, port: u16) {
     let job = |number| format!("[[job]]\nname = \"j{number}\"\nurl = \"http://127.0.0.1:{port}/{number}\"\n");

@@ -191,13 +191,12 @@ fn a_run_that_was_killed_took_what_is_known_of_it() {
         (words[2].clone(), words[3].clone())
     };
     let killed = |text: &str| (text.to_owned(), "killed".to_owned());
-    let times =
-        "update runs set started = '2026-01-31T12:00:00.000Z'; update outcomes set ended = '2026-01-31T12:00:01.500Z'";
+    let times = "update runs set started = '2026-01-31T12:00:00.000Z'; update outcome_records set ended = '2026-01-31T12:00:01.500Z'";
     assert_eq!(took(times), killed("1.5s"));
     assert_eq!(took("update runs set started = '2026-01-31T12:00:09.000Z'"), killed("-"), "a clock that went back");
     assert_eq!(took("update runs set resumed = 1"), killed("-"), "how long it lay is not known");
     assert_eq!(took("update runs set elapsed_ms = 250"), killed("250ms"), "its parts that have ended");
-    assert_eq!(took("delete from outcomes; update runs set resumed = 0"), killed("-"));
+    assert_eq!(took("delete from outcome_records; update runs set resumed = 0"), killed("-"));
 }
 
 #[test]
