@@ -77,4 +77,6 @@ pub use self::node::{DEFAULT_MAX_JOBS, JobNode, JobTemplate};
 pub use self::values::{JobValue, JobValues};
 
 #[cfg(all(test, feature = "fetcher"))]
+mod simulation;
+#[cfg(all(test, feature = "fetcher"))]
 mod tests;
