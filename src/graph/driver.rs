@@ -198,6 +198,46 @@ impl GraphOutcomes {
     ///
     /// While no event is taken, no further page is asked for. Jobs that are not [reported](super::JobNode::report) give no
     /// rows. Call it before the first outcome is taken.
+    ///
+    /// ```
+    /// use futures_lite::StreamExt;
+    /// use roundup::graph::{GraphEvent, JobGraph, JobNode};
+    /// use roundup::{EventLoop, Fetcher, Job, PageRule, Pages};
+    ///
+    /// # // A server for the example, on this machine: the second page is the last one.
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let address = listener.local_addr()?;
+    /// # std::thread::spawn(move || for (number, stream) in listener.incoming().enumerate() {
+    /// #     use std::io::{Read, Write};
+    /// #     let mut stream = stream.unwrap();
+    /// #     let _ = stream.read(&mut [0; 1024]);
+    /// #     let link = if number == 0 { "Link: <?page=2>; rel=\"next\"\r\n" } else { "" };
+    /// #     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: 19\r\n";
+    /// #     let _ = write!(stream, "{head}{link}\r\n[{{\"id\":1}},{{\"id\":2}}]");
+    /// # });
+    /// let list = Job::get(&format!("http://{address}/items"))?.named("list").with(|settings| {
+    ///     settings.rows = Some("".parse().expect("a pointer to the document"));
+    ///     settings.pages = Some(Pages::by(PageRule::Link));
+    /// });
+    /// let event_loop = EventLoop::new();
+    /// let mut events = JobGraph::new([JobNode::job(list)])?.run(&Fetcher::new(), &event_loop).events(false);
+    /// let ids = event_loop.run(async {
+    ///     let mut ids = Vec::new();
+    ///     while let Some(event) = events.next().await {
+    ///         match event {
+    ///             GraphEvent::Rows(page) => {
+    ///                 for row in page.rows.iter().flat_map(|rows| &rows.rows) {
+    ///                     ids.push(format!("{}.{}", page.page, row[0].as_text()));
+    ///                 }
+    ///             }
+    ///             GraphEvent::Outcome(outcome) => assert!(outcome.ok() && outcome.rows.is_empty()),
+    ///         }
+    ///     }
+    ///     ids
+    /// });
+    /// assert_eq!(ids, ["1.1", "1.2", "2.1", "2.2"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn events(mut self, keep: bool) -> GraphEvents {
         self.run.give_pages(keep);
         GraphEvents(self)

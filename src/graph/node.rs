@@ -97,6 +97,24 @@ impl JobNode {
 
     /// A job for each row of another one, or for each of the jobs that are made of that. They start as rows come. The fields
     /// of the row are values such as `items.id`.
+    ///
+    /// ```
+    /// use roundup::Job;
+    /// use roundup::graph::{JobGraph, JobNode, JobValues};
+    ///
+    /// let items = Job::get("https://api.example.com/items")?.named("items").with(|settings| {
+    ///     settings.rows = Some("/items".parse().expect("a pointer"));
+    /// });
+    /// let detail = |values: &JobValues| Job::get(&format!("https://api.example.com/items/{}", values.text("items.id")?));
+    /// // Named detail[17] and so on; at most 500.
+    /// let details = JobNode::for_each("detail", "items", detail).key("id").max_jobs(500);
+    /// // The list is asked for when the login has set its cookie.
+    /// let login = Job::get("https://api.example.com/login")?.named("login").with(|settings| settings.cookies = true);
+    /// let items = JobNode::needing("items", [] as [&str; 0], move |_: &JobValues| Ok(items.clone())).after(["login"]);
+    /// let graph = JobGraph::new([JobNode::job(login), items, details])?;
+    /// # drop(graph);
+    /// # Ok::<(), roundup::Error>(())
+    /// ```
     pub fn for_each(name: &str, source: &str, template: impl JobTemplate + 'static) -> JobNode {
         JobNode { template: Some(Arc::new(template)), ..JobNode::rows_of(name, source) }
     }
