@@ -22,6 +22,8 @@ fuzz_target!(|input: (u8, u8, u8, Vec<(u8, &[u8])>)| {
     let (first, method, follow, answers) = input;
     let mut from: Url = FIRST[usize::from(first) % FIRST.len()].parse().expect("a URL");
     let mut method = METHODS[usize::from(method) % METHODS.len()];
+    // What a server says itself may be shown, and asked for.
+    let is_said = answers.iter().any(|(_, location)| String::from_utf8_lossy(location).contains(PASSWORD));
     let mut chain = RedirectChain::new(u32::from(follow % 8));
     let mut steps = 0;
     for (status, location) in answers {
@@ -31,8 +33,7 @@ fuzz_target!(|input: (u8, u8, u8, Vec<(u8, &[u8])>)| {
             Ok(None) => return,
             Err(error) => {
                 let shown = error.one_line();
-                let says_it_itself = String::from_utf8_lossy(location).contains(PASSWORD);
-                assert!(!shown.contains('\n') && (says_it_itself || !shown.contains(PASSWORD)), "{shown}");
+                assert!(!shown.contains('\n') && (is_said || !shown.contains(PASSWORD)), "{shown}");
                 return;
             }
         };
@@ -48,8 +49,7 @@ fuzz_target!(|input: (u8, u8, u8, Vec<(u8, &[u8])>)| {
             assert_eq!(hop.leaves_origin, from.origin() != target.origin(), "{from} {target}");
         }
         if hop.leaves_origin {
-            let given = String::from_utf8_lossy(location).contains(PASSWORD);
-            assert!(given || target.password() != Some(PASSWORD), "{from} {target}");
+            assert!(is_said || target.password() != Some(PASSWORD), "{from} {target}");
             for name in ["Authorization", "cookie", "Proxy-Authorization", "HOST"] {
                 assert!(!hop.keeps_field(name), "{name}");
             }
