@@ -52,6 +52,7 @@
 //! | `gzip`, `brotli`, `zstd` | content codings | async-compression |
 //! | `proxy` | http proxies, CONNECT and SOCKS5 | |
 //! | `fetcher` | [`Fetcher`] | `transport` |
+//! | `cookies` | jobs that keep the cookies of servers for their run | `fetcher` |
 //! | `plan` | [`plan`] | toml |
 //! | `report` | [`report`] | |
 //! | `import` | [`import`]: plans of curl commands and HTTP archives, and curl commands of jobs | `plan` |

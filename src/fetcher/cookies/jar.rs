@@ -242,4 +242,46 @@ mod tests {
         let all: usize = it.jar.origins.values().map(Vec::len).sum();
         assert_eq!((all, it.sent("http://h199/").split("; ").count()), (MOST, MOST_OF_ORIGIN));
     }
+
+    /// Whatever comes, what is sent is a field that can be sent, within its bounds.
+    #[test]
+    fn any_bytes_are_harmless() {
+        let words: [&[u8]; 22] = [
+            b"a",
+            b"=",
+            b";",
+            b" ",
+            b"\t",
+            b"\"",
+            b"\xff",
+            b"\xc3\xa9",
+            b"\r\n",
+            b"\0",
+            b"Path=",
+            b"/",
+            b"Domain=",
+            b"h",
+            b"Max-Age=",
+            b"-",
+            b"99999999999",
+            b"Expires=",
+            b"01 Jan 2030 00:00:00",
+            b"Secure",
+            b"__Host-",
+            b":",
+        ];
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut it = Scenario::new();
+        let (url, origin) = parsed("http://h/a/b");
+        for _ in 0..20_000 {
+            let field: Vec<u8> =
+                (0..rng.usize(..24)).flat_map(|_| words[rng.usize(..words.len())].iter().copied()).collect();
+            let wall = rng.i64(i64::MIN / 2..i64::MAX / 2);
+            it.jar.store(&url, &origin, &field, it.now, wall);
+            it.now += Duration::from_millis(rng.u64(..100));
+            let sent = it.jar.field(&url, &origin, it.now).unwrap_or_default();
+            assert!(!sent.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127)), "{}", sent.escape_ascii());
+            assert!(it.jar.count <= MOST_OF_ORIGIN && sent.len() <= MOST_OF_ORIGIN * 4100);
+        }
+    }
 }
