@@ -82,7 +82,7 @@ impl RunSenders {
     /// What a job of these settings is sent through.
     ///
     /// # Errors
-    /// [`Kind::Config`]: its proxy is none, a file cannot be used, or the fetcher sends through another client.
+    /// [`Kind::Connect`]: its proxy is none, or the fetcher sends through another client; [`Kind::Tls`]: a file cannot be used.
     pub(super) async fn of(&self, settings: &Settings) -> Result<Arc<dyn SendRequest>> {
         match ConnectionSettings::of(settings) {
             None => Ok(self.senders.own.clone()),
@@ -92,7 +92,7 @@ impl RunSenders {
     }
 
     async fn by(&self, way: ConnectionSettings) -> Result<Arc<dyn SendRequest>> {
-        let wrong = |text: String| Err(Error::new(Kind::Config, text).in_phase(Phase::Queue));
+        let wrong = |text: String| Err(failed(Kind::Connect, Phase::Connect, &text));
         let Some(transport) = &self.senders.transport else {
             return wrong(
                 "proxy, cacert, cert and insecure of a job have no effect on a client that was given".to_owned(),
@@ -107,7 +107,7 @@ impl RunSenders {
         };
         let transport = transport.clone();
         let made = cell.get_or_try_init(|| unblock(move || made_of(&transport, &way)));
-        made.await.cloned().map_err(|error| error.in_phase(Phase::Queue))
+        made.await.cloned()
     }
 }
 
@@ -117,18 +117,25 @@ fn made_of(transport: &Transport, way: &ConnectionSettings) -> Result<Arc<dyn Se
     let pool = transport.pool_limits();
     let mut builder = transport.to_builder().pool(PoolLimits { total: pool.total.min(MOST_IDLE), ..pool });
     if let Some(proxy) = proxy {
-        builder = builder.proxy(proxy.as_str().parse::<Proxy>()?);
+        let proxy = proxy.as_str().parse::<Proxy>();
+        builder = builder.proxy(proxy.map_err(|error| failed(Kind::Connect, Phase::Proxy, &error.one_line()))?);
     }
     if let Some(file) = cacert {
         builder = builder.roots(Roots::File(file.clone()));
     }
     match (cert, cert_key) {
         (Some(cert), key) => builder = builder.client_certificate(cert.clone(), key.clone()),
-        (None, Some(_)) => return Err(Error::new(Kind::Config, "cert_key has no effect without cert")),
+        (None, Some(_)) => return Err(failed(Kind::Tls, Phase::Tls, "cert_key has no effect without cert")),
         (None, None) => {}
     }
     if *insecure {
         builder = builder.danger_accept_invalid_certs(true);
     }
-    Ok(Arc::new(builder.build()?))
+    let transport = builder.build().map_err(|error| failed(Kind::Tls, Phase::Tls, &error.one_line()))?;
+    Ok(Arc::new(transport))
+}
+
+/// A failure of a source, which no further attempt mends.
+fn failed(kind: Kind, phase: Phase, text: &str) -> Error {
+    Error::new(kind, text).in_phase(phase).passing(false)
 }

@@ -147,4 +147,7 @@ fn mistakes_say_file_and_line() {
     let report = line("run plan.toml --report json -q").inside(&dir).run().expect_code(3).json();
     let said = report["results"][0]["error"]["message"].as_str().unwrap_or_default().to_owned();
     assert!(said.contains("cert_key has no effect without cert"), "{said}");
+    assert_eq!(endings(&report), ["tls/tls"]);
+    assert_eq!(report["results"][0]["attempts"].as_array().map(Vec::len), Some(1), "no further attempt mends it");
+    crate::report::schema::Schema::load().check(&report).expect("valid");
 }
