@@ -70,7 +70,8 @@ impl JobSet {
     /// without them.
     #[cfg(feature = "merge")]
     pub(crate) fn from_plan_without_secrets(path: &str, config: &Config) -> Result<JobSet, CommandError> {
-        Ok(JobSet::of_plan(path, read_plan(path, config, Some("x"))?, config))
+        // A value that may begin a URL, and stand in its path, in a field and in a content.
+        Ok(JobSet::of_plan(path, read_plan(path, config, Some("http://x"))?, config))
     }
 
     /// Takes the jobs of a plan that was read from there.

@@ -294,17 +294,18 @@ fn what_is_missing_is_named_and_in_the_report_of_the_plan() {
 fn the_plan_makes_the_tables_and_says_where_the_report_goes() {
     let server = catalogue();
     let dir = Dir::new();
-    let list = server.url("/list/5/1");
+    let base = server.url("/").trim_end_matches('/').to_owned();
     let plan = format!(
         "[report]\ntitle = \"Prices\"\n[[report.table]]\nname = \"dear\"\ntable = \"prices\"\nsort = \"-price\"\nlimit = 2\n\
          [[report.output]]\nfile = \"prices.csv\"\n\
-         [[job]]\nname = \"shop\"\nurl = \"{list}\"\nrows = \"/items\"\ntable = \"prices\"\nselect = {{ id = \"/id\", price = \"/price\" }}\n\
+         [[job]]\nname = \"shop\"\nurl = \"${{BASE}}/list/5/1\"\nrows = \"/items\"\ntable = \"prices\"\nselect = {{ id = \"/id\", price = \"/price\" }}\n\
          headers = {{ Authorization = \"Bearer ${{TOKEN}}\" }}\n"
     );
     dir.write("plan.toml", plan);
     for number in 1..=2 {
         line(&format!("run plan.toml -q --shard {number}/2 --report {number}.json"))
             .env("TOKEN", "abcdefgh")
+            .env("BASE", &base)
             .inside(&dir)
             .run();
     }
