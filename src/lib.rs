@@ -188,7 +188,7 @@ pub use {
     kept_runs::KeptRuns,
     limits::{DEFAULT_CONCURRENCY, DEFAULT_MAX_MEMORY, DEFAULT_PER_HOST, HostKey, HostLimits, Limits},
     milliseconds::{fractional_ms, whole_ms},
-    outcome::{Attempt, CacheUse, Failure, Outcome, PageRows, ResponseField, Stale, Summary, Timings},
+    outcome::{Attempt, CacheUse, Failure, Outcome, PageRows, ResponseField, Stale, Summary, Timings, sort_outcomes},
     pointer::Pointer,
     proxy_url::ProxyUrl,
     redact::Redactor,

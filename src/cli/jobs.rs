@@ -194,13 +194,12 @@ impl JobSet {
 
     /// What tells these jobs from those of other plans: their names and URLs.
     pub(crate) fn plan_digest(&self) -> JobDigest {
-        let jobs = self.jobs.iter().map(|job| (job.index(), job.name(), job.written_url()));
-        let known = self.known.iter().map(|outcome| (Some(outcome.index), &*outcome.name, &*outcome.url));
-        let mut sources: Vec<(Option<usize>, &str, &str)> = jobs.chain(known).collect();
-        sources.sort_by_key(|(place, ..)| *place);
         let late: Vec<(&str, Option<String>)> = self.graph.iter().flat_map(JobGraph::late_jobs).collect();
+        // Jobs are in their order, and so are those that cannot be fetched.
+        let jobs = self.jobs.iter().flat_map(|job| [job.name(), job.written_url()]);
+        let known = self.known.iter().flat_map(|outcome| [&*outcome.name, &*outcome.url]);
         let late = late.iter().flat_map(|(name, does)| [*name, does.as_deref().unwrap_or_default()]);
-        roundup::plan_digest(sources.iter().flat_map(|(_, name, url)| [*name, *url]).chain(late))
+        roundup::plan_digest(jobs.chain(known).chain(late))
     }
 
     /// Leaves out the sources that are not to be asked.

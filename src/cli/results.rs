@@ -7,7 +7,7 @@ use std::path::Path;
 use roundup::report::{self, OpenReport, RunInfo};
 use roundup::rows::DataTable;
 use roundup::tables::{IsOver, ReportSpec, RunNames};
-use roundup::{Error, Kind, Outcome, Result, Summary};
+use roundup::{Error, Kind, Outcome, Result, Summary, sort_outcomes};
 
 use super::console::complain;
 use super::error::{CommandError, is_broken_pipe};
@@ -68,7 +68,7 @@ pub(crate) fn read_each(
         outcomes.push(outcome);
     };
     let mut run = report::read_from(&mut *from, take).map_err(|error| wrong(&error))?;
-    outcomes.sort_by(Outcome::cmp_place);
+    sort_outcomes(&mut outcomes);
     if run.tables.is_empty() && outcomes.iter().any(|outcome| !outcome.rows.is_empty()) {
         // Of lines whose rows came page by page, and of those that a killed run has left.
         run.tables = tables_of(&run, &outcomes);

@@ -1,7 +1,6 @@
 //! Writes outcomes to reports, stdout and stderr: some as they come, the rest at the end. What may block runs off the
 //! event loop.
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -12,7 +11,7 @@ use roundup::event_loop::unblock;
 use roundup::report::{Cutoff, OpenReport, RunInfo, summary_line};
 use roundup::rows::Rows;
 use roundup::units::DisplayDuration;
-use roundup::{Failure, Kind, Outcome, PageRows, Redactor, Summary};
+use roundup::{Failure, Kind, Outcome, PageRows, Redactor, Summary, sort_outcomes};
 
 use super::config::OutputConfig;
 use super::console::{complain, head, logger};
@@ -317,16 +316,14 @@ impl Writer {
         if !std::mem::take(&mut self.arranges) {
             return;
         }
-        self.outcomes.retain(Option::is_some);
-        self.outcomes.sort_by(|one, two| match (one, two) {
-            (Some(one), Some(two)) => one.cmp_place(two),
-            // None is left of those that are not there.
-            _ => Ordering::Equal,
-        });
-        for (index, outcome) in self.outcomes.iter_mut().flatten().enumerate() {
+        #[expect(clippy::filter_map_identity, reason = "collects in place, where flatten copies all of them")]
+        let mut outcomes: Vec<Outcome> = std::mem::take(&mut self.outcomes).into_iter().filter_map(|it| it).collect();
+        sort_outcomes(&mut outcomes);
+        for (index, outcome) in outcomes.iter_mut().enumerate() {
             outcome.keep_place();
             outcome.index = index;
         }
+        self.outcomes = outcomes.into_iter().map(Some).collect();
     }
 
     /// Writes contents to stdout, in input order and each whole, as far as all before them are there.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::part::{ResultPart, named};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, sort_outcomes};
 
 /// What tells a source from the others of its part: its name, and its place if several have that name.
 type SourceKey = (Arc<str>, Option<Box<[u32]>>);
@@ -89,7 +89,7 @@ impl Sources {
 
     /// The outcomes in order, and numbered so. Places that say nothing of the input go.
     pub(super) fn in_order(mut self, has_places: bool) -> Vec<Outcome> {
-        self.outcomes.sort_by(Outcome::cmp_place);
+        sort_outcomes(&mut self.outcomes);
         let numbered = self.outcomes.into_iter().enumerate();
         let place = |place| if has_places { place } else { None };
         numbered.map(|(index, outcome)| Outcome { index, place: place(outcome.place), ..outcome }).collect()

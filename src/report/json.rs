@@ -85,22 +85,14 @@ pub(super) fn head(object: &mut Object<'_, '_>, run: &RunInfo) -> io::Result<()>
     object.field("started", &run.start_text())?;
     object.field("elapsed_ms", &whole_ms(run.elapsed))?;
     object.field("interrupted", &run.interrupted)?;
-    match &run.shard {
-        Some(run) => {
-            let mut object = Object::open(object.key("shard")?)?;
-            shard(&mut object, run)?;
-            object.close()?;
-        }
-        None => object.field("shard", &())?,
-    }
+    shard(object, run.shard.as_ref())?;
     object.field("title", &run.title.as_deref().map(|title| redacted::text(&run.redactor, title)))
 }
 
-/// Writes which part of which plan it is.
-pub(super) fn shard(object: &mut Object<'_, '_>, run: &ShardRun) -> io::Result<()> {
-    object.field("number", &run.shard.number())?;
-    object.field("of", &run.shard.of())?;
-    object.field("plan", &run.plan)
+/// Writes which part of which plan it is, if it is one.
+pub(super) fn shard(object: &mut Object<'_, '_>, run: Option<&ShardRun>) -> io::Result<()> {
+    object.field("shard", &run.map(|run| run.shard.to_string()))?;
+    object.field("plan", &run.and_then(|run| run.plan).map(|plan| plan.to_string()))
 }
 
 /// Writes the members of one table.

@@ -1,7 +1,7 @@
 //! The report as JSON Lines: an object a result, as results come in, one a table of the report, and a last one with the totals.
 //!
 //! ```text
-//! {"type":"shard","number":3,"of":8,"plan":"0123456789abcdef0123456789abcdef"}
+//! {"type":"shard","shard":"3/8","plan":"0123456789abcdef0123456789abcdef"}
 //! {"type":"rows","index":1,"name":"list","page":1,"rows":[{"table":"prices","columns":["sku","price"],"rows":[["A1",9.50]]}]}
 //! {"type":"result","index":0,"name":"weather[oslo]",..}
 //! {"type":"table","name":"prices","columns":["sku","price"],"rows":[["A1",9.50]],..}
@@ -39,7 +39,7 @@ impl Report for JsonLines {
         buffered(out, |out| {
             let mut line = Object::open(out)?;
             line.field("type", "shard")?;
-            json::shard(&mut line, shard)?;
+            json::shard(&mut line, Some(shard))?;
             line.close()?;
             out.write_all(b"\n")
         })

@@ -16,7 +16,7 @@ use super::body::is_json;
 use super::run_info::RunInfo;
 use crate::error::{Error, Kind, Result};
 use crate::job_id::JobDigest;
-use crate::outcome::{Attempt, Failure, Outcome, Stale, Timings};
+use crate::outcome::{Attempt, Failure, Outcome, Stale, Timings, sort_outcomes};
 use crate::rows::{Cell, Chart, DataTable, Record, Rows, join_rows, parse_rfc3339};
 use crate::shard::{Shard, ShardRun};
 
@@ -40,7 +40,7 @@ use crate::shard::{Shard, ShardRun};
 pub fn read(text: &str) -> Result<(RunInfo, Vec<Outcome>)> {
     let mut outcomes = Vec::new();
     let run = read_from(&mut text.as_bytes(), &mut |outcome| outcomes.push(outcome))?;
-    outcomes.sort_by(Outcome::cmp_place);
+    sort_outcomes(&mut outcomes);
     Ok((run, outcomes))
 }
 
@@ -74,7 +74,8 @@ fn text_of(bytes: &[u8]) -> Result<&str> {
 #[derive(Default)]
 struct Lines {
     head: Option<Head>,
-    shard: Option<ReadShard>,
+    shard: Option<String>,
+    plan: Option<String>,
     tables: Vec<ReadTable>,
     /// Rows that came page by page, before the results of their sources: the names of these, and the rows.
     pages: HashMap<usize, (Box<str>, Vec<Rows>)>,
@@ -100,7 +101,7 @@ impl Lines {
                 .map_err(|error| Error::new(Kind::Io, "the result cannot be read").with_source(error))?;
             number += 1;
         }
-        let Lines { head, shard, tables, end, pages, .. } = self;
+        let Lines { head, shard, plan, tables, end, pages, .. } = self;
         for (index, (name, rows)) in pages {
             let cut = Error::new(Kind::Cancelled, "the run was killed before all pages were read");
             let (name, error) = ((*name).into(), Some(Failure::from(&cut)));
@@ -109,7 +110,7 @@ impl Lines {
         match head {
             Some(head) => head.run(tables),
             None => {
-                let shard = shard.map(ReadShard::run).transpose()?;
+                let shard = shard_run(shard, plan)?;
                 Ok(RunInfo { interrupted: true, elapsed: end, shard, ..RunInfo::default() })
             }
         }
@@ -119,7 +120,8 @@ impl Lines {
         if line.trim().is_empty() {
             return Ok(());
         }
-        match &*serde_json::from_str::<LineType>(line)?.name {
+        let LineType { name, shard, plan } = serde_json::from_str(line)?;
+        match &*name {
             "result" => {
                 let result: ReadResult = serde_json::from_str(line)?;
                 let index = result.index.unwrap_or(self.results);
@@ -138,7 +140,7 @@ impl Lines {
             }
             "table" => self.tables.push(serde_json::from_str(line)?),
             "summary" => self.head = Some(serde_json::from_str(line)?),
-            "shard" => self.shard = Some(serde_json::from_str(line)?),
+            "shard" => (self.shard, self.plan) = (shard, plan),
             // Lines of another kind tell of what these have as well.
             _ => {}
         }
@@ -173,11 +175,13 @@ struct ReadPage {
     rows: Vec<Rows>,
 }
 
-/// What a line is. The rest is read once that is known, because what serde has to keep meanwhile loses digits.
+/// What a line is, and all of the line of a shard. The rest is read once that is known, because what serde has to keep meanwhile loses digits.
 #[derive(Deserialize)]
 struct LineType {
     #[serde(rename = "type")]
     name: String,
+    shard: Option<String>,
+    plan: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -186,23 +190,20 @@ struct Head {
     elapsed_ms: u64,
     interrupted: bool,
     #[serde(default)]
-    shard: Option<ReadShard>,
+    shard: Option<String>,
+    #[serde(default)]
+    plan: Option<String>,
     #[serde(default)]
     title: Option<Box<str>>,
 }
 
-#[derive(Deserialize)]
-struct ReadShard {
-    number: u32,
-    of: u32,
-    plan: Option<JobDigest>,
-}
-
-impl ReadShard {
-    fn run(self) -> Result<ShardRun> {
-        let shard = Shard::new(self.number, self.of).map_err(|error| unreadable(&error.to_string()))?;
-        Ok(ShardRun { shard, plan: self.plan })
-    }
+/// Which part of which plan a run is of.
+fn shard_run(shard: Option<String>, plan: Option<String>) -> Result<Option<ShardRun>> {
+    let Some(shard) = shard else { return Ok(None) };
+    let shard = shard.parse::<Shard>().map_err(|error| unreadable(&error.to_string()))?;
+    let plan =
+        plan.map(|plan| plan.parse::<JobDigest>()).transpose().map_err(|error| unreadable(&error.to_string()))?;
+    Ok(Some(ShardRun { shard, plan }))
 }
 
 impl Head {
@@ -215,7 +216,7 @@ impl Head {
         };
         let elapsed = Duration::from_millis(self.elapsed_ms);
         let tables = tables.into_iter().map(ReadTable::table).collect();
-        let shard = self.shard.map(ReadShard::run).transpose()?;
+        let shard = shard_run(self.shard, self.plan)?;
         let Head { interrupted, title, .. } = self;
         Ok(RunInfo { started, elapsed, interrupted, shard, title, tables, ..RunInfo::default() })
     }

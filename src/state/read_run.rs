@@ -7,7 +7,7 @@ use rusqlite::Result as SqlResult;
 use super::file::State;
 use super::history::RunRecord;
 use crate::error::{Error, Kind, Result};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, sort_outcomes};
 use crate::rows::parse_rfc3339;
 
 /// A run that was kept, with all that is kept of it.
@@ -64,7 +64,7 @@ impl State {
             let Some(outcome) = self.outcome(id, true)? else { return Ok(None) };
             outcomes.push(Outcome { index: usize::try_from(place).unwrap_or(outcomes.len()), ..outcome });
         }
-        outcomes.sort_by(Outcome::cmp_place);
+        sort_outcomes(&mut outcomes);
         Ok(Some(outcomes))
     }
 }

@@ -89,7 +89,7 @@ fn a_part_of_a_plan_is_valid() {
     JsonLines.shard(&mut line, &shard).expect("memory");
     let line: Value = serde_json::from_slice(&line).expect("JSON");
     schema.check_line(&line).expect("valid");
-    assert_eq!(line["number"], 3);
+    assert_eq!(line["shard"], "3/8");
 }
 
 /// Each value of a document in turn: left out, turned into another type, and with an unknown key beside it.
