@@ -13,6 +13,7 @@ pub(crate) fn forms_of(value: &str) -> Vec<String> {
     let mut forms = vec![value.to_owned(), value.trim().to_owned()];
     forms.extend(in_json(value));
     forms.extend(in_urls(value));
+    forms.extend(in_messages(value));
     // JSON within JSON, and a cell of CSV in quotes (RFC 4180).
     let twice: Vec<String> = in_json(value).iter().flat_map(|form| in_json(form)).collect();
     forms.extend(twice);
@@ -67,7 +68,12 @@ fn escape_for_html(json: &str) -> String {
 fn in_urls(value: &str) -> Vec<String> {
     let component = encode(value.as_bytes(), COMPONENT);
     let form = component.replace("%20", "+");
-    let mut forms = vec![lower_hex(&component), component, lower_hex(&form), form];
+    // Python's `quote` leaves the slash, and JavaScript's `encodeURIComponent` a few marks.
+    let with_slashes = component.replace("%2F", "/");
+    let marks = [("%21", "!"), ("%27", "'"), ("%28", "("), ("%29", ")"), ("%2A", "*")];
+    let with_marks = marks.iter().fold(component.clone(), |text, (encoded, mark)| text.replace(encoded, mark));
+    let mut forms: Vec<String> =
+        [component, form, with_slashes, with_marks].into_iter().flat_map(|text| [lower_hex(&text), text]).collect();
     // In a path and in a query, the URL standard leaves some characters as they are.
     if let Ok(mut url) = url::Url::parse("http://h/") {
         url.set_path(value);
@@ -76,6 +82,11 @@ fn in_urls(value: &str) -> Vec<String> {
         forms.extend(url.query().map(str::to_owned));
     }
     forms
+}
+
+/// As our own messages and those of other programs show bytes and text that need not be printable.
+fn in_messages(value: &str) -> [String; 2] {
+    [value.as_bytes().escape_ascii().to_string(), value.escape_debug().to_string()]
 }
 
 /// With the entities of HTML: quotes have a name, a decimal and a hexadecimal number.
@@ -165,6 +176,31 @@ mod tests {
             "73332F637222743C2627C3BC2D3132",
         ] {
             assert_eq!(redactor.redact_received(&format!("a {text} b")), "a [redacted] b", "{text}");
+        }
+    }
+
+    /// Python's `quote` keeps the slash, and JavaScript's `encodeURIComponent` keeps `!'()*`.
+    #[test]
+    fn a_secret_is_found_however_much_of_it_is_percent_encoded() {
+        let redactor = Redactor::new(["wJalr/nFEMI+K7MDENG==".to_owned(), "it's(a)!secret*+".to_owned()]);
+        for text in [
+            "wJalr/nFEMI%2BK7MDENG%3D%3D",
+            "wJalr/nFEMI%2bK7MDENG%3d%3d",
+            "wJalr%2FnFEMI%2BK7MDENG%3D%3D",
+            "it's(a)!secret*%2B",
+            "it%27s%28a%29%21secret%2A%2B",
+        ] {
+            assert_eq!(redactor.redact_received(&format!("a {text} b")), "a [redacted] b", "{text}");
+        }
+    }
+
+    /// A field that is not as it should be is shown in a message with escapes: `Content-Length is "it\'s..."`.
+    #[test]
+    fn a_secret_is_found_in_messages_that_escape_it() {
+        let redactor = Redactor::new(["it's'secret99".to_owned(), "p\u{e4}ssw\u{f6}rd1234".to_owned()]);
+        for secret in ["it's'secret99", "p\u{e4}ssw\u{f6}rd1234"] {
+            let shown = format!("Content-Length is \"{}\"", secret.as_bytes().escape_ascii());
+            assert_eq!(redactor.redact(&shown), "Content-Length is \"[redacted]\"");
         }
     }
 

@@ -102,7 +102,8 @@ fn lines_come_as_results_do() {
         _ => Reply::json("1"),
     });
     let dir = Dir::new();
-    let words = format!("get {} {} --report jsonl --report jsonl=lines -q", server.url("/slow"), server.url("/[1-3]"));
+    // Reports are written in this order: what is on the pipe is in the file, too.
+    let words = format!("get {} {} --report jsonl=lines --report jsonl -q", server.url("/slow"), server.url("/[1-3]"));
     let mut running = line(&words).inside(&dir).spawn();
     // The others are on the pipe and in the file before the slow one has ended.
     for index in 1..=3 {
