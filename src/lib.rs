@@ -180,7 +180,7 @@ pub use roundup_surf as surf;
 pub use roundup_transport::{self as transport, Transport};
 #[cfg(feature = "jobs")]
 pub use {
-    body::Body,
+    body::{Body, HeldMemory},
     expectations::{Expect, ExpectPatch, RowCount},
     follow_up::{AnswerPlace, NextTarget, PageRule, Pages, Poll},
     job::Job,

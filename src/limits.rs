@@ -28,7 +28,8 @@ pub struct Limits {
     /// How many requests may start in any stretch of this time, over all hosts, redirects included; no limit by default.
     pub rate: Option<Rate>,
     /// The bytes that contents may take in memory together, those under way included. What is beyond goes to a temporary
-    /// file and is read back when it is needed. `None`, the default, is [`DEFAULT_MAX_MEMORY`], or a quarter of the memory
+    /// file and is read back when it is needed. The values and rows that are taken out of them may take as much, and at
+    /// least 16 MiB; a source that finds no room for its own fails. `None`, the default, is [`DEFAULT_MAX_MEMORY`], or a quarter of the memory
     /// that the process may use if that is less.
     pub max_memory: Option<u64>,
     /// Whether each host gets as many requests at once as it is found to take, from its refusals and its latency, within

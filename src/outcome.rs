@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::body::Body;
+use crate::body::{Body, HeldMemory};
 use crate::error::{Error, Kind, Phase};
 use crate::http::Method;
 use crate::job_id::{JobDigest, JobId};
@@ -96,6 +96,9 @@ pub struct Outcome {
     /// If the content is not new, because a new one could not be had: how old it is, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Stale>,
+    /// What its values and rows take of the memory of the run.
+    #[serde(skip)]
+    pub held: HeldMemory,
 }
 
 impl Outcome {

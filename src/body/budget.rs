@@ -73,6 +73,35 @@ impl Reservation {
     }
 }
 
+/// The share of a run's memory that the values and rows of an outcome take: given back when it is dropped.
+#[derive(Clone, Debug, Default)]
+pub struct HeldMemory(Reservation);
+
+impl HeldMemory {
+    /// What is held by this share.
+    #[cfg(feature = "fetcher")]
+    pub(crate) fn new(reserved: Reservation) -> HeldMemory {
+        HeldMemory(reserved)
+    }
+
+    /// Holds what the other one held, too.
+    #[cfg(feature = "fetcher")]
+    pub(crate) fn join(&mut self, mut other: HeldMemory) {
+        if self.0.budget.is_none() {
+            std::mem::swap(&mut self.0, &mut other.0);
+        }
+        // Both are of one run.
+        self.0.bytes += std::mem::take(&mut other.0.bytes);
+    }
+}
+
+/// How much is held says nothing of what came: all are equal.
+impl PartialEq for HeldMemory {
+    fn eq(&self, _: &HeldMemory) -> bool {
+        true
+    }
+}
+
 impl Clone for Reservation {
     /// What it is for has been copied already, so the copy counts whether or not there is room.
     fn clone(&self) -> Reservation {
@@ -113,5 +142,22 @@ mod tests {
         drop(one);
         assert_eq!(format!("{budget:?}"), "MemoryBudget(0 of 100 bytes)");
         assert!(Reservation::default().resize(u64::MAX));
+    }
+
+    #[test]
+    fn what_two_hold_is_held_by_one() {
+        let budget = MemoryBudget::new(100, || Err(std::io::ErrorKind::Unsupported.into()));
+        let held = |bytes: u64| {
+            let mut reserved = budget.reservation();
+            assert!(reserved.resize(bytes));
+            HeldMemory::new(reserved)
+        };
+        let mut whole = HeldMemory::default();
+        whole.join(held(10));
+        whole.join(held(20));
+        whole.join(HeldMemory::default());
+        assert_eq!(format!("{budget:?}"), "MemoryBudget(30 of 100 bytes)");
+        drop(whole);
+        assert_eq!(format!("{budget:?}"), "MemoryBudget(0 of 100 bytes)");
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Error as _, Serialize, Serializer};
 
+pub use self::budget::HeldMemory;
 #[cfg(feature = "fetcher")]
 pub(crate) use self::budget::MemoryBudget;
 pub(crate) use self::budget::Reservation;

@@ -200,6 +200,7 @@ impl ActiveJob {
             rows: received.rows,
             captured: received.captured,
             requests: None,
+            held: received.held,
             error: failure,
             stale: received.stale.map(|stale| *stale),
         };

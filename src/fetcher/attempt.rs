@@ -15,7 +15,7 @@ use super::config::Keep;
 use super::content;
 use super::cookies::{CookieKeeper, CookieSender, RunCookies};
 use super::expect::judge_status;
-use super::picking::pick;
+use super::picking::{PickedMemory, pick};
 use super::received::Received;
 use super::slot::Slot;
 use crate::body::MemoryBudget;
@@ -45,8 +45,9 @@ pub(super) struct AttemptResult {
 /// What an attempt needs to know beside its job.
 pub(super) struct AttemptPlan {
     pub(super) keep: Keep,
-    /// The memory for contents.
+    /// The memory for contents, and that for values and rows.
     pub(super) budget: MemoryBudget,
+    pub(super) picked: PickedMemory,
     /// When it began: when it had its permit, moved on by the time in which it waits for another.
     pub(super) began: Instant,
     /// When the time of all attempts is over.
@@ -186,13 +187,13 @@ impl CurrentAttempt<'_> {
         let keep = self.about.keep.bodies;
         let (limit, began, status) = (self.limit(), self.about.began, response.head.status());
         let read = {
-            let (received, budget) = (&mut self.received, &self.about.budget);
+            let (received, budget, picked) = (&mut self.received, &self.about.budget, &self.about.picked);
             let read = pin!(async {
                 content::read(response, good, job, keep, budget, received).await?;
                 let kept = received.cache.read(&mut received.body, !good || content::is_kept(job, keep));
                 judge_status(settings, status, received.said.as_deref())?;
                 capture(settings, &response.head, received)?;
-                pick(job, status, keep, received).await?;
+                pick(job, status, keep, picked, received).await?;
                 received.cache.accept(kept);
                 Ok(())
             });

@@ -155,9 +155,10 @@ async fn read(
     let about = {
         let state = state.borrow();
         let (keep, began, budget) = (state.config.keep, Instant::now(), state.budget.clone());
+        let picked = state.picked.clone();
         let first_look = Default::default();
         let (ends, key, cache, cookies) = (None, None, None, None);
-        AttemptPlan { keep, budget, began, ends, key, cache, first_look, must_ask: false, cookies }
+        AttemptPlan { keep, budget, picked, began, ends, key, cache, first_look, must_ask: false, cookies }
     };
     let content = content(cache, job.settings(), kept, wants_content(job, about.keep.bodies)).await?;
     // The run may have ended meanwhile.

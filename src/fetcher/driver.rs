@@ -225,8 +225,9 @@ async fn make_attempt(
         };
         let (ends, key) = (state.job_ends(next.job), state.idempotency_key(next.job));
         let (keep, began, budget, cache) = (state.config.keep, next.since, state.budget.clone(), state.cache.cache());
+        let picked = state.picked.clone();
         let cookies = job.settings().cookies.then(|| state.cookies.clone());
-        (job, AttemptPlan { keep, budget, began, ends, key, cache, first_look, must_ask, cookies })
+        (job, AttemptPlan { keep, budget, picked, began, ends, key, cache, first_look, must_ask, cookies })
     };
     let mut slot = Slot::new(state.clone(), next.job, next.lease, permit);
     let ended = match senders.of(job.settings()).await {

@@ -24,6 +24,8 @@ pub(super) struct PickInput {
     pub(super) fields: Vec<ResponseField>,
     pub(super) content_type: Option<Box<str>>,
     pub(super) body: Option<Body>,
+    /// How many bytes values and rows of the run may take.
+    pub(super) max_memory: u64,
 }
 
 /// An error of the content itself.

@@ -3,12 +3,16 @@
 //! Content is read once: a pass finds the places of all pointers, and nothing else of it is kept.
 
 use std::borrow::Cow;
+use std::io;
+use std::sync::Arc;
+
+use async_lock::Semaphore;
 
 use super::expect::{self, ExpectedPlaces};
 use super::looked_into::{PickInput, ResponseText, cell_of, wrong};
 use super::received::Received;
 use super::row_reader::RowReader;
-use crate::body::Body;
+use crate::body::{Body, HeldMemory, MemoryBudget, Reservation};
 use crate::charset;
 use crate::error::{Error, Kind, Phase, Result};
 use crate::event_loop::unblock;
@@ -20,6 +24,27 @@ use crate::rows::{Cell, Record, Rows, Selection, ValueSource};
 /// Content up to this length is looked into on the loop: more takes longer than a task may. This much takes up to a
 /// millisecond here, and some forty times that on the smallest boards.
 const MOST_ON_LOOP: usize = 256 * 1024;
+
+/// Content beyond that is looked into for so many sources at once: each takes up to three times its content in memory.
+const LARGE_AT_ONCE: usize = 2;
+
+/// Values and rows may take so much memory together however little contents may.
+const LEAST_PICKED: u64 = 16 << 20;
+
+/// The memory that values and rows of a run may take together, as much as contents may. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct PickedMemory {
+    budget: MemoryBudget,
+    large: Arc<Semaphore>,
+}
+
+impl PickedMemory {
+    pub(super) fn new(limit: u64) -> PickedMemory {
+        // Values that find no room are an error, so there is no file for them.
+        let budget = MemoryBudget::new(limit.max(LEAST_PICKED), || Err(io::ErrorKind::Unsupported.into()));
+        PickedMemory { budget, large: Arc::new(Semaphore::new(LARGE_AT_ONCE)) }
+    }
+}
 
 /// What was taken out of a response.
 #[derive(Default)]
@@ -34,7 +59,13 @@ pub(super) struct Picked {
 ///
 /// # Errors
 /// The first thing that is not as it must be. What was found beside it is filled in.
-pub(super) async fn pick(job: &Job, status: u16, keep: bool, received: &mut Received) -> Result<()> {
+pub(super) async fn pick(
+    job: &Job,
+    status: u16,
+    keep: bool,
+    memory: &PickedMemory,
+    received: &mut Received,
+) -> Result<()> {
     let settings = job.settings();
     if !settings.looks_into_response() {
         return Ok(());
@@ -46,13 +77,17 @@ pub(super) async fn pick(job: &Job, status: u16, keep: bool, received: &mut Rece
         fields: received.looked_into.take().unwrap_or_default(),
         content_type: received.content_type.clone(),
         body: received.body.take(),
+        max_memory: memory.budget.limit(),
     };
+    let mut held = memory.budget.reservation();
     let is_quick = |body: &Body| body.in_memory().is_some_and(|bytes| bytes.len() <= MOST_ON_LOOP);
-    let (picked, body) = if input.body.as_ref().is_none_or(is_quick) {
-        (look_into(&input), input.body)
+    let (picked, body, held) = if input.body.as_ref().is_none_or(is_quick) {
+        (look_into(&input, &mut held), input.body, held)
     } else {
-        unblock(move || (look_into(&input), input.body)).await
+        let _turn = memory.large.acquire().await;
+        unblock(move || (look_into(&input, &mut held), input.body, held)).await
     };
+    received.held = HeldMemory::new(held);
     received.body = body.filter(|_| keep && !received.saved);
     (received.data, received.rows) = (picked.data, picked.rows);
     picked.error.map_or(Ok(()), Err)
@@ -68,15 +103,16 @@ pub fn look_into_bytes(job: &Job, content: &[u8]) -> (Option<Record>, Vec<Rows>,
         fields: Vec::new(),
         content_type: None,
         body: Some(Body::from(content.to_vec())),
+        max_memory: u64::MAX,
     };
-    let Picked { data, rows, error } = look_into(&input);
+    let Picked { data, rows, error } = look_into(&input, &mut Reservation::default());
     (data, rows, error)
 }
 
-/// Looks into a response.
-fn look_into(input: &PickInput) -> Picked {
+/// Looks into a response. What is found is held by this share of the run's memory.
+fn look_into(input: &PickInput, held: &mut Reservation) -> Picked {
     let mut picked = Picked::default();
-    picked.error = content_of(input).and_then(|content| pick_from(input, &content, &mut picked)).err();
+    picked.error = content_of(input).and_then(|content| pick_from(input, &content, &mut picked, held)).err();
     picked
 }
 
@@ -90,7 +126,7 @@ fn content_of(input: &PickInput) -> Result<Cow<'_, [u8]>> {
     }
 }
 
-fn pick_from(input: &PickInput, content: &[u8], picked: &mut Picked) -> Result<()> {
+fn pick_from(input: &PickInput, content: &[u8], picked: &mut Picked, held: &mut Reservation) -> Result<()> {
     let text = if content.trim_ascii().is_empty() {
         None
     } else {
@@ -99,10 +135,26 @@ fn pick_from(input: &PickInput, content: &[u8], picked: &mut Picked) -> Result<(
     };
     let response = ResponseText { input, text: text.as_deref() };
     if response.makes_rows() {
-        RowReader::new(&response).read(&mut picked.rows)
+        RowReader::new(&response).read(&mut picked.rows, held)
     } else {
-        pick_values(&response, picked)
+        let found = pick_values(&response, picked);
+        hold_values(picked, held, input.max_memory).and(found)
     }
+}
+
+/// Takes memory of the run for the values.
+///
+/// # Errors
+/// There is not enough; the values are dropped.
+fn hold_values(picked: &mut Picked, held: &mut Reservation, max_memory: u64) -> Result<()> {
+    let bytes = picked.data.as_ref().map_or(0, Record::heap_bytes);
+    if held.resize(bytes as u64) {
+        return Ok(());
+    }
+    picked.data = None;
+    let (mib, limit) = (bytes >> 20, max_memory >> 20);
+    let text = format!("its values take {mib} MiB, and max_memory leaves the values and rows of the run {limit} MiB");
+    Err(Error::new(Kind::TooLarge, text).in_phase(Phase::Body))
 }
 
 /// Takes single values.

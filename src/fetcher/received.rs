@@ -2,7 +2,7 @@
 
 use super::advice::Advice;
 use super::caching::CacheNote;
-use crate::body::Body;
+use crate::body::{Body, HeldMemory};
 use crate::outcome::{ResponseField, Stale};
 use crate::rows::{Cell, Record, Rows};
 
@@ -25,6 +25,8 @@ pub(super) struct Received {
     pub(super) data: Option<Record>,
     pub(super) rows: Vec<Rows>,
     pub(super) captured: Vec<Cell>,
+    /// The memory of the run that values and rows take.
+    pub(super) held: HeldMemory,
     /// What it asks of its client.
     pub(super) advice: Advice,
     /// What the cache had to do with it.

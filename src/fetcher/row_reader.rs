@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::expect::{self, ExpectedPlaces};
 use super::looked_into::{ResponseText, cell_of, not_readable, unexpected, wrong};
+use crate::body::Reservation;
 use crate::error::{Error, Kind, Phase, Result};
 use crate::pointer::Pointer;
 use crate::rows::csv_reader::read_csv;
@@ -32,11 +33,11 @@ impl<'r, 'i> RowReader<'r, 'i> {
         RowReader { response, select: &settings.select, array: settings.rows.clone().unwrap_or_default() }
     }
 
-    /// Reads all rows.
+    /// Reads all rows, which this share of the run's memory holds.
     ///
     /// # Errors
     /// The first thing that is not as it must be. The rows that can be read are kept.
-    pub(super) fn read(&self, rows: &mut Vec<Rows>) -> Result<()> {
+    pub(super) fn read(&self, rows: &mut Vec<Rows>, held: &mut Reservation) -> Result<()> {
         let settings = &self.response.input.settings;
         let mut picker = JsonPicker::default();
         let expected = ExpectedPlaces::want(&settings.expect, &mut picker);
@@ -53,7 +54,10 @@ impl<'r, 'i> RowReader<'r, 'i> {
         if self.select.is_empty() {
             places.push(Some(picker.want_in_row(&Pointer::default())));
         }
-        let mut table = RowTable::new(self.select, settings.max_rows as usize);
+        let job = &self.response.input.job;
+        let behind: usize = job.values().iter().map(|(_, value)| value.heap_bytes()).sum();
+        let behind = behind + Cell::from(job.name()).heap_bytes() + (job.values().len() + 1) * size_of::<Cell>();
+        let mut table = RowTable::new(self.select, settings.max_rows as usize, behind, held);
         let (found, read) = match self.response.form() {
             ContentForm::Ndjson => self.read_lines(&picker, &places, &mut table),
             ContentForm::Csv => (picker.nothing(), self.read_csv(&mut table)),
@@ -63,7 +67,6 @@ impl<'r, 'i> RowReader<'r, 'i> {
         let problem = self.problem(&table);
         let (fixed, missing) = self.fixed(&places, &found);
         let name = settings.table.as_deref().unwrap_or(TABLE);
-        let job = &self.response.input.job;
         let values = job.values().iter().map(|(name, value)| (name, value.clone()));
         rows.push(table.finish(name, &fixed, values, (SOURCE, Cell::from(job.name()))));
         read?;
@@ -186,7 +189,12 @@ impl<'r, 'i> RowReader<'r, 'i> {
             return Ok(());
         }
         let most = self.response.input.settings.max_rows as usize;
-        let text = if kept == most {
+        let text = if table.is_full() {
+            let limit = self.response.input.max_memory >> 20;
+            format!(
+                "there are {came} rows, and max_memory leaves the values and rows of the run {limit} MiB: the first {kept} are kept"
+            )
+        } else if kept == most {
             format!("there are {came} rows, and max_rows is {most}: the first {kept} are kept")
         } else {
             let most = MAX_ROWS_BYTES >> 20;

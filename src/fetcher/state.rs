@@ -17,6 +17,7 @@ use super::config::RunConfig;
 use super::cookies::RunCookies;
 use super::host::{JobNumber, QueuedJob};
 use super::memory::max_memory;
+use super::picking::PickedMemory;
 use super::queue::{Queue, Retry};
 use super::refused::Refused;
 use super::status::RunStatus;
@@ -32,8 +33,9 @@ use crate::outcome::{Failure, Outcome};
 pub(super) struct RunState {
     pub(super) config: RunConfig,
     pub(super) queue: Queue,
-    /// The memory for contents.
+    /// The memory for contents, and that for values and rows.
     pub(super) budget: MemoryBudget,
+    pub(super) picked: PickedMemory,
     /// Jobs that have not ended.
     pub(super) jobs: BTreeMap<JobNumber, ActiveJob>,
     /// Jobs that have to do with the cache.
@@ -64,6 +66,7 @@ impl RunState {
         RunState {
             queue: Queue::new(config.limits.clone()),
             budget: MemoryBudget::new(max_memory(&config.limits), tempfile::tempfile),
+            picked: PickedMemory::new(max_memory(&config.limits)),
             cookies: RunCookies::new(config.redactor.clone()),
             config,
             jobs: BTreeMap::new(),

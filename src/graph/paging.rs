@@ -289,6 +289,9 @@ impl PagesRun {
         if came > 0 {
             self.new_rows.push(PageOfRows { page: self.joined, rows });
         }
+        if !self.keeps_rows {
+            page.held = Default::default();
+        }
         self.join_outcome(page);
         if came > room {
             let (most, page) = (self.max_rows, self.joined);
@@ -310,6 +313,7 @@ impl PagesRun {
         };
         whole.requests = Some(self.joined as u32);
         join_rows(&mut whole.rows, page.rows);
+        whole.held.join(page.held);
         add_request(whole, &page.url, page.attempts, page.body_bytes);
         // Of several contents none is the content.
         (whole.body, whole.body_file) = (None, None);

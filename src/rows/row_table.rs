@@ -7,9 +7,13 @@ use super::cell::Cell;
 use super::condition::ValueType;
 use super::data_table::{Columns, Rows};
 use super::selection::{Missing, Selection, ValueSource};
+use crate::body::Reservation;
 
 /// The most memory in bytes that the rows of one source take: 256 MiB.
 pub(crate) const MAX_ROWS_BYTES: usize = 256 << 20;
+
+/// Memory of the run is taken so many bytes at a time.
+const HELD_AT_ONCE: usize = 4 << 10;
 
 /// The most columns that rows have of which all keys are taken.
 const MAX_COLUMNS: usize = 1000;
@@ -47,12 +51,24 @@ pub(crate) struct RowTable<'s> {
     /// How many came, those that were not kept included.
     came: usize,
     bytes: usize,
+    /// What the cells behind those of the content take in each row.
+    behind_bytes: usize,
+    /// The memory of the run that they take, in steps.
+    held: &'s mut Reservation,
+    /// Whether the run has no memory left for more.
+    is_full: bool,
     bad: Option<BadCell>,
 }
 
 impl<'s> RowTable<'s> {
-    /// A table of at most that many rows.
-    pub(crate) fn new(select: &'s [(String, Selection)], max_rows: usize) -> RowTable<'s> {
+    /// A table of at most that many rows, which are held by this share of the run's memory. Each has cells that take so many
+    /// bytes behind those of the content.
+    pub(crate) fn new(
+        select: &'s [(String, Selection)],
+        max_rows: usize,
+        behind_bytes: usize,
+        held: &'s mut Reservation,
+    ) -> RowTable<'s> {
         RowTable {
             select,
             columns: select.iter().map(|(name, _)| name.as_str().into()).collect(),
@@ -61,6 +77,9 @@ impl<'s> RowTable<'s> {
             max_rows,
             came: 0,
             bytes: 0,
+            behind_bytes,
+            held,
+            is_full: false,
             bad: None,
         }
     }
@@ -73,7 +92,8 @@ impl<'s> RowTable<'s> {
     /// Drops all rows.
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
-        (self.came, self.bytes, self.bad) = (0, 0, None);
+        (self.came, self.bytes, self.bad, self.is_full) = (0, 0, None, false);
+        self.held.resize(0);
     }
 
     /// Adds a row of the values that these columns have; those that are the same in all rows come at the end.
@@ -118,13 +138,22 @@ impl<'s> RowTable<'s> {
 
     fn has_room(&mut self) -> bool {
         self.came += 1;
-        self.rows.len() < self.max_rows && self.bytes < MAX_ROWS_BYTES
+        self.rows.len() < self.max_rows && self.bytes < MAX_ROWS_BYTES && !self.is_full
     }
 
     fn keep(&mut self, row: Vec<Cell>) {
-        self.bytes += size_of::<Vec<Cell>>() + row.capacity() * size_of::<Cell>();
+        self.bytes += size_of::<Vec<Cell>>() + row.capacity() * size_of::<Cell>() + self.behind_bytes;
         self.bytes += row.iter().map(Cell::heap_bytes).sum::<usize>();
-        self.rows.push(row);
+        let steps = self.bytes.next_multiple_of(HELD_AT_ONCE) as u64;
+        self.is_full = !self.held.resize(steps);
+        if !self.is_full {
+            self.rows.push(row);
+        }
+    }
+
+    /// Whether rows were left out because the run had no memory left for them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// How many rows there are.

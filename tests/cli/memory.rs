@@ -48,6 +48,59 @@ fn contents_beyond_the_budget_are_in_the_report() {
     assert!(!dir.names().iter().any(|name| name.contains("roundup") || name.contains("tmp")), "{:?}", dir.names());
 }
 
+/// Forty values of 16 MiB, which came as 16 KB of gzip each, took gigabytes whatever the budget was.
+#[test]
+fn values_that_find_no_room_fail_alone_and_say_so() {
+    let server = Server::start(|request| match request.path() {
+        "/small" => Reply::json("{\"v\":1}"),
+        _ => Reply::json(format!("{{\"v\":\"{}\"}}", "x".repeat(3 << 20))),
+    });
+    let dir = Dir::new();
+    let plan = format!(
+        "limits.max_memory = 0\n[defaults]\nselect = {{ v = \"/v\" }}\n[[job]]\nname = \"large\"\n\
+         url = \"{}\"\neach = {{ n = {{ from = 1, to = 8 }} }}\n[[job]]\nname = \"small\"\nurl = \"{}\"\n",
+        server.url("/{n}"),
+        server.url("/small")
+    );
+    dir.write("plan.toml", plan);
+    let report = line("run plan.toml -q --report json").inside(&dir).run().expect_code(3).json();
+    let (mut ok, mut failed) = (0, 0);
+    for result in report["results"].as_array().expect("results") {
+        if result["error"].is_null() {
+            ok += 1;
+            continue;
+        }
+        failed += 1;
+        let text = "its values take 3 MiB, and max_memory leaves the values and rows of the run 16 MiB";
+        assert_eq!((&result["error"]["kind"], &result["error"]["message"]), (&"too_large".into(), &text.into()));
+        assert!(result["data"].is_null());
+    }
+    // What is small finds room all the same.
+    assert_eq!((ok, failed), (6, 3));
+    assert_eq!(result(&report, "small")["data"]["v"], 1);
+}
+
+/// Two million rows came as 23 KB of gzip.
+#[test]
+fn rows_that_find_no_room_are_left_out_and_it_is_said() {
+    let rows = format!("[{}{{\"a\":1}}]", "{\"a\":1},".repeat(299_999));
+    let server = Server::start(move |_| Reply::json(rows.clone()));
+    let dir = Dir::new();
+    let plan = format!(
+        "limits.max_memory = 0\n[[job]]\nname = \"many\"\nurl = \"{}\"\nrows = \"\"\nselect = {{ a = \"/a\" }}\n",
+        server.url("/")
+    );
+    dir.write("plan.toml", plan);
+    let report = line("run plan.toml -q --report json").inside(&dir).run().expect_code(3).json();
+    let error = &result(&report, "many")["error"];
+    let message = error["message"].as_str().expect("a message");
+    assert_eq!(error["kind"], "too_large");
+    let before = "there are 300000 rows, and max_memory leaves the values and rows of the run 16 MiB: the first ";
+    let kept: usize =
+        message.strip_prefix(before).and_then(|rest| rest.split(' ').next()?.parse().ok()).expect(message);
+    assert!((50_000..250_000).contains(&kept), "{message}");
+}
+
 #[test]
 fn what_finds_no_room_fails_alone_and_says_so() {
     let server = Server::start(|request| match request.path() {

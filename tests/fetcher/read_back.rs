@@ -284,6 +284,7 @@ fn some_outcome(rng: &mut Rng) -> Outcome {
         requests: option(rng, |rng| rng.u32(..)),
         error: option(rng, some_failure),
         stale: option(rng, |rng| Stale { age_s: rng.u64(..), error: some_failure(rng) }),
+        held: Default::default(),
     }
 }
 

@@ -90,7 +90,7 @@ options! {
     #[argh(option)]
     max_body: Option<String>,
 
-    /// for contents; what is beyond goes to a temporary file
+    /// for contents, which beyond it wait in a temporary file, and as much for values and rows
     #[argh(option)]
     max_memory: Option<String>,
 
