@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::redact::replace;
 use crate::secret_forms::escaped;
 
-/// Values shorter than this many bytes are not looked for in contents and fields: they are in many.
+/// Values shorter than this many bytes are found in contents and fields only if no letter or digit is beside them: they
+/// are within many others.
 #[cfg(feature = "fetcher")]
 const MIN_LEN: usize = 4;
 
@@ -49,8 +50,9 @@ impl Secrets {
     /// Whether one of the values is in these bytes: as it is, in a JSON string, or as a form has it.
     #[cfg(feature = "fetcher")]
     pub(crate) fn is_in(&self, bytes: &[u8]) -> bool {
-        let is_in = |form: &str| !form.is_empty() && bytes.windows(form.len()).any(|window| window == form.as_bytes());
-        self.iter().filter(|(_, value)| value.len() >= MIN_LEN).any(|(_, value)| {
+        self.iter().any(|(_, value)| {
+            let alone = value.len() < MIN_LEN;
+            let is_in = |form: &str| stands_in(bytes, form.as_bytes(), alone);
             let encoded = encode(value.as_bytes(), COMPONENT);
             is_in(value)
                 || is_in(value.trim())
@@ -76,6 +78,15 @@ impl Secrets {
         }
         bytes
     }
+}
+
+/// Whether this is in the bytes; if it must be alone, with no letter or digit beside it.
+#[cfg(feature = "fetcher")]
+fn stands_in(bytes: &[u8], form: &[u8], alone: bool) -> bool {
+    let is_word = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+    !form.is_empty()
+        && memchr::memmem::find_iter(bytes, form)
+            .any(|at| !(alone && (is_word(at.checked_sub(1)) || is_word(Some(at + form.len())))))
 }
 
 impl From<Secrets> for Vec<(Box<str>, Box<str>)> {
@@ -116,7 +127,10 @@ mod tests {
         for content in [r#"x to"k n"#, r#"{"a":"to\"k n"}"#, "a=to%22k%20n&b", "a=to%22k+n"] {
             assert!(secrets.is_in(content.as_bytes()), "{content}");
         }
-        for content in ["to\"k", "123", ""] {
+        for content in ["123", "pin=123&x", r#"{"pin":"123"}"#, "51234 123"] {
+            assert!(secrets.is_in(content.as_bytes()), "{content}");
+        }
+        for content in ["to\"k", "51234", "a123", "123b", ""] {
             assert!(!secrets.is_in(content.as_bytes()), "{content}");
         }
     }
