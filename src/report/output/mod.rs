@@ -320,7 +320,7 @@ impl OpenReport {
     /// Says which part of its plan the run is, before the first result, if the report streams. May block.
     ///
     /// # Errors
-    /// As for [`result`](OpenReport::result).
+    /// As for [`results`](OpenReport::results).
     pub fn shard(&mut self, shard: &ShardRun) -> Result<()> {
         if !self.needs.streams {
             return Ok(());
@@ -342,7 +342,7 @@ impl OpenReport {
     /// Writes the rows of a page, if the report streams. May block.
     ///
     /// # Errors
-    /// As for [`result`](OpenReport::result).
+    /// As for [`results`](OpenReport::results).
     pub fn rows(&mut self, redactor: &Redactor, page: &PageRows) -> Result<()> {
         if !self.needs.streams {
             return Ok(());
