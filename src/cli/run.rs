@@ -9,7 +9,7 @@ use roundup::event_loop::EventLoop;
 use roundup::fetcher::Stopper;
 use roundup::report::{Cutoff, Destination, OpenReport, Output, RunInfo};
 use roundup::transport::PoolLimits;
-use roundup::{Error, Fetcher, Kind, Outcome, Result, Summary, remove_leftovers};
+use roundup::{Error, Fetcher, Kind, Outcome, Result, Summary, remove_leftovers, whole_ms};
 use tempfile::NamedTempFile;
 
 use super::config::{Config, OutputConfig, ProgressStyle};
@@ -217,7 +217,8 @@ impl PreparedRun {
         let log = (self.verbose > 0).then(|| LogPrinter::start(event_loop, redactor.clone()));
         let writer = self.writer.until(&cutoff).begin().await;
         let mut writer = write_all(&mut outcomes, writer, observer, progress.as_ref(), &stopper).await;
-        let elapsed = clock.elapsed();
+        // In whole milliseconds, as reports in JSON have it: what is made of such a report later says the same.
+        let elapsed = Duration::from_millis(whole_ms(clock.elapsed()));
         drop(log);
         if let Some(progress) = progress {
             progress.end().await;
