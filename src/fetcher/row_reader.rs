@@ -64,8 +64,9 @@ impl<'r, 'i> RowReader<'r, 'i> {
             _ => self.read_array(&mut picker, &places, &mut table),
         };
         let came = table.came();
-        let problem = self.problem(&table);
         let (fixed, missing) = self.fixed(&places, &found);
+        table.hold_fixed(&fixed);
+        let problem = self.problem(&table);
         let name = settings.table.as_deref().unwrap_or(TABLE);
         let values = job.values().iter().map(|(name, value)| (name, value.clone()));
         rows.push(table.finish(name, &fixed, values, (SOURCE, Cell::from(job.name()))));

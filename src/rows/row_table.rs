@@ -142,13 +142,29 @@ impl<'s> RowTable<'s> {
     }
 
     fn keep(&mut self, row: Vec<Cell>) {
-        self.bytes += size_of::<Vec<Cell>>() + row.capacity() * size_of::<Cell>() + self.behind_bytes;
-        self.bytes += row.iter().map(Cell::heap_bytes).sum::<usize>();
-        let steps = self.bytes.next_multiple_of(HELD_AT_ONCE) as u64;
-        self.is_full = !self.held.resize(steps);
-        if !self.is_full {
+        let own = size_of::<Vec<Cell>>() + row.capacity() * size_of::<Cell>() + self.behind_bytes;
+        let bytes = self.bytes + own + row.iter().map(Cell::heap_bytes).sum::<usize>();
+        if self.held.resize(bytes.next_multiple_of(HELD_AT_ONCE) as u64) {
+            self.bytes = bytes;
             self.rows.push(row);
+        } else {
+            self.is_full = true;
         }
+    }
+
+    /// Makes room for these values, which are the same in all rows: each row has a copy. Rows that find none are dropped.
+    pub(crate) fn hold_fixed(&mut self, fixed: &[(usize, Cell)]) {
+        let each: usize = fixed.iter().map(|(_, cell)| cell.heap_bytes()).sum();
+        let before = self.rows.len();
+        loop {
+            let bytes = self.bytes.saturating_add(each.saturating_mul(self.rows.len()));
+            if bytes <= MAX_ROWS_BYTES && self.held.resize(bytes as u64) || self.rows.is_empty() {
+                self.bytes = bytes;
+                break;
+            }
+            self.rows.truncate(self.rows.len() / 2);
+        }
+        self.is_full |= self.rows.len() < before;
     }
 
     /// Whether rows were left out because the run had no memory left for them.
@@ -181,6 +197,8 @@ impl<'s> RowTable<'s> {
         values: impl Iterator<Item = (&'a str, Cell)>,
         source: (&'a str, Cell),
     ) -> Rows {
+        // What was taken in steps is no more than is needed: there may be many sources of one row.
+        self.held.resize(self.bytes as u64);
         let mut behind = Vec::new();
         for (name, cell) in values {
             if self.takes_all() || !self.columns.iter().any(|own| **own == *name) {

@@ -101,6 +101,41 @@ fn rows_that_find_no_room_are_left_out_and_it_is_said() {
     assert!((50_000..250_000).contains(&kept), "{message}");
 }
 
+/// Each source of one row held four kilobytes, so that of very many the last ones found no room.
+#[test]
+fn many_sources_of_one_row_take_no_more_than_their_rows() {
+    let server = Server::start(|_| Reply::json("{\"a\":1}"));
+    let dir = Dir::new();
+    let plan = format!(
+        "limits.max_memory = 0\n[[job]]\nname = \"one\"\nurl = \"{}\"\ntable = \"rows\"\nselect = {{ a = \"/a\" }}\n\
+         each = {{ n = {{ from = 1, to = 4500 }} }}\n",
+        server.url("/{n}")
+    );
+    dir.write("plan.toml", plan);
+    line("run plan.toml -q --report json=report.json --report rows.csv").inside(&dir).run().expect_code(0);
+    assert_eq!(dir.read("rows.csv").lines().count(), 4501);
+}
+
+/// A value that is the same in all rows is copied into each: of a large one and many rows that was no memory at all.
+#[test]
+fn a_large_value_beside_many_rows_leaves_rows_out() {
+    let content = format!("{{\"big\":\"{}\",\"i\":[{}1]}}", "x".repeat(1 << 20), "1,".repeat(9_999));
+    let server = Server::start(move |_| Reply::json(content.clone()));
+    let dir = Dir::new();
+    let plan = format!(
+        "limits.max_memory = 0\n[[job]]\nname = \"many\"\nurl = \"{}\"\nrows = \"/i\"\n\
+         select = {{ a = \"\", big = \"^/big\" }}\n",
+        server.url("/")
+    );
+    dir.write("plan.toml", plan);
+    let report = line("run plan.toml -q --report json").inside(&dir).run().expect_code(3).json();
+    let message = result(&report, "many")["error"]["message"].as_str().expect("a message").to_owned();
+    let before = "there are 10000 rows, and max_memory leaves the values and rows of the run 16 MiB: the first ";
+    let kept: usize =
+        message.strip_prefix(before).and_then(|rest| rest.split(' ').next()?.parse().ok()).expect(&message);
+    assert!((1..16).contains(&kept), "{message}");
+}
+
 #[test]
 fn what_finds_no_room_fails_alone_and_says_so() {
     let server = Server::start(|request| match request.path() {
