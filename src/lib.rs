@@ -103,6 +103,8 @@ mod limits;
 mod milliseconds;
 #[cfg(feature = "jobs")]
 mod outcome;
+#[cfg(any(feature = "fetcher", feature = "state"))]
+mod outcome_group;
 #[cfg(feature = "jobs")]
 mod pointer;
 #[cfg(feature = "jobs")]

@@ -144,6 +144,7 @@ mod tests {
         assert!(Reservation::default().resize(u64::MAX));
     }
 
+    #[cfg(feature = "fetcher")]
     #[test]
     fn what_two_hold_is_held_by_one() {
         let budget = MemoryBudget::new(100, || Err(std::io::ErrorKind::Unsupported.into()));

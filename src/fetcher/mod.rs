@@ -48,7 +48,6 @@ mod cookies;
 mod delivery;
 mod driver;
 mod expect;
-pub(crate) mod group;
 mod host;
 mod intake;
 mod job_time;
@@ -86,12 +85,12 @@ pub mod fuzzing {
 }
 
 pub use self::config::DEFAULT_BACKLOG;
-pub use self::group::next_group;
 pub use self::intake::Intake;
 pub use self::outcomes::{Outcomes, Stopper};
 pub use self::refused::Refused;
 pub use self::status::{RunSnapshot, RunStatus, SourceActivity, SourceStatus};
 pub use self::waits::{HeldHost, WaitReason, WaitingSource};
+pub use crate::outcome_group::next_group;
 
 /// Runs jobs within limits of concurrency and rate, and repeats those whose failure may pass.
 ///

@@ -9,8 +9,8 @@ use super::file::State;
 use super::run::{OpenRun, RunEnd, SYNC_EVERY};
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, Task, timeout, unblock};
-use crate::fetcher::group::gather;
 use crate::outcome::Outcome;
+use crate::outcome_group::gather;
 
 /// How long the first outcome of a group waits for others. With the time of the commit itself it stays below 100 ms.
 const GROUP_FOR: Duration = Duration::from_millis(20);

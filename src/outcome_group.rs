@@ -18,6 +18,7 @@ const MAX_GROUP_BYTES: u64 = 4 << 20;
 /// To write outcomes one by one costs a system call each, and a change of threads where the call may block. A group of them
 /// costs that once, and none is more than `wait` late. With a `wait` of zero, it is what has come already and what tasks that
 /// are ready add to it.
+#[cfg(feature = "fetcher")]
 pub async fn next_group(outcomes: &mut (impl Stream<Item = Outcome> + Unpin), wait: Duration) -> Vec<Outcome> {
     match outcomes.next().await {
         Some(first) => gather(first, outcomes, wait).await,
@@ -47,7 +48,7 @@ pub(crate) async fn gather(
     group
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fetcher"))]
 mod tests {
     use futures_lite::stream;
 
