@@ -37,13 +37,30 @@ pub(crate) fn decode_content<'a>(
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Ok(Cow::Borrowed(text));
     }
-    decode(content_type, bytes).ok_or_else(|| match content_type.and_then(named) {
-        Some(charset) => format!("the content is no text in {charset}, as its Content-Type has it{HINT}"),
+    let own = if content_type.and_then(named).is_none() { declared_by_xml(bytes) } else { None };
+    let decoded = match &own {
+        Some(charset) => decode_as(charset, bytes),
+        None => decode(content_type, bytes),
+    };
+    decoded.ok_or_else(|| match content_type.and_then(named).or(own) {
+        Some(charset) => format!("the content is no text in {charset}, as the server has it{HINT}"),
         None => {
             "the content is not UTF-8, and its Content-Type names no charset: write format = { charset = \"latin1\" }"
                 .to_owned()
         }
     })
+}
+
+/// The charset that an XML declaration names, in lower case (RFC 7303, section 3: what Content-Type says goes before it).
+#[cfg(feature = "fetcher")]
+fn declared_by_xml(bytes: &[u8]) -> Option<String> {
+    let end = bytes.strip_prefix(b"<?xml")?.windows(2).take(256).position(|pair| pair == b"?>")?;
+    let declaration = std::str::from_utf8(bytes.get(5..5 + end)?).ok()?;
+    let (_, value) = declaration.split_once("encoding")?;
+    let value = value.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let (name, _) = value[1..].split_once(quote)?;
+    Some(name.to_ascii_lowercase())
 }
 
 fn decode_as<'a>(charset: &str, bytes: &'a [u8]) -> Option<Cow<'a, str>> {

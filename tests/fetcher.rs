@@ -16,6 +16,8 @@ mod polite;
 mod read_back;
 mod retries;
 mod rows;
+#[cfg(feature = "xml")]
+mod xml;
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Condvar, Mutex};

@@ -1,4 +1,4 @@
-//! Contents that values and rows are taken out of: JSON, JSON Lines, CSV.
+//! Contents that values and rows are taken out of: JSON, JSON Lines, CSV, XML.
 #![no_main]
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ const PLACES: [&str; 6] = ["", "/a", "/a/0", "/a/b", "/b", "/items/1/a"];
 // The first byte says the form and what is selected.
 fuzz_target!(|input: &[u8]| {
     let Some((first, content)) = input.split_first() else { return };
-    let form = ContentForm::ALL[usize::from(first % 5)];
+    let form = ContentForm::ALL[usize::from(first % 6)];
     let mut settings = Settings {
         format: ContentFormat { form, delimiter: (first & 32 != 0).then_some(';'), charset: None },
         max_rows: 100,

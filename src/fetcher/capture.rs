@@ -4,15 +4,16 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::looked_into::document_of_xml;
 use super::received::Received;
 use crate::charset;
 use crate::error::{Error, Kind, Phase, Result};
 use crate::follow_up::AnswerPlace;
-use crate::rows::Cell;
+use crate::rows::{Cell, ContentForm};
 use crate::settings::Settings;
 use crate::transport::h1::Head;
 
-/// Takes the values at the places that are asked for. Content that is not JSON has none of them.
+/// Takes the values at the places that are asked for. Content that is neither JSON nor XML has none of them.
 ///
 /// # Errors
 /// [`Kind::Io`]: the content cannot be read back.
@@ -26,7 +27,7 @@ pub(super) fn capture(settings: &Settings, head: &Head, received: &mut Received)
             let content = body.read().map_err(|error| {
                 Error::new(Kind::Io, "the content cannot be read back").in_phase(Phase::Body).with_source(error)
             })?;
-            parse(&content, received.content_type.as_deref())
+            parse(settings, &content, received.content_type.as_deref())
         }
         _ => None,
     };
@@ -45,10 +46,11 @@ pub(super) fn capture(settings: &Settings, head: &Head, received: &mut Received)
     Ok(())
 }
 
-fn parse(content: &[u8], content_type: Option<&str>) -> Option<Value> {
-    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    match std::str::from_utf8(content) {
-        Ok(text) => serde_json::from_str(text).ok(),
-        Err(_) => serde_json::from_str(&charset::decode(content_type, content)?).ok(),
+fn parse(settings: &Settings, content: &[u8], content_type: Option<&str>) -> Option<Value> {
+    let format = &settings.format;
+    let text = charset::decode_content(format.charset.as_deref(), content_type, content).ok()?;
+    match format.form_of_text(content_type, &text) {
+        ContentForm::Xml => serde_json::from_str(&document_of_xml(&text).ok()?).ok(),
+        _ => serde_json::from_str(&text).ok(),
     }
 }

@@ -1,6 +1,7 @@
 //! A response that something is taken out of, and the errors that say what is there in its place.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
@@ -9,8 +10,11 @@ use crate::body::Body;
 use crate::error::{Error, Kind, Phase, Result};
 use crate::job::Job;
 use crate::outcome::ResponseField;
+use crate::pointer::Pointer;
 use crate::rows::json_picker::{JsonPicker, RowsFound, TakeRow, nearest};
 use crate::rows::row_table::Found;
+#[cfg(feature = "xml")]
+use crate::rows::xml_to_json;
 use crate::rows::{Cell, ContentForm, Conversion, Selection, ValueSource, shorten};
 use crate::settings::Settings;
 
@@ -43,15 +47,40 @@ pub(super) struct ResponseText<'i> {
     pub(super) input: &'i PickInput,
     /// `None` if it is empty, or nothing is looked for in it.
     pub(super) text: Option<&'i str>,
+    /// XML as JSON, once a place in it was asked for.
+    xml: OnceCell<String>,
 }
 
 /// What a pass over the content has found: values by the numbers of their places, and what became of the rows.
 pub(super) type PassResult<'t> = (Vec<Option<&'t RawValue>>, RowsFound);
 
 impl<'i> ResponseText<'i> {
+    pub(super) fn new(input: &'i PickInput, text: Option<&'i str>) -> ResponseText<'i> {
+        ResponseText { input, text, xml: OnceCell::new() }
+    }
+
+    /// The JSON in which places are looked for: the content, or what XML becomes.
+    ///
+    /// # Errors
+    /// It is XML that cannot be read.
+    pub(super) fn document(&self) -> Result<Option<&str>> {
+        let Some(text) = self.text.filter(|_| self.form() == ContentForm::Xml) else { return Ok(self.text) };
+        if let Some(made) = self.xml.get() {
+            return Ok(Some(made));
+        }
+        let made = document_of_xml(text).map_err(wrong)?;
+        Ok(Some(self.xml.get_or_init(|| made)))
+    }
+
+    /// What is there in place of something that is not.
+    pub(super) fn nearest(&self, place: &Pointer) -> String {
+        self.document().ok().flatten().map(|text| nearest(text, place)).unwrap_or_default()
+    }
+
     /// What the content is read as.
     pub(super) fn form(&self) -> ContentForm {
-        self.input.settings.format.form_of(self.input.content_type.as_deref())
+        let text = self.text.unwrap_or_default();
+        self.input.settings.format.form_of_text(self.input.content_type.as_deref(), text)
     }
 
     /// Whether its status is one of a response with values: 204 and 205 have no content, and an error that is accepted has
@@ -74,7 +103,7 @@ impl<'i> ResponseText<'i> {
         if picker.is_empty() {
             return Ok((Vec::new(), RowsFound::Nothing));
         }
-        match self.text {
+        match self.document()? {
             Some(text) => picker.pick(text, rows).map_err(|error| {
                 wrong("the content is not the JSON that select, rows and expect look into").with_source(error)
             }),
@@ -112,7 +141,7 @@ impl<'i> ResponseText<'i> {
             (ValueSource::Document(_), Some(_)) if self.form().has_lines() => {
                 format!("{} is lines, and no document", self.form().as_str())
             }
-            (ValueSource::Row(place) | ValueSource::Document(place), Some(text)) => nearest(text, place),
+            (ValueSource::Row(place) | ValueSource::Document(place), Some(_)) => self.nearest(place),
             (ValueSource::Header(_), _) => {
                 let names: Vec<&str> = self.input.fields.iter().map(|field| &*field.name).take(20).collect();
                 format!("the head has {}", names.join(", "))
@@ -122,6 +151,25 @@ impl<'i> ResponseText<'i> {
         };
         unexpected(format!("{from} is not there, which select takes as \"{name}\": {hint}"))
     }
+}
+
+/// XML as JSON.
+///
+/// # Errors
+/// What is wrong with it.
+#[cfg(feature = "xml")]
+pub(super) fn document_of_xml(text: &str) -> std::result::Result<String, String> {
+    xml_to_json(text)
+        .map_err(|problem| format!("the content is not the XML that select, rows and expect look into: {problem}"))
+}
+
+/// XML as JSON, which this build cannot make of it.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "xml"))]
+pub(super) fn document_of_xml(_: &str) -> std::result::Result<String, String> {
+    Err("the content is XML, and this build cannot read it: it lacks the feature xml".to_owned())
 }
 
 /// What is wrong with a value that is there, behind its place.

@@ -133,7 +133,7 @@ fn pick_from(input: &PickInput, content: &[u8], picked: &mut Picked, held: &mut 
         let charset = input.settings.format.charset.as_deref();
         Some(charset::decode_content(charset, input.content_type.as_deref(), content).map_err(wrong)?)
     };
-    let response = ResponseText { input, text: text.as_deref() };
+    let response = ResponseText::new(input, text.as_deref());
     if response.makes_rows() {
         RowReader::new(&response).read(&mut picked.rows, held)
     } else {

@@ -88,21 +88,46 @@ impl<'r, 'i> RowReader<'r, 'i> {
             Ok((found, RowsFound::Array)) => (found, Ok(())),
             // With a table and no word on rows, an object is one row: most APIs say one thing in one answer.
             Ok((found, RowsFound::NoArray("an object"))) if self.response.input.settings.rows.is_none() => {
-                let text = self.response.text.unwrap_or_default();
-                let read = picker.pick_row(text, &mut JsonRows { places, table });
-                (found, read.map_err(|error| wrong("it is not JSON".to_owned()).with_source(error)))
+                let read = self.read_one(picker, self.document(), places, table);
+                (found, read)
+            }
+            // In XML an element that is there once looks as one that may be there several times.
+            Ok((found, RowsFound::NoArray(_))) if self.response.form() == ContentForm::Xml => {
+                let mut whole = JsonPicker::default();
+                let place = whole.want(&self.array);
+                let element = self.response.read_json(&whole, &mut NoRows).map(|(found, _)| found[place]);
+                let read = element
+                    .and_then(|one| self.read_one(picker, one.map(RawValue::get).unwrap_or_default(), places, table));
+                (found, read)
             }
             Ok((found, RowsFound::NoArray(what))) => {
                 let place = self.array.as_place();
                 (found, Err(unexpected(format!("{place} is {what}, and rows are the elements of an array"))))
             }
             Ok((found, RowsFound::Nothing)) => {
-                let hint = self.response.text.map(|text| nearest(text, &self.array)).unwrap_or_default();
+                let hint = self.response.nearest(&self.array);
                 let text = format!("{} is not there, which has the rows: {hint}", self.array.as_place());
                 (found, Err(unexpected(text)))
             }
             Err(error) => (picker.nothing(), Err(error)),
         }
+    }
+
+    /// The JSON in which the rows are.
+    fn document(&self) -> &str {
+        self.response.document().ok().flatten().unwrap_or_default()
+    }
+
+    /// Reads one value as a row.
+    fn read_one<'t>(
+        &self,
+        picker: &JsonPicker,
+        text: &'t str,
+        places: &[Option<PlaceNumber>],
+        table: &mut RowTable<'_>,
+    ) -> Result<()> {
+        let read = picker.pick_row(text, &mut JsonRows { places, table });
+        read.map_err(|error| wrong("it is not JSON".to_owned()).with_source(error))
     }
 
     /// Reads a row a line. A line that is no JSON is an error, and the others are kept.
@@ -216,7 +241,7 @@ impl<'r, 'i> RowReader<'r, 'i> {
                 let line = text.lines().filter(|line| !line.trim().is_empty()).nth(row).unwrap_or_default();
                 format!(": {}", nearest(line, place))
             }
-            _ => format!(": {}", nearest(text, &place.within(&self.array, row))),
+            _ => format!(": {}", self.response.nearest(&place.within(&self.array, row))),
         }
     }
 }

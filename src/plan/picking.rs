@@ -143,7 +143,11 @@ pub(super) fn read_format(reader: &mut NodeReader<'_>, place: &Place, node: &Nod
 }
 
 fn parse_form(text: &str) -> Result<ContentForm, Error> {
-    ContentForm::ALL.into_iter().find(|one| one.as_str() == text).ok_or_else(|| {
+    let form = ContentForm::ALL.into_iter().find(|one| one.as_str() == text);
+    if form == Some(ContentForm::Xml) && !cfg!(feature = "xml") {
+        return Err(Error::new(Kind::Config, "this build reads no XML: it lacks the feature xml"));
+    }
+    form.ok_or_else(|| {
         let names = ContentForm::ALL.map(ContentForm::as_str).join(", ");
         Error::new(Kind::Config, format!("\"{text}\" is not a format: write one of {names}"))
     })

@@ -27,14 +27,22 @@ pub enum ContentForm {
     Ndjson,
     /// Comma-separated values (RFC 4180): a line of names, and then a row a line, all values texts.
     Csv,
+    /// One XML document, whose elements are found as members of JSON: `/feed/entry`, `/feed/@version`.
+    Xml,
     /// Text, in which only regular expressions look for something.
     Text,
 }
 
 impl ContentForm {
     /// All forms.
-    pub const ALL: [ContentForm; 5] =
-        [ContentForm::Auto, ContentForm::Json, ContentForm::Ndjson, ContentForm::Csv, ContentForm::Text];
+    pub const ALL: [ContentForm; 6] = [
+        ContentForm::Auto,
+        ContentForm::Json,
+        ContentForm::Ndjson,
+        ContentForm::Csv,
+        ContentForm::Xml,
+        ContentForm::Text,
+    ];
 
     /// Its name in a plan.
     pub fn as_str(self) -> &'static str {
@@ -43,6 +51,7 @@ impl ContentForm {
             ContentForm::Json => "json",
             ContentForm::Ndjson => "ndjson",
             ContentForm::Csv => "csv",
+            ContentForm::Xml => "xml",
             ContentForm::Text => "text",
         }
     }
@@ -67,7 +76,20 @@ impl ContentFormat {
             | "application/json-lines"
             | "application/jsonlines" => ContentForm::Ndjson,
             "text/csv" | "application/csv" | "text/tab-separated-values" => ContentForm::Csv,
+            "application/xml" | "text/xml" => ContentForm::Xml,
+            // RFC 7303, section 4.2.
+            other if other.ends_with("+xml") => ContentForm::Xml,
             _ => ContentForm::Json,
+        }
+    }
+
+    /// The form of this text of this type: never [`ContentForm::Auto`]. Some servers call JSON XML, which begins with a tag.
+    pub fn form_of_text(&self, content_type: Option<&str>, text: &str) -> ContentForm {
+        match self.form_of(content_type) {
+            ContentForm::Xml if self.form == ContentForm::Auto && !text.trim_start().starts_with('<') => {
+                ContentForm::Json
+            }
+            form => form,
         }
     }
 

@@ -19,6 +19,8 @@ mod record;
 pub(crate) mod row_table;
 mod selection;
 mod time;
+#[cfg(feature = "xml")]
+mod xml;
 
 pub use cell::Cell;
 #[cfg(feature = "fetcher")]
@@ -35,3 +37,5 @@ pub use record::Record;
 pub use selection::{Missing, Selection, ValueSource};
 #[cfg(any(feature = "report", feature = "state"))]
 pub(crate) use time::parse_rfc3339;
+#[cfg(all(feature = "fetcher", feature = "xml"))]
+pub(crate) use xml::xml_to_json;

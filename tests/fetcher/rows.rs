@@ -7,17 +7,17 @@ use super::{failure, job, one};
 use crate::common::{Reply, Server};
 
 /// A job with these settings, which are a plan's.
-fn planned(server: &Server, path: &str, keys: &str) -> Job {
+pub(super) fn planned(server: &Server, path: &str, keys: &str) -> Job {
     let text = format!("[[job]]\nname = \"j\"\nurl = \"{}\"\n{keys}", server.url(path));
     roundup::plan::parse("p", &text, &|_| None).expect("a plan").jobs.remove(0)
 }
 
 /// A row a line, its cells as JSON.
-fn lines(rows: &Rows) -> Vec<String> {
+pub(super) fn lines(rows: &Rows) -> Vec<String> {
     rows.rows.iter().map(|row| row.iter().map(Cell::to_json).collect::<Vec<_>>().join(" ")).collect()
 }
 
-fn only(outcome: &Outcome) -> &Rows {
+pub(super) fn only(outcome: &Outcome) -> &Rows {
     let [rows] = &outcome.rows[..] else { panic!("{outcome:?}") };
     rows
 }
