@@ -102,7 +102,8 @@ int roundup_free(roundup_t *context);
  *              cert FILE   key FILE   pinnedpubkey   insecure, a switch   expect100-timeout (1s)
  *              resolve, several   connect-to, several   ipv4, a switch   ipv6, a switch   unix-socket PATH
  *              interface NAME or ADDRESS
- *   secret     NAME=value, several: what ${NAME} in jobs stands for; the value is hidden in outcomes and errors.
+ *   values     secret NAME=value, several: what ${NAME} in jobs stands for; the value is hidden in outcomes and errors
+ *              variable NAME=value, several: what {NAME} in jobs stands for, written as its place asks for
  *              Those in "hosts" are to be set before it
  *
  * What of the network needs files is looked at when the first job is added.
@@ -134,6 +135,15 @@ int roundup_on_wake(roundup_t *context, void (*wake)(void *data), void *data);
  *
  *     {"name": "weather", "url": "https://api.example.com/{city}", "each": {"city": ["oslo", "lima"]},
  *      "headers": {"Accept": "application/json"}, "timeout": "5s", "select": {"temp": "/current/temp"}}
+ *
+ * "rows" makes a row of each element of an array, and their values are in the outcome as JSON:
+ *
+ *     {"url": "https://api.example.com/items", "rows": "/items", "table": "prices",
+ *      "select": {"sku": "/id", "price": "/price/net", "note": {"at": "/note", "optional": true}}}
+ *
+ * comes out with "rows": [{"table": "prices", "columns": ["sku", "price", "note", "source"], "rows": [["A1", 9.50, null,
+ * "https://api.example.com/items"]]}], numbers with the digits that the server wrote. Keys that need other jobs, such as
+ * "pages", "poll" and "for_each", are for plans alone, and are refused.
  *
  * Returns how many jobs were added: 1, or one for every combination of what "each" lists; all of them or none. `first`
  * may be NULL; otherwise the number of the first one is put there, by which its outcome is known as "index". Numbers count

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use engine::fetcher::{Intake, Outcomes, Stopper};
-use engine::plan::{FileNames, PlanReader};
+use engine::plan::FileNames;
 use engine::report::{JsonLines, Report, RunInfo};
 use engine::{EventLoop, Job, Redactor, Summary};
 use futures_lite::Stream;
@@ -146,7 +146,8 @@ impl Context {
             return Ok((vec![job], None));
         }
         let secret = |name: &str| self.options.secrets.get(name).cloned();
-        let reader = PlanReader::new().secrets(&secret).settings(&self.options.shared()).hosts(&self.options.hosts);
+        let reader =
+            self.options.plan_reader().secrets(&secret).settings(&self.options.shared()).hosts(&self.options.hosts);
         match if is_url { reader.read_url(text) } else { reader.read_json_job(text) } {
             Ok(plan) => Ok((plan.jobs, Some(plan.redactor).filter(|redactor| !redactor.is_empty()))),
             Err(errors) => Err(Failure::invalid(errors.to_string())),

@@ -45,10 +45,12 @@ pub(crate) struct Options {
     ipv6: bool,
     /// What `${NAME}` stands for.
     pub(crate) secrets: BTreeMap<String, String>,
+    /// What `{name}` stands for.
+    variables: BTreeMap<String, String>,
 }
 
 /// All options, in the order of the header.
-pub(crate) const NAMES: [&str; 42] = [
+pub(crate) const NAMES: [&str; 43] = [
     "concurrency",
     "per-host",
     "rate",
@@ -91,6 +93,7 @@ pub(crate) const NAMES: [&str; 42] = [
     "unix-socket",
     "interface",
     "secret",
+    "variable",
 ];
 
 impl Options {
@@ -122,11 +125,12 @@ impl Options {
             "backlog" => self.backlog = usize::try_from(parse_count(value, 1, u64::from(u32::MAX))?).ok(),
             "hosts" => {
                 let secret = |name: &str| self.secrets.get(name).cloned();
-                let hosts = PlanReader::new().secrets(&secret).read_json_hosts(value);
+                let hosts = self.plan_reader().secrets(&secret).read_json_hosts(value);
                 self.hosts.extend(hosts.map_err(|errors| invalid(errors.to_string()))?);
             }
             "output-dir" => self.output_dir = Some(file(value)?),
             "secret" => self.add_secret(value)?,
+            "variable" => self.add_variable(value)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -280,6 +284,22 @@ impl Options {
     /// How many jobs may be there that were not taken.
     pub(crate) fn backlog(&self) -> usize {
         self.backlog.unwrap_or(DEFAULT_BACKLOG)
+    }
+
+    /// A reader of plans that knows the variables.
+    pub(crate) fn plan_reader<'v>(&self) -> PlanReader<'v> {
+        self.variables.iter().fold(PlanReader::new(), |reader, (name, value)| {
+            // Each was tried when it was set.
+            reader.variable(name, value).unwrap_or_default()
+        })
+    }
+
+    fn add_variable(&mut self, value: &str) -> Result<(), Error> {
+        let (name, value) =
+            value.split_once('=').ok_or_else(|| Error::new(Kind::Config, "write NAME=value, as in CITY=oslo"))?;
+        PlanReader::new().variable(name, value)?;
+        self.variables.insert(name.to_owned(), value.to_owned());
+        Ok(())
     }
 
     /// What hides the secrets as they are. The forms that they take in a job are that job's to hide.

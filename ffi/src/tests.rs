@@ -258,6 +258,51 @@ fn jobs_become_outcomes() {
     assert!(own.run()[0].starts_with("{\"type\":\"result\",\"index\":3,"));
 }
 
+/// Values go where they stand, and rows come back as JSON with all their digits.
+#[test]
+fn variables_and_rows_are_as_in_a_plan() {
+    let (own, server) = (Own::new(), server());
+    assert_eq!((own.set("variable", "CITY=S\u{e3}o Paulo&x"), own.set("variable", "host=h")), (0, 0));
+    let job = format!(
+        r#"{{"name": "r", "url": "{server}/{{CITY}}?a=1", "rows": "", "table": "t",
+            "select": {{"path": "/path", "none": {{"at": "/none", "optional": true}}, "n": {{"value": 1.50}}}}}}"#
+    );
+    assert_eq!(own.add(&job), 1, "{}", last_error());
+    let outcome = own.run().remove(0);
+    let error = "the document is an object, and rows are the elements of an array";
+    assert!(outcome.contains(error), "{outcome}");
+    assert_eq!(own.add(&job.replace("\"rows\": \"\", ", "")), 1, "{}", last_error());
+    let outcome = own.run().remove(0);
+    let rows = r#""rows":[{"table":"t","columns":["path","none","n","source"],"rows":[["/S%C3%A3o%20Paulo%26x?a=1",null,1.50,"r"]]}]"#;
+    assert!(outcome.contains(rows), "{outcome}");
+    assert_eq!(own.add(&job.replace("\"rows\": \"\", \"table\": \"t\",", "")), 1, "{}", last_error());
+    let outcome = own.run().remove(0);
+    let data = r#""data":{"path":"/S%C3%A3o%20Paulo%26x?a=1","none":null,"n":1.50}"#;
+    assert!(outcome.contains(data), "{outcome}");
+}
+
+/// Keys that need other jobs of a plan are refused by name, and none is read and left out.
+#[test]
+fn keys_that_need_a_plan_are_refused() {
+    let own = Own::new();
+    for key in [
+        r#""pages": {"next": "/next"}"#,
+        r#""poll": {"until": {"json": {"/a": 1}}}"#,
+        r#""for_each": "items""#,
+        r#""after": "login""#,
+        r#""report": false"#,
+        r#""select": {"t": "/t"}, "secret": ["t"]"#,
+        r#""auth": "login""#,
+    ] {
+        let job = format!(r#"{{"url": "http://127.0.0.1:9/", {key}}}"#);
+        assert_eq!(own.add(&job), Code::Invalid as c_int, "{job}");
+        let name = key.rsplit(", ").next().and_then(|key| key.split('"').nth(1)).unwrap_or_default();
+        assert!(last_error().contains(name), "{job}: {}", last_error());
+    }
+    assert_eq!(own.add(r#"{"url": "http://127.0.0.1:9/{login.token}"}"#), Code::Invalid as c_int);
+    assert_eq!(roundup_pending(own.0), 0);
+}
+
 #[test]
 fn options_are_read_as_on_the_command_line_and_only_before_the_first_job() {
     let own = Own::new();
@@ -312,6 +357,8 @@ fn options_are_read_as_on_the_command_line_and_only_before_the_first_job() {
         ("unix-socket", "", "unix-socket: it is empty"),
         ("secret", "hunter2", "secret: write NAME=value"),
         ("secret", "1=hunter2", "secret: write NAME=value"),
+        ("variable", "oslo", "variable: write NAME=value"),
+        ("variable", "a b=oslo", "variable: \"a b\" "),
     ];
     for (option, value, expected) in bad {
         assert_eq!(own.set(option, value), Code::Invalid as c_int, "{option} {value:?}");

@@ -119,10 +119,10 @@ impl<'r, 'i> RowReader<'r, 'i> {
     }
 
     /// Reads one value as a row.
-    fn read_one<'t>(
+    fn read_one(
         &self,
         picker: &JsonPicker,
-        text: &'t str,
+        text: &str,
         places: &[Option<PlaceNumber>],
         table: &mut RowTable<'_>,
     ) -> Result<()> {

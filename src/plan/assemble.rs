@@ -89,5 +89,5 @@ fn node(table: &JobTable, uses: &Uses, count: usize) -> JobNode {
     if table.is_many() {
         node = node.many();
     }
-    node.and_needs(&uses.needs).report(!table.keys.unreported).secret(secret)
+    node.and_needs(&uses.needs).report(table.keys.unreported.is_none()).secret(secret)
 }

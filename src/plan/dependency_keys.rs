@@ -12,8 +12,8 @@ pub(super) struct DependencyKeys {
     pub(super) for_each: Option<(Place, String)>,
     pub(super) key: Option<(Place, String)>,
     pub(super) max_jobs: Option<(Place, usize)>,
-    /// Whether it is kept out of the report.
-    pub(super) unreported: bool,
+    /// Where it says that it is kept out of the report, if it does.
+    pub(super) unreported: Option<Place>,
     pub(super) secret: Vec<(Place, String)>,
     /// The jobs that it waits for without a value of theirs.
     pub(super) after: Vec<(Place, String)>,
@@ -32,7 +32,9 @@ impl DependencyKeys {
                 let max = reader.count(place, node, 1, u32::MAX);
                 self.max_jobs = max.map(|max| (place.clone(), max as usize));
             }
-            "report" => self.unreported = reader.boolean(place, node) == Some(false),
+            "report" => {
+                self.unreported = reader.boolean(place, node).filter(|shown| !shown).map(|_| place.clone());
+            }
             "secret" => {
                 let form = "a name in select, such as \"token\"";
                 self.secret = read_words(reader, entry, "an array of names in select, such as [\"token\"]", form);
@@ -51,7 +53,7 @@ impl DependencyKeys {
 
     /// Whether the plan needs a graph for it.
     pub(super) fn is_used(&self) -> bool {
-        self.for_each.is_some() || self.unreported || !self.secret.is_empty() || !self.after.is_empty()
+        self.for_each.is_some() || self.unreported.is_some() || !self.secret.is_empty() || !self.after.is_empty()
     }
 
     /// What a job has without rows to be made for is noted.
@@ -77,6 +79,15 @@ impl DependencyKeys {
         }
         if let Some((place, _)) = self.after.first() {
             reader.error(place, "a job that is read alone has no other one to wait for");
+        }
+        if let Some((place, _)) = self.secret.first() {
+            reader.error(
+                place,
+                "a job that is read alone has no other one to give secrets to: leave the value out of select",
+            );
+        }
+        if let Some(place) = &self.unreported {
+            reader.error(place, "a job that is read alone gives nothing to others: it would be run for nothing");
         }
     }
 

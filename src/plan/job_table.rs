@@ -108,7 +108,7 @@ impl JobTable {
     pub(super) fn refuse(&self, reader: &mut NodeReader<'_>) {
         self.keys.refuse(reader);
         if self.layer.goes_on() {
-            reader.error(&self.place, "has \"pages\" or \"poll\", which only jobs of a plan can have");
+            reader.error(&self.place, "has \"pages\", \"poll\" or \"auth\", which only jobs of a plan can have");
         }
     }
 

@@ -106,7 +106,7 @@ fn row_tables(reader: &mut NodeReader<'_>, tables: &[JobTable], defaults: &Layer
                 reader.error(&place, format!("\"{name}\" is a value of each, too, and both would be one column: give one of them another name"));
             }
         }
-        if !table.keys.unreported && !all.contains(&rows) {
+        if table.keys.unreported.is_none() && !all.contains(&rows) {
             all.push(rows);
         }
     }
