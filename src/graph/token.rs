@@ -184,7 +184,12 @@ impl Token {
     fn read(outcome: &Outcome, now: Instant) -> Result<Token> {
         let wrong = |text: String| Err(Error::new(Kind::Expectation, text).in_phase(Phase::Body));
         let value = |number: usize| outcome.captured.get(number).filter(|cell| !cell.is_null());
-        let Some(Cell::Text(token)) = value(0) else { return wrong("the answer has no \"access_token\"".to_owned()) };
+        let token = match value(0) {
+            Some(Cell::Text(token)) => token,
+            // It may be a secret all the same, so it is not shown.
+            Some(_) => return wrong("the \"access_token\" of the answer is no text".to_owned()),
+            None => return wrong("the answer has no \"access_token\"".to_owned()),
+        };
         if let Some(kind) = value(3).map(Cell::as_text).filter(|kind| !kind.eq_ignore_ascii_case("bearer")) {
             let kind: String = kind.chars().take(40).collect();
             return wrong(format!("the token is of the type \"{kind}\", and only \"bearer\" can be sent"));

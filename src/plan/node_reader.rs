@@ -194,7 +194,10 @@ impl<'v> NodeReader<'v> {
             complete = false;
             if self.missed.insert((place.at, name.to_owned())) {
                 let known: Vec<&str> = own.iter().chain(self.variables.keys()).map(String::as_str).collect();
-                let hint = if known.is_empty() {
+                let hint = if name.contains('.') {
+                    "a value of another job is {JOB.VALUE}, with the name of a job in this plan that has no dot in it"
+                        .to_owned()
+                } else if known.is_empty() {
                     "give it one in [variables] or in \"each\"".to_owned()
                 } else {
                     format!("the names here are {}", known.join(", "))

@@ -169,7 +169,11 @@ fn mistakes_are_told_with_their_line() {
         ),
         (
             "url = \"http://a/{logn.token}\"",
-            "plan.toml:7: job[2].url: {logn.token} has no value: give it one in [variables]",
+            "plan.toml:7: job[2].url: {logn.token} has no value: a value of another job is {JOB.VALUE}, with the name of a job",
+        ),
+        (
+            "name = \"a.b\"\nurl = \"http://a/{a.b.c}\"",
+            "{a.b.c} has no value: a value of another job is {JOB.VALUE}, with the name of a job in this plan that has no dot in it",
         ),
         (
             "url = \"http://a/\"\nfor_each = \"items\"",

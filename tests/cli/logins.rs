@@ -107,7 +107,7 @@ fn a_rotated_refresh_token_is_kept_and_used_by_the_next_run() {
 fn a_login_that_fails_skips_what_needs_it_and_nothing_else() {
     for (answer, message) in [
         ("{\"token_type\":\"bearer\"}", "the answer has no \"access_token\""),
-        ("{\"access_token\":17}", "the answer has no \"access_token\""),
+        ("{\"access_token\":17}", "the \"access_token\" of the answer is no text"),
         ("{\"access_token\":\"a b\"}", "the \"access_token\" is not visible ASCII, so that it cannot be sent"),
         (
             "{\"access_token\":\"abc\",\"token_type\":\"mac\"}",
