@@ -32,6 +32,20 @@ static FORMATS: &[Format] = &[
     Format { name: "xlsx", endings: &["xlsx"], about: "a workbook of Excel, a sheet a table", report: |_| Box::new(super::xlsx::Xlsx) },
 ];
 
+/// Formats that a build may lack: name, endings of their files, cargo feature.
+const OF_FEATURES: &[(&str, &[&str], &str)] =
+    &[("sqlite", &["sqlite", "sqlite3", "db"], "sql"), ("xlsx", &["xlsx"], "xlsx")];
+
+/// The format that this text names or that the ending of this file is of, and its feature, if this build lacks it.
+fn lacking(text: &str) -> Option<(&'static str, &'static str)> {
+    let ending = Path::new(text).extension();
+    let is_meant = |name: &str, endings: &[&str]| {
+        text == name || ending.is_some_and(|ending| endings.iter().any(|one| ending.eq_ignore_ascii_case(one)))
+    };
+    let (name, _, feature) = OF_FEATURES.iter().find(|(name, endings, _)| is_meant(name, endings))?;
+    (!FORMATS.iter().any(|format| format.name == *name)).then_some((name, feature))
+}
+
 impl Format {
     /// All formats that come with roundup.
     pub fn all() -> &'static [Format] {
@@ -55,8 +69,12 @@ impl FromStr for Format {
     type Err = Error;
 
     /// # Errors
-    /// [`Kind::Config`] with the valid names.
+    /// [`Kind::Config`] with the valid names, or with the feature that this build lacks.
     fn from_str(text: &str) -> Result<Format> {
+        if let Some((name, feature)) = lacking(text) {
+            let text = format!("this build writes no {name}: it lacks the feature {feature}");
+            return Err(Error::new(Kind::Config, text));
+        }
         FORMATS.iter().find(|format| format.name == text).copied().ok_or_else(|| {
             let names = FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
             Error::new(Kind::Config, format!("{text:?} is not a report format: write one of {names}"))
@@ -77,6 +95,19 @@ mod tests {
         let said =
             r#""XML\n" is not a report format: write one of json, jsonl, table, html, md, csv, har, junit, prom"#;
         assert!(error.to_string().starts_with(said), "{error}");
+    }
+
+    #[test]
+    fn a_format_that_the_build_lacks_names_its_feature() {
+        for (name, endings, feature) in OF_FEATURES {
+            let is_there = FORMATS.iter().any(|format| format.name == *name && format.endings == *endings);
+            for text in [(*name).to_owned(), format!("out/a.{}", endings[0].to_uppercase())] {
+                let said = format!("this build writes no {name}: it lacks the feature {feature}");
+                let error = text.parse::<Format>().err().map(|error| error.to_string());
+                let lacks = error.is_some_and(|error| error.contains(&said));
+                assert_eq!(lacks, !is_there, "{text}");
+            }
+        }
     }
 
     #[test]

@@ -172,7 +172,7 @@ fn mistakes_are_told_with_their_line() {
             "plan.toml:7: job[2].url: {logn.token} has no value: a value of another job is {JOB.VALUE}, with the name of a job",
         ),
         (
-            "name = \"a.b\"\nurl = \"http://a/{a.b.c}\"",
+            "url = \"http://a/{a.b.c}\"",
             "{a.b.c} has no value: a value of another job is {JOB.VALUE}, with the name of a job in this plan that has no dot in it",
         ),
         (
