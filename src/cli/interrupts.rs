@@ -19,6 +19,9 @@ use super::signals::{EndSignal, signals};
 /// For so long contents are written after a first signal that came before the reports, or after the deadline of the run.
 pub(crate) const TIME_FOR_CONTENTS: Duration = Duration::from_secs(10);
 
+/// For so long of that the tables of the report are made, so that a query without end leaves the contents their time.
+pub(crate) const TIME_FOR_TABLES: Duration = Duration::from_secs(5);
+
 /// For so long a program that was started may go on after a signal.
 #[cfg(feature = "watch")]
 pub(crate) const TIME_TO_LEAVE: Duration = Duration::from_secs(5);

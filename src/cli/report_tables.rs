@@ -10,6 +10,7 @@ use roundup::{Error, Kind, Outcome, Result, Summary};
 use super::config::OutputConfig;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::interrupts::{TIME_FOR_CONTENTS, TIME_FOR_TABLES};
 
 /// The reports that a plan asks for, each with the place where it does so.
 ///
@@ -133,7 +134,8 @@ impl ReportTables {
             return Vec::new();
         }
         let cutoff = run.cutoff.clone();
-        let is_over = IsOver::new(move || cutoff.has_come(Instant::now()));
+        let time_after = TIME_FOR_CONTENTS - TIME_FOR_TABLES;
+        let is_over = IsOver::new(move || cutoff.has_come(Instant::now() + time_after));
         let (tables, errors) = self.spec.tables(outcomes, &self.last, names, &run.redactor, &is_over);
         run.tables = tables;
         errors

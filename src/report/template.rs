@@ -16,7 +16,8 @@
 //! | `sources` | an object a source with the columns of the table `sources`; `data` has the values of `select` |
 //!
 //! What a template writes is escaped by the ending of its name before `.j2`: `.html`, `.htm` and `.xml` as HTML, `.json` and
-//! `.yaml` as JSON. A template may take 50 million steps and write 256 MiB; it reads no other file.
+//! `.yaml` as JSON. A template may take 8 million steps, and 200 more for
+//! each source and row, and write 256 MiB; a step is an operation, or 64 bytes of text that it makes; it reads no other file.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -35,8 +36,11 @@ use crate::redact::Redactor;
 use crate::rows::{Cell, DataTable};
 use crate::tables::sources;
 
-/// How many steps a template may take.
-const FUEL: u64 = 50_000_000;
+/// How many steps any template may take. minijinja counts a step for each 64 bytes that a template makes, too, so this many
+/// are at most 512 MiB of memory.
+const STEPS: u64 = 8_000_000;
+/// How many more it may take for each source and row, which take memory themselves.
+const STEPS_OF_ROW: u64 = 200;
 /// The most bytes that a template may write.
 const MOST_BYTES: usize = 256 << 20;
 
@@ -53,7 +57,6 @@ impl TemplateReport {
     /// A template that is not in the language; it names the line.
     pub fn new(name: &str, source: &str) -> io::Result<TemplateReport> {
         let mut environment = Environment::new();
-        environment.set_fuel(Some(FUEL));
         // As Ansible has it: a line with nothing but a block on it leaves no empty line behind.
         environment.set_syntax(
             SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(|error| wrong(&error))?,
@@ -93,9 +96,15 @@ impl Report for TemplateReport {
             tables => of(tables),
             sources => of(objects(redactor, &sources(outcomes))),
         };
+        let rows = outcomes.len() + run.tables.iter().map(|table| table.rows.len()).sum::<usize>();
+        let steps = STEPS.saturating_add((rows as u64).saturating_mul(STEPS_OF_ROW));
+        self.environment.set_fuel(Some(steps));
         let template = self.environment.get_template(&self.name).map_err(|error| wrong(&error))?;
         let mut bounded = Bounded { out, room: MOST_BYTES };
-        template.render_captured_to(values, &mut bounded).map(drop).map_err(|error| wrong(&error))
+        template.render_captured_to(values, &mut bounded).map(drop).map_err(|error| match error.kind() {
+            ErrorKind::OutOfFuel => invalid(&error, &format!("the template takes more than {steps} steps, of which 64 bytes of text are one: make it loop over less")),
+            _ => wrong(&error),
+        })
     }
 }
 
@@ -105,16 +114,20 @@ fn of(value: impl serde::Serialize) -> Value {
 
 /// What went wrong in one line, with the line of the template.
 fn wrong(error: &minijinja::Error) -> io::Error {
-    let place = match (error.name(), error.line()) {
-        (Some(name), Some(line)) => format!("{name}:{line}: "),
-        _ => String::new(),
-    };
     let what = match error.kind() {
-        ErrorKind::OutOfFuel => format!("the template takes more than {FUEL} steps"),
         ErrorKind::WriteFailure => {
             format!("the template writes more than {} MiB, or its file is full", MOST_BYTES >> 20)
         }
         kind => error.detail().map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}")),
+    };
+    invalid(error, &what)
+}
+
+/// This, with the line of the template.
+fn invalid(error: &minijinja::Error, what: &str) -> io::Error {
+    let place = match (error.name(), error.line()) {
+        (Some(name), Some(line)) => format!("{name}:{line}: "),
+        _ => String::new(),
     };
     io::Error::new(io::ErrorKind::InvalidData, format!("{place}{what}"))
 }

@@ -213,6 +213,18 @@ mod tests {
         assert_eq!(errors, [format!("{place}: no such column: prize; prices has price, source")]);
     }
 
+    #[cfg(feature = "sql")]
+    #[test]
+    fn a_query_of_a_table_whose_sources_failed_names_them() {
+        let outcomes = [outcome("b", &[], Some("401: invalid api key"))];
+        let sql =
+            TableSpec { source: TableSource::Sql("select * from prices".into()), charts: Vec::new(), ..spec("x") };
+        let (_, errors) = tables(vec![sql], &outcomes);
+        let said = "the report's table \"cheapest\" (line 7 of the plan): no row of \"prices\" came, 0 of 1 source; missing: b, \
+            401: invalid api key: line 1, column 15: no such table: prices; the tables are sources, attempts";
+        assert_eq!(errors, [said]);
+    }
+
     /// One bad source stood under every table.
     #[test]
     fn a_source_that_has_nothing_to_do_with_a_table_is_not_missing_in_it() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::is_over::IsOver;
 use super::sources::{ATTEMPTS, SOURCES, attempts, missing, sources};
 use super::sql::Database;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::outcome::Outcome;
 use crate::redact::Redactor;
 use crate::rows::{Cell, DataTable, Rows};
@@ -38,7 +38,7 @@ impl<'a> Queries<'a> {
             None => self.filled()?,
         };
         let database = self.database.insert(database);
-        let mut table = database.query(sql)?;
+        let mut table = database.query(sql).map_err(|error| without_rows(error, sql, self.gathered, self.outcomes))?;
         for gathered in self.gathered.iter().filter(|gathered| names(sql, &gathered.name)) {
             let note = missing(&gathered.name, self.outcomes);
             table.notes.extend(note.filter(|note| !table.notes.contains(note)));
@@ -72,6 +72,17 @@ impl<'a> Queries<'a> {
         }
         Ok(database)
     }
+}
+
+/// The error of a query that may name a table of which no row came since its sources failed, with these.
+fn without_rows(error: Error, sql: &str, gathered: &[DataTable], outcomes: &[Outcome]) -> Error {
+    let is_there = |name: &str| gathered.iter().any(|table| *table.name == *name);
+    let mut absent = outcomes.iter().filter_map(|outcome| outcome.table.as_deref());
+    let note = absent.find(|name| !is_there(name) && names(sql, name)).and_then(|name| {
+        let missing = missing(name, outcomes)?;
+        Some(format!("no row of \"{name}\" came, {missing}: {error}"))
+    });
+    note.map_or(error, |note| Error::new(Kind::Config, note))
 }
 
 /// Whether the query may name the table: a note too many is better than none.
