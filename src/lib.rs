@@ -134,6 +134,9 @@ mod shard;
 #[cfg_attr(not(feature = "plan"), allow(dead_code, reason = "plans name tables"))]
 pub mod tables;
 
+#[cfg(feature = "jobs")]
+mod wait_times;
+
 #[cfg(any(feature = "sql", feature = "state"))]
 #[allow(dead_code, reason = "what queries and what keeps runs each need a part of it")]
 mod sqlite;
@@ -203,6 +206,7 @@ pub use {
     secrets::Secrets,
     settings::{Settings, SettingsPatch},
     shard::{MAX_SHARDS, Shard, ShardRun, plan_digest},
+    wait_times::{WaitCause, WaitTimes},
 };
 
 #[doc = include_str!("../DESIGN.md")]

@@ -14,6 +14,7 @@ use crate::job_id::{JobDigest, JobId};
 use crate::milliseconds::whole_ms;
 use crate::rows::{Cell, Record, Rows};
 use crate::serde_forms::{ms, optional_ms, optional_path, optional_shared_text, shared_text};
+use crate::wait_times::WaitTimes;
 
 /// The end of one job: a response, or the reason why there is none.
 ///
@@ -64,6 +65,9 @@ pub struct Outcome {
     pub attempts: Vec<Attempt>,
     /// Where the time went.
     pub timings: Timings,
+    /// For how long it waited for what. `None` if it waited for nothing, and in what older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Box<WaitTimes>>,
     /// The value of the last response's Content-Type, if it has one. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub content_type: Option<Box<str>>,
     /// How many bytes of content came in, after undoing content codings; `None` if no content was read.
@@ -102,6 +106,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Adds what another request of the same source has waited for.
+    #[cfg_attr(not(feature = "fetcher"), allow(dead_code, reason = "only a graph that runs joins requests"))]
+    pub(crate) fn join_waits(&mut self, others: Option<&WaitTimes>) {
+        if let Some(others) = others {
+            self.waits.get_or_insert_default().join(others);
+        }
+    }
+
     /// Whether the job succeeded.
     pub fn ok(&self) -> bool {
         self.error.is_none()

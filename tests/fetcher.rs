@@ -16,6 +16,7 @@ mod polite;
 mod read_back;
 mod retries;
 mod rows;
+mod waits;
 #[cfg(feature = "xml")]
 mod xml;
 
@@ -62,6 +63,11 @@ fn once(url: impl AsRef<str>) -> Job {
 /// So many at once, on one host or several.
 fn at_once(concurrency: u32) -> Limits {
     Limits { concurrency: NonZeroU32::new(concurrency).expect("at least one"), per_host: None, ..Limits::default() }
+}
+
+/// So many at once on one host.
+fn per_host(per_host: u32) -> Limits {
+    Limits { per_host: NonZeroU32::new(per_host), ..at_once(100) }
 }
 
 #[track_caller]

@@ -18,11 +18,14 @@ use crate::job::Job;
 use crate::outcome::{Attempt, CacheUse, Failure, Outcome, Timings};
 use crate::transport::{Peer, Progress, ProgressSnapshot};
 use crate::units::DisplayDuration;
+use crate::wait_times::WaitTimes;
 
 /// A job that has not ended.
 pub(super) struct ActiveJob {
     pub(super) job: Job,
     pub(super) added: Instant,
+    /// What it has waited for, if it has.
+    pub(super) waits: Option<Box<WaitTimes>>,
     /// None before its first permit. In a box, because most of many jobs wait or have ended.
     pub(super) history: Option<Box<JobHistory>>,
     /// What is known of its response before it starts.
@@ -102,6 +105,14 @@ pub(super) enum StopReason {
 }
 
 impl ActiveJob {
+    /// Notes what it has waited for.
+    pub(super) fn note_waited(&mut self, waited: &WaitTimes) {
+        let waited = waited.noticeable();
+        if waited != WaitTimes::default() {
+            self.waits.get_or_insert_default().join(&waited);
+        }
+    }
+
     pub(super) fn take_running(&mut self) -> Option<RunningAttempt> {
         self.history.as_mut()?.running.take()
     }
@@ -163,7 +174,7 @@ impl ActiveJob {
         end: JobEnd,
         now: Instant,
     ) -> (Outcome, Option<SemaphoreGuardArc>) {
-        let ActiveJob { job, added, history, .. } = self;
+        let ActiveJob { job, added, waits, history, .. } = self;
         let JobEnd { received, failure, progress, permit, .. } = end;
         let (first_permit, attempts) = history.map_or((now, Vec::new()), |past| (past.first_permit, past.attempts));
         let reached_content =
@@ -189,6 +200,7 @@ impl ActiveJob {
             fields: received.fields,
             attempts,
             timings,
+            waits,
             content_type: received.content_type,
             body_bytes: received.body_bytes,
             body: received.body,

@@ -42,6 +42,7 @@ use crate::job::Job;
 use crate::outcome::Failure;
 use crate::rfc3339::rfc3339_after;
 use crate::transport::{Progress, ProgressSnapshot};
+use crate::wait_times::WaitCause;
 
 /// After this many starts the attempts that run have a turn. Otherwise the first would wait until the last is connected,
 /// and all responses would arrive in one burst.
@@ -278,12 +279,13 @@ fn settle(
         Some(RetryDecision::Again(wait)) => {
             // A refusal that does not say for how long is one for all requests of that host.
             if let Some(host) = host.filter(|_| received.advice.refused && received.advice.wait.is_none()) {
-                state.queue.pause(host, now + wait);
+                state.queue.pause(host, now + wait, now);
             }
             // What the server has named a wait for does not count, and neither does what found no connection: a breaker
             // bounds that.
             let draws = !received.advice.refused && !unreached;
-            if state.retry(made.job, wait, draws, now) {
+            let cause = if received.advice.refused { WaitCause::Pause } else { WaitCause::Retry };
+            if state.retry(made.job, wait, cause, draws, now) {
                 drop(permit);
                 state.wake_driver();
                 return Vec::new();

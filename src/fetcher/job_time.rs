@@ -42,6 +42,15 @@ impl RunState {
     /// What to do now. Jobs whose time is over are looked at when it is.
     pub(super) fn next(&mut self, now: Instant) -> Next {
         let next = self.queue.next(now);
+        let waited = match next {
+            Next::Start { job, lease } => Some((job, lease.host)),
+            Next::End { job, host, .. } => Some((job.number, host)),
+            Next::At(_) | Next::Wait | Next::Done => None,
+        };
+        if let Some((job, host)) = waited {
+            let waited = self.queue.take_waited(job, host, now);
+            self.jobs.get_mut(&job).into_iter().for_each(|active| active.note_waited(&waited));
+        }
         match (next, self.first_overdue()) {
             (Next::At(at), Some(overdue)) => Next::At(at.min(overdue)),
             (Next::Wait, Some(overdue)) => Next::At(overdue),

@@ -62,6 +62,7 @@ mod received;
 mod refused;
 mod retry;
 mod row_reader;
+mod run_pacer;
 mod senders;
 mod server_message;
 #[cfg(test)]

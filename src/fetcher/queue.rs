@@ -7,13 +7,15 @@ use std::time::Instant;
 
 use url::Url;
 
+use self::job_waits::{Delay, JobWaits};
 use super::budget::RetryBudget;
-use super::host::rate::Pacer;
 use super::host::{Gate, HostQueue, JobNumber, QueuedJob, Rank, Verdict};
+use super::run_pacer::RunPacer;
 use super::waits::{HeldHost, WaitReason};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::origin::Origin;
+use crate::wait_times::{WaitCause, WaitTimes};
 
 /// Jobs that wait, by host.
 ///
@@ -36,7 +38,8 @@ pub(super) struct Queue {
     /// Jobs to try again no earlier than then, when the budget has room for it.
     unbudgeted: VecDeque<(Instant, QueuedJob, HostIndex)>,
     budget: RetryBudget,
-    pacer: Option<Pacer>,
+    pacer: RunPacer,
+    waits: JobWaits,
     waiting: usize,
     /// How many of those that wait have not been tried.
     fresh: usize,
@@ -103,7 +106,8 @@ impl Queue {
             delayed: BinaryHeap::new(),
             unbudgeted: VecDeque::new(),
             budget: RetryBudget::default(),
-            pacer: limits.rate.map(Pacer::new),
+            pacer: RunPacer::new(limits.rate),
+            waits: JobWaits::default(),
             waiting: 0,
             fresh: 0,
             running: 0,
@@ -125,14 +129,16 @@ impl Queue {
         };
         self.waiting += 1;
         self.fresh += usize::from(!job.again);
-        self.change(host, |host| host.push(job));
+        let clock = self.waited_at(host, now);
+        self.waits.ready(job.number, clock, now);
+        self.change(host, now, |host| host.push(job));
         Ok(())
     }
 
     /// The next job that may start.
     pub(super) fn next(&mut self, now: Instant) -> Next {
         self.end_waits(now);
-        let paced_until = self.pacer.as_ref().and_then(|pacer| pacer.wait_until(now));
+        let paced_until = self.pacer.wait_until(now);
         while let Some((rank, index)) = self.open.pop_first() {
             let host = &mut self.hosts[index];
             let why = match host.gate(now) {
@@ -167,10 +173,9 @@ impl Queue {
     }
 
     fn start(&mut self, job: QueuedJob, host: HostIndex, rank: Rank, now: Instant) -> Lease {
+        self.waited_at(host, now);
         let probe = self.hosts[host].start(now);
-        if let Some(pacer) = &mut self.pacer {
-            pacer.start(now);
-        }
+        self.pacer.start(now);
         if !job.again {
             self.budget.note_first();
         }
@@ -202,7 +207,7 @@ impl Queue {
     pub(super) fn ended(&mut self, lease: Lease, verdict: Verdict, now: Instant) {
         self.running -= 1;
         let Lease { host, probe, since } = lease;
-        self.change(host, |host| host.end(verdict, probe, (since, now)));
+        self.change(host, now, |host| host.end(verdict, probe, (since, now)));
     }
 
     /// Puts a job back, to start no earlier than `at`. If it draws on the budget of retries, it waits for that, too; false
@@ -211,7 +216,7 @@ impl Queue {
     /// # Errors
     /// Those of [`Origin::of`].
     pub(super) fn retry(&mut self, retry: Retry<'_>, now: Instant) -> Result<bool> {
-        let Retry { job, url, at, draws } = retry;
+        let Retry { job, url, at, draws, cause } = retry;
         let waits = draws && !self.budget.allows();
         if waits && self.fresh == 0 {
             return Ok(false);
@@ -219,6 +224,8 @@ impl Queue {
         let host = self.host_of(Origin::of(url)?, now);
         self.waiting += 1;
         self.hosts[host].delay();
+        let then = if waits { WaitCause::Budget } else { WaitCause::Run };
+        self.waits.delay(job.number, Delay { since: now, until: at, cause, then });
         if waits {
             self.unbudgeted.push_back((at, job, host));
         } else {
@@ -231,26 +238,51 @@ impl Queue {
     }
 
     /// Puts a job back that left the queue unsent, to start no earlier than `at`.
-    pub(super) fn hold(&mut self, job: QueuedJob, host: HostIndex, at: Instant) {
+    pub(super) fn hold(&mut self, job: QueuedJob, host: HostIndex, at: Instant, now: Instant) {
         self.waiting += 1;
         self.fresh += usize::from(!job.again);
         self.hosts[host].delay();
+        let (cause, then) = (WaitCause::Pause, WaitCause::Run);
+        self.waits.delay(job.number, Delay { since: now, until: at, cause, then });
         self.delayed.push(Reverse((at, job, host)));
     }
 
     /// Starts nothing on this host before `until`.
-    pub(super) fn pause(&mut self, host: HostIndex, until: Instant) {
+    pub(super) fn pause(&mut self, host: HostIndex, until: Instant, now: Instant) {
+        self.waited_at(host, now);
         self.hosts[host].pause(until);
     }
 
     /// Lets the jobs of this host end unsent until then.
-    pub(super) fn close(&mut self, host: HostIndex, until: Instant) {
-        self.change(host, |host| host.close(until));
+    pub(super) fn close(&mut self, host: HostIndex, until: Instant, now: Instant) {
+        self.change(host, now, |host| host.close(until));
+    }
+
+    /// For how long a job has waited for what, that has just been told to start, or to end.
+    pub(super) fn take_waited(&mut self, job: JobNumber, host: HostIndex, now: Instant) -> WaitTimes {
+        let clock = self.waited_at(host, now);
+        self.waits.take(job, clock, now)
+    }
+
+    /// The same of all jobs that wait, when nothing will start any more.
+    pub(super) fn take_all_waited(&mut self, now: Instant) -> HashMap<JobNumber, WaitTimes> {
+        let delayed = self.delayed.iter().map(|Reverse((_, job, host))| (job.number, *host));
+        let unbudgeted = self.unbudgeted.iter().map(|(_, job, host)| (job.number, *host));
+        let hosts = self.hosts.iter().enumerate();
+        let at_hosts = hosts.flat_map(|(index, host)| host.waiting().map(move |number| (number, index)));
+        let all: Vec<(JobNumber, HostIndex)> = delayed.chain(unbudgeted).chain(at_hosts).collect();
+        all.into_iter().map(|(job, host)| (job, self.take_waited(job, host, now))).collect()
+    }
+
+    /// For how long jobs have waited at this host.
+    fn waited_at(&mut self, host: HostIndex, now: Instant) -> WaitTimes {
+        let run_paced = self.pacer.held(now);
+        self.hosts[host].waited(now, run_paced)
     }
 
     /// All jobs that wait, and why: first those to be tried again.
     pub(super) fn waits(&self, now: Instant) -> impl Iterator<Item = (JobNumber, WaitReason)> + '_ {
-        let paced = self.pacer.as_ref().and_then(|pacer| pacer.wait_until(now));
+        let paced = self.pacer.wait_until(now);
         let delayed = self.delayed.iter().map(|Reverse((at, job, _))| (job.number, WaitReason::Retry(*at)));
         let unbudgeted = self.unbudgeted.iter().map(|(_, job, _)| (job.number, WaitReason::Budget));
         let at_hosts = self.hosts.iter().flat_map(move |host| {
@@ -274,12 +306,15 @@ impl Queue {
     /// Puts back what has waited long enough: jobs to try again, and hosts that may be asked again.
     fn end_waits(&mut self, now: Instant) {
         while self.budget.allows() {
-            let Some(job) = self.unbudgeted.pop_front() else { break };
+            let Some((at, job, host)) = self.unbudgeted.pop_front() else { break };
             self.budget.draw();
-            self.delayed.push(Reverse(job));
+            self.waits.drawn(job.number, now);
+            self.delayed.push(Reverse((at, job, host)));
         }
         while let Some(Reverse((_, job, host))) = pop_due(&mut self.delayed, |(at, ..)| *at <= now) {
-            self.change(host, |host| host.end_delay(job));
+            let clock = self.waited_at(host, now);
+            self.waits.ready(job.number, clock, now);
+            self.change(host, now, |host| host.end_delay(job));
         }
         while let Some(Reverse((_, host))) = pop_due(&mut self.held, |(at, _)| *at <= now) {
             self.relist(host);
@@ -299,7 +334,8 @@ impl Queue {
         if self.by_origin.len() >= self.sweep_at {
             self.forget_idle_hosts(now);
         }
-        let host = HostQueue::new(self.limits.of(origin), self.limits.adaptive);
+        let run_paced = self.pacer.held(now);
+        let host = HostQueue::new(self.limits.of(origin), self.limits.adaptive, now, run_paced);
         let index = self.vacant.pop().unwrap_or(self.hosts.len());
         match self.hosts.get_mut(index) {
             Some(place) => *place = host,
@@ -324,7 +360,8 @@ impl Queue {
     }
 
     /// Changes a host, and lists it by the job that is its first then.
-    fn change(&mut self, index: HostIndex, change: impl FnOnce(&mut HostQueue)) {
+    fn change(&mut self, index: HostIndex, now: Instant, change: impl FnOnce(&mut HostQueue)) {
+        self.waited_at(index, now);
         change(&mut self.hosts[index]);
         self.relist(index);
     }
@@ -350,6 +387,8 @@ pub(super) struct Retry<'a> {
     pub(super) at: Instant,
     /// Whether it draws on the run's budget of retries.
     pub(super) draws: bool,
+    /// What it waits for until then.
+    pub(super) cause: WaitCause,
 }
 
 /// Takes the first of a heap if its time has come.
@@ -357,6 +396,7 @@ fn pop_due<T: Ord>(heap: &mut BinaryHeap<Reverse<T>>, is_due: impl FnOnce(&T) ->
     heap.peek().is_some_and(|Reverse(first)| is_due(first)).then(|| heap.pop()).flatten()
 }
 
+mod job_waits;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]

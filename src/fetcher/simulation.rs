@@ -16,6 +16,7 @@ use crate::error::Kind;
 use crate::limits::Limits;
 use crate::origin::parse_url;
 use crate::settings::Settings;
+use crate::wait_times::WaitCause;
 
 const HOSTS: usize = 200;
 const JOBS: usize = 10_000;
@@ -171,7 +172,7 @@ impl Simulation {
         }
         self.queue.ended(lease, verdict, at);
         if let Some(wait) = advice.wait {
-            self.queue.pause(lease.host, at + wait);
+            self.queue.pause(lease.host, at + wait, at);
         }
         if answer == Answer::Good {
             self.done += 1;
@@ -188,7 +189,13 @@ impl Simulation {
         let again = match decide(&self.settings, failed, self.tries[job] - 1, None, self.random.f64()) {
             RetryDecision::Again(wait) => {
                 let job = QueuedJob::again(job, 0);
-                let retry = Retry { job, url: &self.urls[host], at: at + wait, draws: !advice.refused };
+                let retry = Retry {
+                    job,
+                    url: &self.urls[host],
+                    at: at + wait,
+                    draws: !advice.refused,
+                    cause: WaitCause::Retry,
+                };
                 self.queue.retry(retry, at).expect("good")
             }
             _ => false,

@@ -74,9 +74,9 @@ impl RunState {
     pub(super) fn heed(&mut self, host: HostIndex, settings: &Settings, advice: Advice, now: Instant) {
         let Some(wait) = advice.wait else { return };
         if wait <= self.longest_wait(settings, now) {
-            self.queue.pause(host, now + wait);
+            self.queue.pause(host, now + wait, now);
         } else {
-            self.queue.close(host, now + wait);
+            self.queue.close(host, now + wait, now);
         }
     }
 
@@ -99,7 +99,7 @@ impl RunState {
         let Some(job) = self.job(queued.number).cloned() else { return Vec::new() };
         let until = if let Unsent::Closed(until) = why { Some(until) } else { None };
         if let Some(until) = until.filter(|until| *until - now <= self.longest_wait(job.settings(), now)) {
-            self.queue.hold(queued, host, until);
+            self.queue.hold(queued, host, until, now);
             return Vec::new();
         }
         let retry_at: Option<Box<str>> = until.map(|until| rfc3339_after(until - now).into());

@@ -26,6 +26,7 @@ use crate::body::MemoryBudget;
 use crate::error::Result;
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome};
+use crate::wait_times::WaitCause;
 
 /// Everything that is known of a run. Borrowed for moments, never across an await.
 ///
@@ -103,7 +104,8 @@ impl RunState {
         let index = job.index().unwrap_or(number);
         self.status.total += 1;
         let takes = self.cache.takes(number, &job);
-        let active = ActiveJob { job, added, history: None, first_look: Default::default(), must_ask: false };
+        let (waits, history, first_look) = (None, None, Default::default());
+        let active = ActiveJob { job, added, waits, history, first_look, must_ask: false };
         self.jobs.insert(number, active);
         if !takes {
             self.enqueue(number, added);
@@ -177,10 +179,17 @@ impl RunState {
 
     /// Puts a job back into the queue, to start after this wait. False if the run has made as many retries as it may, and
     /// this one draws on them.
-    pub(super) fn retry(&mut self, number: JobNumber, wait: Duration, draws: bool, now: Instant) -> bool {
+    pub(super) fn retry(
+        &mut self,
+        number: JobNumber,
+        wait: Duration,
+        cause: WaitCause,
+        draws: bool,
+        now: Instant,
+    ) -> bool {
         let Some(active) = self.jobs.get_mut(&number) else { return false };
         let job = QueuedJob::again(number, active.job.settings().priority);
-        let retry = Retry { job, url: active.job.url(), at: now + wait, draws };
+        let retry = Retry { job, url: active.job.url(), at: now + wait, draws, cause };
         // The URL had an origin before.
         let queued = self.queue.retry(retry, now).unwrap_or(false);
         if let Some(history) = active.history.as_mut().filter(|_| queued) {
@@ -200,7 +209,8 @@ impl RunState {
     pub(super) fn redirected(&mut self, number: JobNumber, url: &Url, at: Instant, tell: Sender<Leave>) -> Result<()> {
         let Some(active) = self.jobs.get_mut(&number) else { return Ok(()) };
         let job = QueuedJob::again(number, active.job.settings().priority);
-        self.queue.retry(Retry { job, url, at, draws: false }, at)?;
+        // What it waits for is a place.
+        self.queue.retry(Retry { job, url, at, draws: false, cause: WaitCause::Run }, at)?;
         active.history_since(at).redirected = Some(tell);
         self.status.in_flight -= 1;
         self.wake_driver();
@@ -301,7 +311,9 @@ impl RunState {
             }
         }
         let waits: HashMap<JobNumber, WaitReason> = self.queue.waits(now).collect();
+        let waited = self.queue.take_all_waited(now);
         for (number, mut active) in std::mem::take(&mut self.jobs) {
+            waited.get(&number).into_iter().for_each(|waited| active.note_waited(waited));
             let running = active.take_running();
             let end = active.cut_short(running.as_ref(), reason, self.started, waits.get(&number).copied(), now);
             self.put_outcome(number, active, end, now);

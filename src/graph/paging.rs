@@ -314,6 +314,7 @@ impl PagesRun {
         whole.requests = Some(self.joined as u32);
         join_rows(&mut whole.rows, page.rows);
         whole.held.join(page.held);
+        whole.join_waits(page.waits.as_deref());
         add_request(whole, &page.url, page.attempts, page.body_bytes);
         // Of several contents none is the content.
         (whole.body, whole.body_file) = (None, None);

@@ -109,6 +109,7 @@ impl PollRun {
         if let Some(before) = self.before.take() {
             let (attempts, bytes) = (std::mem::replace(&mut outcome.attempts, before.attempts), outcome.body_bytes);
             (outcome.body_bytes, outcome.timings.queue) = (before.body_bytes, before.timings.queue);
+            outcome.join_waits(before.waits.as_deref());
             let url = outcome.url.clone();
             add_request(&mut outcome, &url, attempts, bytes);
         }

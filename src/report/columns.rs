@@ -70,7 +70,7 @@ impl Ending {
 }
 
 /// All columns, in order.
-pub(super) const COLUMNS: [Column; 24] = [
+pub(super) const COLUMNS: [Column; 26] = [
     Column { title: "RESULT", ..text("result", |outcome| ShownValue::Ending(ending(outcome))) },
     Column { title: "NAME", long: true, ..text("name", |outcome| ShownValue::Text(&outcome.name)) },
     text("url", |outcome| ShownValue::Text(&outcome.url)),
@@ -110,6 +110,13 @@ pub(super) const COLUMNS: [Column; 24] = [
         outcome.stale.as_ref().map_or(ShownValue::Absent, |stale| ShownValue::Word(stale.error.kind.as_str()))
     }),
     text("stale_error", |outcome| option(outcome.stale.as_ref().map(|stale| &*stale.error.message))),
+    quantity("waited_ms", |outcome| {
+        outcome.waits.as_ref().map_or(ShownValue::Absent, |waits| ShownValue::Duration(waits.total()))
+    }),
+    text("waited_for", |outcome| {
+        let longest = outcome.waits.as_ref().and_then(|waits| waits.longest());
+        longest.map_or(ShownValue::Absent, |(cause, _)| ShownValue::Word(cause.as_str()))
+    }),
 ];
 
 /// How many columns have a title.

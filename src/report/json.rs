@@ -157,6 +157,7 @@ pub(super) fn result(
     object.field("attempts", &attempts)?;
     object.field("requests", &outcome.requests)?;
     object.field("timings_ms", &outcome.timings)?;
+    object.field("waits_ms", &outcome.waits)?;
     object.field("content_type", &outcome.content_type.as_deref().map(|text| redactor.redact_received(text)))?;
     object.field("body_bytes", &outcome.body_bytes)?;
     body(object, redactor, outcome, cutoff)?;

@@ -19,6 +19,7 @@ use crate::job_id::JobDigest;
 use crate::outcome::{Attempt, Failure, Outcome, Stale, Timings, sort_outcomes};
 use crate::rows::{Cell, Chart, DataTable, Record, Rows, join_rows, parse_rfc3339};
 use crate::shard::{Shard, ShardRun};
+use crate::wait_times::WaitTimes;
 
 /// Reads what `--report json` or `--report jsonl` wrote: the run with its tables, and the outcomes in input order.
 ///
@@ -255,6 +256,8 @@ struct ReadResult {
     attempts: Vec<Attempt>,
     requests: Option<u32>,
     timings_ms: Timings,
+    #[serde(default)]
+    waits_ms: Option<Box<WaitTimes>>,
     content_type: Option<Box<str>>,
     body_bytes: Option<u64>,
     body: Option<Box<RawValue>>,
@@ -287,6 +290,7 @@ impl ReadResult {
             attempts: self.attempts,
             requests: self.requests,
             timings: self.timings_ms,
+            waits: self.waits_ms,
             content_type: self.content_type,
             body_bytes: self.body_bytes,
             body: body.map(Into::into),

@@ -10,9 +10,11 @@ use crate::outcome::CacheUse;
 use crate::outcome::Outcome;
 use crate::rows::{Cell, DataTable};
 use crate::units::DisplayDuration;
+use crate::wait_times::WaitTimes;
 
 /// The table `sources`: a row for each outcome with `name`, `url`, `host`, `status`, `ok`, `error`, `ms`, `bytes`,
-/// `tries`, `cache`, `stale_s` and `stale_error`, and then the values of `select` under their names. A value that has one of these names is in no column of its own.
+/// `tries`, `cache`, `stale_s`, `stale_error`, `waited_ms` and `waited_for`, and then the values of `select` under their names.
+/// A value that has one of these names is in no column of its own.
 pub fn sources<'a>(outcomes: impl IntoIterator<Item = &'a Outcome> + Clone) -> DataTable {
     let mut table = DataTable { name: SOURCES.into(), ..DataTable::default() };
     table.columns.extend(OWN_COLUMNS.map(Box::from));
@@ -24,7 +26,8 @@ pub fn sources<'a>(outcomes: impl IntoIterator<Item = &'a Outcome> + Clone) -> D
     }
     for outcome in outcomes {
         let began = !outcome.attempts.is_empty();
-        let ms = || Cell::Number(format!("{:.3}", fractional_ms(outcome.timings.total)).into());
+        let ms = |time: Duration| Cell::Number(format!("{:.3}", fractional_ms(time)).into());
+        let waits = outcome.waits.as_deref();
         let mut row = vec![
             Cell::from(&*outcome.name),
             Cell::from(&*without_password(&outcome.url)),
@@ -32,12 +35,14 @@ pub fn sources<'a>(outcomes: impl IntoIterator<Item = &'a Outcome> + Clone) -> D
             outcome.status.map_or(Cell::Null, |status| Cell::from(u64::from(status))),
             Cell::Bool(outcome.ok()),
             outcome.error.as_ref().map_or(Cell::Null, |error| Cell::from(&*error.message)),
-            if began { ms() } else { Cell::Null },
+            if began { ms(outcome.timings.total) } else { Cell::Null },
             outcome.body_bytes.map_or(Cell::Null, Cell::from),
             Cell::from(outcome.attempts.len() as u64),
             outcome.cache().map_or(Cell::Null, |used| Cell::from(used.as_str())),
             outcome.stale.as_ref().map_or(Cell::Null, |stale| Cell::from(stale.age_s)),
             outcome.stale.as_ref().map_or(Cell::Null, |stale| Cell::from(&*stale.error.message)),
+            waits.map_or(Cell::Null, |waits| ms(waits.total())),
+            waits.and_then(WaitTimes::longest).map_or(Cell::Null, |(cause, _)| Cell::from(cause.as_str())),
         ];
         for name in &table.columns[OWN_COLUMNS.len()..] {
             row.push(outcome.data.as_ref().and_then(|data| data.get(name)).cloned().unwrap_or_default());
@@ -140,8 +145,22 @@ pub(super) const ATTEMPTS: &str = "attempts";
 /// The name of the table that has a row for each source.
 pub(super) const SOURCES: &str = "sources";
 
-const OWN_COLUMNS: [&str; 12] =
-    ["name", "url", "host", "status", "ok", "error", "ms", "bytes", "tries", "cache", "stale_s", "stale_error"];
+const OWN_COLUMNS: [&str; 14] = [
+    "name",
+    "url",
+    "host",
+    "status",
+    "ok",
+    "error",
+    "ms",
+    "bytes",
+    "tries",
+    "cache",
+    "stale_s",
+    "stale_error",
+    "waited_ms",
+    "waited_for",
+];
 
 /// The most sources that a note names.
 const MOST_NAMED: usize = 5;

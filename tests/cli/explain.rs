@@ -42,6 +42,8 @@ fn a_source_is_shown_attempt_by_attempt_and_phase_by_phase() {
             "waited ",
             "as the server asked, or longer each time",
             "try 3  ",
+            "it waited, ",
+            " ms  before it was tried again\n",
             "the last attempt by phases, ",
             "to the first byte",
             "content: 12 bytes of application/json",
@@ -58,6 +60,30 @@ fn a_source_is_shown_attempt_by_attempt_and_phase_by_phase() {
     assert!(text.contains("\nerror: status 404 is not among the accepted"), "{text}");
     let narrow = line("explain flaky r.json").inside(&dir).env("COLUMNS", "40").run().expect_code(0);
     assert!(narrow.stdout().lines().all(|line| line.chars().count() <= 40), "{narrow:?}");
+}
+
+#[test]
+fn what_a_source_waited_for_is_named() {
+    let server = Server::start(|request| match request.path() {
+        "/hang" => Reply::hang(),
+        _ => Reply::json("{}").late(Duration::from_millis(60)),
+    });
+    let dir = Dir::new();
+    let urls = [server.url("/1"), server.url("/2"), server.url("/hang"), server.url("/late")].join("\n");
+    dir.write("urls", urls);
+    line("get --input urls --per-host 1 --deadline 400ms --report json=r.json --report csv=r.csv --report r.html -q")
+        .inside(&dir)
+        .run()
+        .expect_code(3);
+    let text = explained("/2 r.json", &dir);
+    let queued = text.lines().find(|line| line.starts_with("queued")).unwrap_or_default();
+    assert!(queued.ends_with("ms  for a place at its host"), "{text}");
+    let text = explained("/late r.json", &dir);
+    assert!(text.contains("was skipped") && text.contains("ms  for a place at its host\n"), "{text}");
+    assert!(dir.read("r.csv").lines().nth(2).is_some_and(|row| row.ends_with(",host")), "{}", dir.read("r.csv"));
+    let page = dir.read("r.html");
+    assert!(page.contains("<dt>Waits</dt><dd>") && page.contains(" ms for a place at its host</dd>"), "{page}");
+    assert!(page.contains(" ms for a place at its host</title>"), "the bar says so in words");
 }
 
 #[test]

@@ -5,14 +5,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use roundup::fetcher::{RunStatus, Stopper, WaitReason};
-use roundup::{EventLoop, Fetcher, Job, Kind, Limits, Outcome};
+use roundup::{EventLoop, Fetcher, Job, Kind, Limits, Outcome, WaitCause};
 
-use super::{at_once, collect, failure, job, once};
+use super::waits::waited;
+use super::{at_once, collect, failure, job, once, per_host};
 use crate::common::{Authority, Leaf, Reply, Server, refusing_port};
-
-fn per_host(per_host: u32) -> Limits {
-    Limits { per_host: per_host.try_into().ok(), ..at_once(100) }
-}
 
 /// A server at which every path leads to the same path of another.
 fn leading_to(target: &Server) -> Server {
@@ -233,7 +230,8 @@ fn a_host_that_is_back_after_an_outage_costs_no_source() {
     let jobs = (0..30).map(|n| job(server.url(&format!("/{n}")))).collect();
     let outcomes = collect(&Fetcher::with_transport(transport).limits(per_host(5)), jobs);
     assert!(outcomes.iter().all(Outcome::ok));
-    // What had not started when the breaker opened waited for the probe.
+    // What had not started when the breaker opened waited for the probe, and says so.
+    assert!(waited(&outcomes[29], WaitCause::Breaker) >= 4000, "{:?}", outcomes[29].waits);
     assert!(outcomes[29].attempts[0].started >= Duration::from_secs(4), "{:?}", outcomes[29].attempts[0].started);
 }
 

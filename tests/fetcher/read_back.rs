@@ -13,7 +13,7 @@ use roundup::rows::{
 use roundup::{
     AnswerPlace, Attempt, CacheUse, EventLoop, Expect, Failure, Fetcher, Field, Job, JobDigest, Kind, Method, Missing,
     Outcome, PageRule, Pages, Phase, Poll, ProxyUrl, ResponseField, RowCount, Secrets, Selection, Settings, Stale,
-    Timings,
+    Timings, WaitCause, WaitTimes,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -273,6 +273,7 @@ fn some_outcome(rng: &mut Rng) -> Outcome {
             body: option(rng, duration),
             total: duration(rng),
         },
+        waits: option(rng, |rng| some_waits(rng).into()),
         content_type: option(rng, |rng| text(rng).into()),
         body_bytes: option(rng, |rng| rng.u64(..)),
         body: option(rng, bytes).map(roundup::Body::from),
@@ -286,6 +287,12 @@ fn some_outcome(rng: &mut Rng) -> Outcome {
         stale: option(rng, |rng| Stale { age_s: rng.u64(..), error: some_failure(rng) }),
         held: Default::default(),
     }
+}
+
+fn some_waits(rng: &mut Rng) -> WaitTimes {
+    let mut waits = WaitTimes::default();
+    WaitCause::ALL.into_iter().for_each(|cause| waits.add(cause, duration(rng)));
+    waits
 }
 
 fn some_record(rng: &mut Rng) -> Record {

@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use roundup::report::RunInfo;
 use roundup::rows::{Cell, Chart, DataTable, Rows};
-use roundup::{Attempt, Failure, Kind, Outcome, Phase, Redactor, ResponseField, Timings};
+use roundup::{Attempt, Failure, Kind, Outcome, Phase, Redactor, ResponseField, Timings, WaitCause, WaitTimes};
 
 /// The kinds of the report page, in its order.
 pub(super) const KINDS: [Kind; 14] = [
@@ -159,6 +159,13 @@ pub(super) fn oddities() -> (RunInfo, Vec<Outcome>) {
     (RunInfo { title, tables: vec![prices, empty], ..run() }, outcomes)
 }
 
+/// Waits of so many milliseconds.
+fn waits(of: &[(WaitCause, f64)]) -> Box<WaitTimes> {
+    let mut waits = WaitTimes::default();
+    of.iter().for_each(|(cause, time)| waits.add(*cause, ms(*time)));
+    waits.into()
+}
+
 /// One of each sort that a reader should know how to handle.
 pub(super) fn assorted() -> Vec<Outcome> {
     let mut selected = ok(0, "weather[oslo]", "application/json", b"{ \"current\" : { \"temp\" : 3.50 } }\n");
@@ -191,6 +198,7 @@ pub(super) fn assorted() -> Vec<Outcome> {
     };
     busy.attempts.insert(0, first);
     (busy.attempts[1].waited, busy.attempts[1].status) = (Some(ms(412.5)), Some(429));
+    busy.waits = Some(waits(&[(WaitCause::Host, 90.25), (WaitCause::Retry, 412.5)]));
     let later = Some("2026-01-31T13:00:00.000Z".into());
     failure_of(&mut busy, Failure { retry_at: later, ..failure(Kind::Status, Some(Phase::Head), "status 429") });
     vec![

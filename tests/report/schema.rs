@@ -143,6 +143,8 @@ fn single_faults_are_refused() {
         ("/results/0/attempts", json!([])),
         ("/results/0/timings_ms/total", json!(null)),
         ("/results/0/timings_ms/dns", json!(-0.1)),
+        ("/results/5/waits_ms/host", json!(-0.1)),
+        ("/results/5/waits_ms", json!({})),
         ("/results/2/body", json!("text beside base64")),
         ("/results/2/body_base64", json!("not base64!")),
         ("/results/2/body_omitted", json!("lost")),

@@ -82,6 +82,8 @@ macro_rules! outcome {
             requests: Option<u32>,
             timings_ms: Timings,
             #[serde(deserialize_with = "present")]
+            waits_ms: Option<Waits>,
+            #[serde(deserialize_with = "present")]
             content_type: Option<String>,
             #[serde(deserialize_with = "present")]
             body_bytes: Option<u64>,
@@ -106,6 +108,26 @@ macro_rules! outcome {
             stale: Option<Stale>,
         }
     };
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "that it can be read is the point")]
+struct Waits {
+    #[serde(deserialize_with = "present")]
+    run: Option<f64>,
+    #[serde(deserialize_with = "present")]
+    host: Option<f64>,
+    #[serde(deserialize_with = "present")]
+    rate: Option<f64>,
+    #[serde(deserialize_with = "present")]
+    pause: Option<f64>,
+    #[serde(deserialize_with = "present")]
+    breaker: Option<f64>,
+    #[serde(deserialize_with = "present")]
+    retry: Option<f64>,
+    #[serde(deserialize_with = "present")]
+    budget: Option<f64>,
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use roundup::report::{RunInfo, cut_to_width, width_of};
-use roundup::{Attempt, Failure, Kind, Outcome, printable};
+use roundup::{Attempt, Failure, Kind, Outcome, WaitCause, printable};
 
 use crate::cli::console::{print, width};
 use crate::cli::error::CommandError;
@@ -79,6 +79,7 @@ impl Explanation<'_> {
         }
         lines.push(String::new());
         self.attempts(&mut lines);
+        self.waits(&mut lines);
         self.phases(&mut lines);
         self.content(&mut lines);
         lines
@@ -114,7 +115,10 @@ impl Explanation<'_> {
         let scale = Scale { origin, length: end.saturating_sub(origin) };
         if queue >= Duration::from_millis(1) {
             let bar = scale.bar(origin, queue, '\u{b7}');
-            let why = "in the queue: for a place in the run or at its host, its rate, or a pause";
+            let why = match self.only_wait() {
+                Some((cause, _)) => cause.to_string(),
+                None => "in the queue".to_owned(),
+            };
             lines.push(format!("queued   {bar}  {:>9}  {why}", shown(queue)));
         }
         let hidden = attempts.len().saturating_sub(MOST_ATTEMPTS);
@@ -132,6 +136,20 @@ impl Explanation<'_> {
             lines.push(format!("try {:<4} {bar}  {:>9}  {}", at + 1, shown(attempt.total), result(attempt)));
         }
         lines.push(String::new());
+    }
+
+    /// What it waited for, if its attempts do not say so.
+    fn waits(&self, lines: &mut Vec<String>) {
+        let Some(waits) = self.outcome.waits.as_ref().filter(|_| self.only_wait().is_none()) else { return };
+        lines.push(format!("it waited, {} in all:", shown(waits.total())));
+        lines.extend(waits.iter().map(|(cause, time)| format!("  {:>9}  {cause}", shown(time))));
+        lines.push(String::new());
+    }
+
+    /// What it waited for, if it was sent once, and waited for hardly anything else before that.
+    fn only_wait(&self) -> Option<(WaitCause, Duration)> {
+        let waits = self.outcome.waits.as_ref().filter(|_| self.outcome.attempts.len() == 1)?;
+        waits.longest().filter(|(_, time)| *time * 10 >= waits.total() * 9)
     }
 
     /// Where the time of the last attempt went.

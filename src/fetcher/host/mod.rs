@@ -3,21 +3,25 @@
 mod breaker;
 mod concurrency;
 mod entry;
+mod gate;
 mod pause;
 pub(super) mod rate;
+mod wait_clock;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::breaker::{Breaker, BreakerGate};
 use self::concurrency::HostConcurrency;
 use self::pause::Pause;
 use self::rate::Pacer;
-use super::waits::WaitReason;
+use self::wait_clock::WaitClock;
 use crate::limits::HostLimits;
+use crate::wait_times::WaitTimes;
 
 pub(super) use self::entry::{JobNumber, QueuedJob, Rank};
+pub(super) use self::gate::{Gate, Hold};
 
 /// The jobs of one host that wait, and its limits.
 #[derive(Debug)]
@@ -32,40 +36,13 @@ pub(super) struct HostQueue {
     pause: Pause,
     pacer: Option<Pacer>,
     breaker: Breaker,
+    waits: WaitClock,
     /// Until when the host is asked for nothing, because it wants a longer wait than its jobs take.
     closed: Pause,
     /// When its turn is among the hosts: each start moves it on.
     turn: u64,
     /// Where the queue has listed it.
     pub(super) listed: Option<Rank>,
-}
-
-/// Whether a host may be asked now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
-    /// It may.
-    Open,
-    /// When one of its requests has ended.
-    Full,
-    /// When a probe has told whether it is back.
-    Probing,
-    /// No earlier than then.
-    Until(Instant, Hold),
-    /// Its jobs are to end unsent, because it wants to be left alone until then.
-    Closed(Instant),
-    /// Its jobs are to end unsent: it takes no connections, and is not probed before then.
-    GivenUp(Instant),
-}
-
-/// Why a host is not asked before a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hold {
-    /// It asked for a pause.
-    Pause,
-    /// Its rate.
-    Rate,
-    /// It takes no connections, and will be probed then.
-    Breaker,
 }
 
 /// What a request has shown of its host.
@@ -83,22 +60,8 @@ pub(super) enum Verdict {
     Unclear,
 }
 
-impl Gate {
-    /// Why the jobs of the host wait; `None` if it is not for the host.
-    pub(super) fn reason(self) -> Option<WaitReason> {
-        Some(match self {
-            Gate::Open => return None,
-            Gate::Full => WaitReason::HostFull,
-            Gate::Probing => WaitReason::Probe,
-            Gate::Until(until, Hold::Pause) | Gate::Closed(until) => WaitReason::Pause(until),
-            Gate::Until(until, Hold::Rate) => WaitReason::Rate(until),
-            Gate::Until(until, Hold::Breaker) | Gate::GivenUp(until) => WaitReason::Breaker(until),
-        })
-    }
-}
-
 impl HostQueue {
-    pub(super) fn new(limits: HostLimits, adaptive: bool) -> HostQueue {
+    pub(super) fn new(limits: HostLimits, adaptive: bool, now: Instant, run_paced: Duration) -> HostQueue {
         HostQueue {
             fresh: VecDeque::new(),
             others: BinaryHeap::new(),
@@ -107,6 +70,7 @@ impl HostQueue {
             pause: Pause::default(),
             pacer: limits.rate.map(Pacer::new),
             breaker: Breaker::default(),
+            waits: WaitClock::new(now, run_paced),
             closed: Pause::default(),
             turn: 0,
             listed: None,
@@ -219,6 +183,16 @@ impl HostQueue {
         let paced = self.pacer.as_ref().and_then(|pacer| pacer.wait_until(now)).map(|until| (until, Hold::Rate));
         let holds = [probed, paused, paced].into_iter().flatten();
         holds.max_by_key(|(until, _)| *until).map_or(Gate::Open, |(until, hold)| Gate::Until(until, hold))
+    }
+
+    /// For how long jobs have waited by now for the host, and for what. It is to be asked before anything changes of which
+    /// [`gate`](Self::gate) depends, and told for how long the rate of the run has held back all hosts.
+    pub(super) fn waited(&mut self, now: Instant, run_paced: Duration) -> WaitTimes {
+        if now > self.waits.read_at() {
+            let gate = self.gate(self.waits.read_at());
+            self.waits.count(gate, now, run_paced);
+        }
+        self.waits.times()
     }
 
     /// The jobs that may start as soon as the host may be asked.

@@ -29,6 +29,8 @@ struct World {
     jobs: Vec<(u32, u32)>,
     /// Where a job's next request goes.
     at_host: Vec<usize>,
+    /// Since when a job waits.
+    waits_since: Vec<Instant>,
     drawn: usize,
     firsts: usize,
     /// How bad this world is, in percent.
@@ -69,6 +71,7 @@ impl World {
             starts: vec![Vec::new(); HOSTS],
             paused: vec![None; HOSTS],
             jobs: vec![(6, 0); count],
+            waits_since: vec![now; count],
             at_host,
             drawn: 0,
             firsts: 0,
@@ -82,7 +85,10 @@ impl World {
             let next = if self.running.len() < self.concurrency { Some(self.queue.next(self.now)) } else { None };
             match next {
                 Some(Next::Start { job, lease }) => self.start(job, lease),
-                Some(Next::End { job, .. }) => self.jobs[job.number].1 += 1,
+                Some(Next::End { job, host, .. }) => {
+                    self.check_waited(job.number, host);
+                    self.jobs[job.number].1 += 1;
+                }
                 Some(Next::Done) => break,
                 Some(Next::At(at)) => {
                     assert!(at > self.now, "the driver would spin");
@@ -106,12 +112,23 @@ impl World {
     fn start(&mut self, job: JobNumber, lease: Lease) {
         let host = self.at_host[job];
         self.firsts += usize::from(self.jobs[job].0 == 6);
+        self.check_waited(job, lease.host);
         self.jobs[job].0 -= 1;
         assert!(self.paused[host].is_none_or(|until| until <= self.now), "a paused host was asked");
         self.starts[host].push(self.now);
         self.running.push((job, host, lease));
         let at_host = self.running.iter().filter(|(_, other, _)| *other == host).count();
         assert!(at_host <= self.limits[host].per_host.map_or(usize::MAX, |most| most.get() as usize));
+    }
+
+    /// Each moment of a wait has one cause, and none that cannot be.
+    fn check_waited(&mut self, job: JobNumber, host: HostIndex) {
+        let waited = self.queue.take_waited(job, host, self.now);
+        assert_eq!(waited.total(), self.now - self.waits_since[job], "{waited:?}");
+        let is_paced = self.run_rate.or(self.limits[self.at_host[job]].rate).is_some();
+        assert!(is_paced || waited.of(WaitCause::Rate).is_zero(), "there is no rate: {waited:?}");
+        let is_again = self.jobs[job].0 < 6;
+        assert!(is_again || waited.of(WaitCause::Retry).is_zero(), "it was not tried before: {waited:?}");
     }
 
     fn pass_and_end_one(&mut self) {
@@ -132,9 +149,9 @@ impl World {
         self.queue.ended(lease, verdict, self.now);
         let later = self.now + Duration::from_millis(self.random.u64(..3000));
         match verdict {
-            Verdict::Refused if self.random.u8(..20) == 0 => self.queue.close(lease.host, later),
+            Verdict::Refused if self.random.u8(..20) == 0 => self.queue.close(lease.host, later, self.now),
             Verdict::Refused => {
-                self.queue.pause(lease.host, later);
+                self.queue.pause(lease.host, later, self.now);
                 self.paused[host] = self.paused[host].max(Some(later));
             }
             // A redirect to any host.
@@ -152,7 +169,14 @@ impl World {
     }
 
     fn again(&mut self, job: JobNumber, at: Instant, draws: bool) {
-        let retry = Retry { job: QueuedJob::again(job, 0), url: &self.urls[self.at_host[job]], at, draws };
+        self.waits_since[job] = self.now;
+        let retry = Retry {
+            job: QueuedJob::again(job, 0),
+            url: &self.urls[self.at_host[job]],
+            at,
+            draws,
+            cause: WaitCause::Retry,
+        };
         if !self.queue.retry(retry, self.now).expect("good") {
             self.jobs[job].1 += 1;
         }

@@ -53,7 +53,7 @@ fn served(queue: &mut Queue, host: HostIndex, now: Instant) {
 
 /// Puts a job back that does not draw on the budget.
 fn retry(queue: &mut Queue, job: JobNumber, host: &str, at: Instant, now: Instant) {
-    let again = Retry { job: QueuedJob::again(job, 0), url: &url(host), at, draws: false };
+    let again = Retry { job: QueuedJob::again(job, 0), url: &url(host), at, draws: false, cause: WaitCause::Retry };
     assert!(queue.retry(again, now).expect(host));
 }
 
@@ -104,7 +104,7 @@ fn a_paused_host_lets_others_pass_and_goes_on() {
     let now = Instant::now();
     let later = now + Duration::from_secs(1);
     let mut queue = queue(Limits::default(), &["a", "b", "a"]);
-    queue.pause(0, later);
+    queue.pause(0, later, now);
     assert_eq!(starts(&mut queue, now), (vec![1], Next::At(later)));
     served(&mut queue, 1, now);
     assert_eq!(starts(&mut queue, now), (vec![], Next::At(later)));
@@ -121,14 +121,14 @@ fn what_is_left_of_a_closed_host_ends_unsent() {
     assert_eq!(starts(&mut queue, now).0.len(), 1 + 1);
     retry(&mut queue, 7, "a", now, now);
     end(&mut queue, 0, Verdict::Refused, now);
-    queue.close(0, until);
+    queue.close(0, until, now);
     let unsent = |job| Next::End { job, host: 0, why: Unsent::Closed(until) };
     for job in [QueuedJob::fresh(1, 0), QueuedJob::fresh(3, 0), QueuedJob::again(7, 0)] {
         assert_eq!(queue.next(now), unsent(job));
     }
     assert_eq!(queue.next(now), Next::Wait);
     // One that waits for so long goes back, and others may come then.
-    queue.hold(QueuedJob::fresh(3, 0), 0, until);
+    queue.hold(QueuedJob::fresh(3, 0), 0, until, now);
     assert_eq!(queue.next(now), Next::At(until));
     assert_eq!(starts(&mut queue, until).0, [3]);
 }
@@ -186,7 +186,7 @@ fn a_retry_beyond_the_budget_waits_for_first_attempts_and_ends_if_there_are_none
     let limits = Limits { per_host: NonZeroU32::new(1), ..Limits::default() };
     let mut queue = queue(limits, &["a"; 62]);
     let a = url("a");
-    let again = |job| Retry { job: QueuedJob::again(job, 0), url: &a, at: now, draws: true };
+    let again = |job| Retry { job: QueuedJob::again(job, 0), url: &a, at: now, draws: true, cause: WaitCause::Retry };
     let run_one = |queue: &mut Queue| match queue.next(now) {
         Next::Start { job, lease } => {
             queue.ended(lease, Verdict::Reached, now);
@@ -299,10 +299,10 @@ fn hosts_that_are_idle_are_forgotten_and_no_others() {
         assert!(matches!(queue.next(now), Next::Start { job, lease } if (job, lease.host) == (index, index)));
     }
     served(&mut queue, 0, now);
-    queue.pause(0, later);
+    queue.pause(0, later, now);
     served(&mut queue, 2, now);
     retry(&mut queue, 2, "delayed", later, now);
-    queue.pause(3, now + Duration::from_millis(1));
+    queue.pause(3, now + Duration::from_millis(1), now);
     for index in 4..100_004 {
         push(&mut queue, index, &format!("h{index}"), now);
         let Next::Start { job, lease } = queue.next(now) else { panic!("nothing starts") };
@@ -348,4 +348,69 @@ fn hosts_are_told_apart_whatever_was_added_before() {
     assert_eq!(starts(&mut queue, now), (vec![0, 3, 4, 5, 6, 7, 8], Next::Wait));
     served(&mut queue, 0, now);
     assert_eq!(starts(&mut queue, now), (vec![1], Next::Wait));
+}
+
+/// What a job that starts now has waited for, in milliseconds.
+fn waited(queue: &mut Queue, job: JobNumber, host: HostIndex, now: Instant) -> Vec<(WaitCause, u128)> {
+    queue.take_waited(job, host, now).iter().map(|(cause, time)| (cause, time.as_millis())).collect()
+}
+
+#[test]
+fn a_job_knows_what_it_has_waited_for() {
+    let limits = Limits { per_host: NonZeroU32::new(1), ..Limits::default() };
+    let began = Instant::now();
+    let at = |ms| began + Duration::from_millis(ms);
+    let mut queue = Queue::new(limits);
+    for job in 0..3 {
+        push(&mut queue, job, "a", began);
+    }
+    assert_eq!(starts(&mut queue, at(0)).0, [0]);
+    assert_eq!(waited(&mut queue, 0, 0, at(0)), []);
+    // The host is full for 40 ms, and paused from then to 100 ms; the driver looks at 130 ms.
+    queue.pause(0, at(100), at(10));
+    served(&mut queue, 0, at(40));
+    assert_eq!(starts(&mut queue, at(130)).0, [1]);
+    let of_the_second = [(WaitCause::Run, 30), (WaitCause::Host, 40), (WaitCause::Pause, 60)];
+    assert_eq!(waited(&mut queue, 1, 0, at(130)), of_the_second);
+    // One that comes later waits for nothing that was before.
+    push(&mut queue, 3, "a", at(150));
+    end(&mut queue, 0, Verdict::Reached, at(160));
+    retry(&mut queue, 1, "a", at(260), at(160));
+    assert_eq!(starts(&mut queue, at(160)).0, [2]);
+    let of_the_third = [(WaitCause::Run, 30), (WaitCause::Host, 70), (WaitCause::Pause, 60)];
+    assert_eq!(waited(&mut queue, 2, 0, at(160)), of_the_third);
+    served(&mut queue, 0, at(200));
+    assert_eq!(starts(&mut queue, at(200)).0, [3]);
+    assert_eq!(waited(&mut queue, 3, 0, at(200)), [(WaitCause::Host, 50)]);
+    // Its time comes while the host is full, and the driver looks when that is over.
+    assert!(starts(&mut queue, at(270)).0.is_empty());
+    served(&mut queue, 0, at(300));
+    assert_eq!(starts(&mut queue, at(300)).0, [1]);
+    let of_the_retry = [(WaitCause::Run, 10), (WaitCause::Host, 30), (WaitCause::Retry, 100)];
+    assert_eq!(waited(&mut queue, 1, 0, at(300)), of_the_retry);
+}
+
+#[test]
+fn waits_for_the_budget_and_for_the_rate_of_the_run_have_names() {
+    let began = Instant::now();
+    let at = |ms| began + Duration::from_millis(ms);
+    let mut queue = Queue::new(Limits { rate: "10/s".parse().ok(), ..unlimited() });
+    for job in 0..12 {
+        push(&mut queue, job, "a", began);
+    }
+    assert_eq!(starts(&mut queue, at(0)).0, [0]);
+    assert_eq!(starts(&mut queue, at(120)).0, [1]);
+    assert_eq!(waited(&mut queue, 1, 0, at(120)), [(WaitCause::Run, 20), (WaitCause::Rate, 100)]);
+    // Ten retries are free, and the budget has none for the one after them before all first attempts are made.
+    let a = url("a");
+    let again =
+        |job| Retry { job: QueuedJob::again(job, 0), url: &a, at: at(130), draws: true, cause: WaitCause::Retry };
+    for job in 20..31 {
+        assert!(queue.retry(again(job), at(120)).expect("good"));
+    }
+    let mut waits = queue.take_all_waited(at(180));
+    let mut of = |job| waits.remove(&job).map(|waits| waits.iter().map(|(cause, t)| (cause, t.as_millis())).collect());
+    assert_eq!(of(20), Some(vec![(WaitCause::Run, 50), (WaitCause::Retry, 10)]));
+    assert_eq!(of(30), Some(vec![(WaitCause::Retry, 10), (WaitCause::Budget, 50)]));
+    assert_eq!(of(2), Some(vec![(WaitCause::Run, 20), (WaitCause::Rate, 160)]));
 }

@@ -174,6 +174,10 @@ fn facts(page: &mut Markup<'_>, outcome: &Outcome) -> io::Result<()> {
     ];
     let parts = parts.iter().filter_map(|(name, time)| Some(format!("{name} {}", RoundedDuration((*time)?))));
     page.raw(format_args!("<dt>Time</dt><dd>{}</dd>", parts.collect::<Vec<_>>().join(", ")))?;
+    if let Some(waits) = &outcome.waits {
+        let words = waits.in_words(|time| RoundedDuration(time).to_string());
+        page.raw(format_args!("<dt>Waits</dt><dd>{words}</dd>"))?;
+    }
     if let Some(kind) = &outcome.content_type {
         page.raw("<dt>Type</dt><dd>")?;
         page.received(kind)?;

@@ -130,6 +130,9 @@ fn in_words(outcome: &Outcome, segments: &[Segment]) -> String {
             format!("{} {}", segment.part.short(), RoundedDuration(time))
         })
         .collect();
+    if let Some(waits) = &outcome.waits {
+        words.push(format!("waited {}", waits.in_words(|time| RoundedDuration(time).to_string())));
+    }
     if !outcome.ok() {
         words.push("failed".to_owned());
     }

@@ -1,0 +1,62 @@
+//! For how long a source waits for what, as its outcome says.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use roundup::{Fetcher, Kind, Limits, Outcome, WaitCause};
+
+use super::{at_once, collect, failure, job, per_host};
+use crate::common::{Reply, Server};
+
+/// For how many milliseconds a source has waited for this.
+pub(super) fn waited(outcome: &Outcome, cause: WaitCause) -> u128 {
+    outcome.waits.as_ref().map_or(0, |waits| waits.of(cause).as_millis())
+}
+
+#[test]
+fn an_outcome_says_what_its_source_has_waited_for() {
+    let quick = || Server::start(|_| Reply::json("{}").late(Duration::from_millis(50)));
+    let (one, other) = (quick(), quick());
+    let get = |limits: Limits, urls: &[String]| {
+        let outcomes = collect(&Fetcher::new().limits(limits), urls.iter().map(job).collect());
+        assert!(outcomes.iter().all(Outcome::ok), "{outcomes:?}");
+        outcomes
+    };
+    let outcomes = get(per_host(1), &[one.url("/1"), one.url("/2"), other.url("/")]);
+    assert!(waited(&outcomes[1], WaitCause::Host) >= 50 && waited(&outcomes[1], WaitCause::Run) < 50, "{outcomes:?}");
+    assert!(outcomes[0].waits.is_none() || waited(&outcomes[0], WaitCause::Host) == 0);
+    assert_eq!((waited(&outcomes[2], WaitCause::Host), waited(&outcomes[2], WaitCause::Rate)), (0, 0));
+    let outcomes = get(at_once(1), &[one.url("/1"), other.url("/")]);
+    assert!(waited(&outcomes[1], WaitCause::Run) >= 50 && waited(&outcomes[1], WaitCause::Host) == 0, "{outcomes:?}");
+    let limits = Limits { rate: "10/s".parse().ok(), ..Limits::default() };
+    let outcomes = get(limits, &[one.url("/1"), one.url("/2")]);
+    assert!(waited(&outcomes[1], WaitCause::Rate) >= 90, "{outcomes:?}");
+    // One refusal: the host is paused for all, and the one that was refused waits as well.
+    let asked = AtomicUsize::new(0);
+    let busy = Server::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::status(429).header("Retry-After", "1"),
+        1 => Reply::status(500),
+        _ => Reply::json("{}"),
+    });
+    let outcomes = get(per_host(1), &[busy.url("/1"), busy.url("/2")]);
+    for outcome in &outcomes {
+        assert!(waited(outcome, WaitCause::Pause) >= 900, "{outcomes:?}");
+        let timed = outcome.timings.queue + outcome.timings.total;
+        assert!(outcome.waits.as_ref().is_some_and(|waits| waits.total() <= timed), "{outcomes:?}");
+    }
+    let retried = outcomes.iter().find(|outcome| outcome.attempts.iter().any(|attempt| attempt.status == Some(500)));
+    let backoff = retried.and_then(|outcome| outcome.attempts.last()?.waited).expect("one was tried again");
+    let retry = retried.map_or(0, |outcome| waited(outcome, WaitCause::Retry));
+    assert!(backoff < Duration::from_millis(1) || retry.abs_diff(backoff.as_millis()) <= 1, "{outcomes:?}");
+}
+
+/// What a job that was never sent has waited for.
+#[test]
+fn what_was_skipped_says_what_it_has_waited_for() {
+    let server = Server::start(|_| Reply::hang());
+    let jobs = vec![job(server.url("/1")), job(server.url("/2"))];
+    let fetcher = Fetcher::new().limits(per_host(1)).deadline(Some(Duration::from_millis(200)));
+    let outcomes = collect(&fetcher, jobs);
+    assert_eq!(failure(&outcomes[1]).kind, Kind::Skipped);
+    assert!(waited(&outcomes[1], WaitCause::Host) >= 190, "{outcomes:?}");
+}
