@@ -7,6 +7,7 @@ use super::dialect::commands;
 use super::marks::Marks;
 use super::operation::Operation;
 use super::plan_text::{Reading, plan_of};
+use super::shell_word::quoted;
 use super::words::{WrittenCommand, wrong};
 use super::{Imported, ReadFile};
 use crate::error::{Error, Kind, Result};
@@ -273,9 +274,9 @@ pub(super) fn config(text: impl Into<String>) -> Error {
 /// An option of `roundup run`, as it is typed.
 fn run_option(name: &str, takes_value: bool, on: bool, value: &str) -> Option<String> {
     match (name, takes_value) {
-        ("socks5", _) => Some(format!("--proxy {}", quoted(&format!("socks5://{value}")))),
-        ("cert", _) => Some(format!("--cert {}", quoted(without_passphrase(value)))),
-        (_, true) => Some(format!("--{name} {}", quoted(value))),
+        ("socks5", _) => Some(format!("--proxy {}", for_shell(&format!("socks5://{value}")))),
+        ("cert", _) => Some(format!("--cert {}", for_shell(without_passphrase(value)))),
+        (_, true) => Some(format!("--{name} {}", for_shell(value))),
         (_, false) => on.then(|| format!("--{name}")),
     }
 }
@@ -289,11 +290,13 @@ fn no_text(file: &str) -> Error {
     config(format!("{file} is not UTF-8 text, which alone can stand in a plan"))
 }
 
-/// A word for a shell, in a comment.
-fn quoted(word: &str) -> String {
-    let word = crate::origin::without_password(word).into_owned();
-    let is_plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/:@%+=,".contains(&b));
-    if is_plain { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
+/// A word for a shell, in a comment. A `~/` at its beginning is for the shell.
+fn for_shell(word: &str) -> String {
+    let word = crate::origin::without_password(word);
+    match word.strip_prefix("~/") {
+        Some(path) => format!("~/{}", quoted(path.as_bytes())),
+        None => quoted(word.as_bytes()),
+    }
 }
 
 /// Seconds, perhaps with a fraction, as a time of a plan.

@@ -69,6 +69,16 @@ pub(super) fn find_long(name: &str) -> Option<(&'static CurlOption, bool)> {
     find(name).map(|option| (option, true)).or_else(|| off().map(|option| (option, false)))
 }
 
+/// Whether curl has an option of this long name.
+pub fn is_curl_option(name: &str) -> bool {
+    find_long(name).is_some()
+}
+
+/// Whether curl has an option of this letter.
+pub fn is_curl_letter(letter: char) -> bool {
+    find_short(letter).is_some()
+}
+
 pub(super) fn find_short(letter: char) -> Option<&'static CurlOption> {
     OPTIONS.iter().find(|option| option.short == Some(letter))
 }

@@ -13,6 +13,7 @@
 
 mod command;
 mod curl_options;
+mod cursor;
 mod dialect;
 mod har;
 mod hiding;
@@ -30,6 +31,7 @@ mod words;
 use crate::error::Result;
 
 pub use self::command::curl;
+pub use self::curl_options::{is_curl_letter, is_curl_option};
 pub use self::har::har;
 pub use self::to_curl::CurlWriter;
 

@@ -39,26 +39,18 @@ impl Operation {
         Operation { request, ..Operation::default() }
     }
 
-    /// `Name: value`, `Name:` for none of that name, `Name;` for an empty one.
+    /// Adds a header as `-H` takes it.
     pub(super) fn add_header(&mut self, line: &str) -> Result<()> {
-        let (name, value) = match (line.split_once(':'), line.trim_end().strip_suffix(';')) {
-            // HTTP/2's own fields, as browsers show them.
-            (Some(("", _)), _) => return Ok(()),
-            (Some((name, value)), _) if value.trim().is_empty() => (name, None),
-            (Some((name, value)), _) => (name, Some(value.trim())),
-            (None, Some(name)) => (name, Some("")),
-            (None, None) => return Err(config("a header has no colon: write it as 'Name: value'")),
-        };
-        if is_of_the_connection(name) {
+        let name = line.split([':', ';']).next().unwrap_or_default();
+        let omits_host = name.eq_ignore_ascii_case("host") && line.trim_end().ends_with(':');
+        // HTTP/2's own fields, as browsers show them, have names that begin with a colon.
+        if line.starts_with(':') || is_of_the_connection(name) || omits_host {
             return Ok(());
         }
-        match value {
-            Some(value) => drop(Field::new(name, value)?),
-            None if name.eq_ignore_ascii_case("host") => return Ok(()),
-            None => drop(Field::omitted(name)?),
-        }
+        let field = Field::from_option(line)?;
+        let value = (!field.is_omitted()).then(|| String::from_utf8_lossy(field.value()).into_owned());
         // What is left out once is sent where it is given as well, and so is curl's own that it replaces.
-        self.request.headers.push((name.to_owned(), value.map(str::to_owned)));
+        self.request.headers.push((field.name().to_owned(), value));
         Ok(())
     }
 

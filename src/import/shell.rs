@@ -1,21 +1,26 @@
 //! Words as bash reads them: three kinds of quotes, `\` at the end of lines, variables, here-documents, comments.
 
+use super::cursor::Cursor;
 use super::marks::Marks;
 use super::words::{WrittenCommand, text_of, wrong};
 use crate::error::Result;
 
 /// The commands in a text, as bash takes them apart.
 pub(super) fn commands(text: &str, marks: &mut Marks) -> Result<Vec<WrittenCommand>> {
-    let mut lexer =
-        Lexer { rest: text, line: 1, marks, done: Vec::new(), current: WrittenCommand::default(), ends: Vec::new() };
+    let mut lexer = Lexer {
+        text: Cursor::new(text),
+        marks,
+        done: Vec::new(),
+        current: WrittenCommand::default(),
+        ends: Vec::new(),
+    };
     while lexer.step()? {}
     lexer.end_command(false);
     Ok(lexer.done)
 }
 
 struct Lexer<'t, 'm> {
-    rest: &'t str,
-    line: usize,
+    text: Cursor<'t>,
     marks: &'m mut Marks,
     done: Vec<WrittenCommand>,
     current: WrittenCommand,
@@ -24,34 +29,13 @@ struct Lexer<'t, 'm> {
 }
 
 impl<'t> Lexer<'t, '_> {
-    fn peek(&self) -> Option<char> {
-        self.rest.chars().next()
-    }
-
-    fn take(&mut self) -> Option<char> {
-        let c = self.peek()?;
-        self.rest = &self.rest[c.len_utf8()..];
-        self.line += usize::from(c == '\n');
-        Some(c)
-    }
-
-    /// Passes the text, if it comes next.
-    fn passes(&mut self, text: &str) -> bool {
-        let passes = self.rest.starts_with(text);
-        if passes {
-            self.rest = &self.rest[text.len()..];
-            self.line += text.matches('\n').count();
-        }
-        passes
-    }
-
     /// Passes the end of a line that goes on in the next; blanks behind the `\` are forgiven.
     fn passes_continuation(&mut self) -> bool {
-        let Some(rest) = self.rest.strip_prefix('\\') else { return false };
+        let Some(rest) = self.text.rest.strip_prefix('\\') else { return false };
         let end = rest.trim_start_matches([' ', '\t', '\r']);
         if end.starts_with('\n') || (end.is_empty() && !rest.is_empty()) {
-            self.rest = end.strip_prefix('\n').unwrap_or(end);
-            self.line += 1;
+            self.text.rest = end.strip_prefix('\n').unwrap_or(end);
+            self.text.line += 1;
             return true;
         }
         false
@@ -62,35 +46,36 @@ impl<'t> Lexer<'t, '_> {
         if self.passes_continuation() {
             return Ok(true);
         }
-        let Some(c) = self.peek() else { return Ok(false) };
+        let Some(c) = self.text.peek() else { return Ok(false) };
         match c {
             ' ' | '\t' | '\r' => {
-                self.take();
+                self.text.take();
             }
             '\n' => {
-                self.take();
+                self.text.take();
                 self.read_documents();
                 self.end_command(false);
             }
             '#' => {
-                let end = self.rest.find('\n').unwrap_or(self.rest.len());
-                self.rest = &self.rest[end..];
+                let end = self.text.rest.find('\n').unwrap_or(self.text.rest.len());
+                self.text.rest = &self.text.rest[end..];
             }
             ';' | '&' | '|' | '(' | ')' => {
-                let is_redirect = self.passes("&>");
+                let is_redirect = self.text.passes("&>");
                 if is_redirect {
                     self.redirect()?;
                 } else {
-                    self.take();
-                    let is_double = self.passes(&c.to_string());
+                    self.text.take();
+                    let is_double = self.text.passes(&c.to_string());
                     self.end_command(c == '|' && !is_double);
                 }
             }
             '<' | '>' => self.redirect()?,
             _ => {
-                let line = self.line;
+                let line = self.text.line;
                 let word = self.word()?;
-                if self.peek().is_some_and(|c| matches!(c, '<' | '>')) && word.bytes().all(|b| b.is_ascii_digit()) {
+                if self.text.peek().is_some_and(|c| matches!(c, '<' | '>')) && word.bytes().all(|b| b.is_ascii_digit())
+                {
                     self.redirect()?;
                 } else {
                     self.push(word, line);
@@ -117,19 +102,19 @@ impl<'t> Lexer<'t, '_> {
 
     /// `> file` and its kin are passed; `<< END` and `<<< word` give the content of stdin.
     fn redirect(&mut self) -> Result<()> {
-        let line = self.line;
-        if self.passes("<<<") {
+        let line = self.text.line;
+        if self.text.passes("<<<") {
             let word = self.next_word()?;
             self.current.stdin = Some(word + "\n");
-        } else if self.passes("<<") {
-            self.passes("-");
+        } else if self.text.passes("<<") {
+            self.text.passes("-");
             let end = self.next_word()?;
             self.ends.push(end);
-        } else if self.passes("<") {
+        } else if self.text.passes("<") {
             return Err(wrong(line, "stdin comes from a file: write --data-binary @FILE in place of < FILE"));
         } else {
-            while self.peek().is_some_and(|c| matches!(c, '>' | '&' | '|')) {
-                self.take();
+            while self.text.peek().is_some_and(|c| matches!(c, '>' | '&' | '|')) {
+                self.text.take();
             }
             self.next_word()?;
         }
@@ -137,8 +122,8 @@ impl<'t> Lexer<'t, '_> {
     }
 
     fn next_word(&mut self) -> Result<String> {
-        while self.peek().is_some_and(|c| matches!(c, ' ' | '\t')) {
-            self.take();
+        while self.text.peek().is_some_and(|c| matches!(c, ' ' | '\t')) {
+            self.text.take();
         }
         self.word()
     }
@@ -147,10 +132,10 @@ impl<'t> Lexer<'t, '_> {
     fn read_documents(&mut self) {
         for end in std::mem::take(&mut self.ends) {
             let mut document = String::new();
-            while !self.rest.is_empty() {
-                let len = self.rest.find('\n').map_or(self.rest.len(), |at| at + 1);
-                let (line, rest) = self.rest.split_at(len);
-                (self.rest, self.line) = (rest, self.line + 1);
+            while !self.text.rest.is_empty() {
+                let len = self.text.rest.find('\n').map_or(self.text.rest.len(), |at| at + 1);
+                let (line, rest) = self.text.rest.split_at(len);
+                (self.text.rest, self.text.line) = (rest, self.text.line + 1);
                 if line.trim() == end {
                     break;
                 }
@@ -162,29 +147,29 @@ impl<'t> Lexer<'t, '_> {
 
     /// A word up to a blank or a mark of the shell.
     fn word(&mut self) -> Result<String> {
-        let line = self.line;
+        let line = self.text.line;
         let mut word = Vec::new();
         loop {
             if self.passes_continuation() {
                 continue;
             }
-            match self.peek() {
+            match self.text.peek() {
                 None | Some(' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')') => break,
                 Some('\'') => self.single_quoted(&mut word)?,
                 Some('"') => self.double_quoted(&mut word)?,
-                Some('$') if self.rest.starts_with("$'") => self.ansi_quoted(&mut word)?,
-                Some('$') if self.rest.starts_with("$\"") => {
-                    self.take();
+                Some('$') if self.text.rest.starts_with("$'") => self.ansi_quoted(&mut word)?,
+                Some('$') if self.text.rest.starts_with("$\"") => {
+                    self.text.take();
                     self.double_quoted(&mut word)?;
                 }
                 Some('$') => self.variable(&mut word)?,
                 Some('`') => return Err(self.not_run()),
                 Some('\\') => {
-                    self.take();
-                    word.extend(self.take().map(String::from).unwrap_or_else(|| "\\".to_owned()).into_bytes());
+                    self.text.take();
+                    word.extend(self.text.take().map(String::from).unwrap_or_else(|| "\\".to_owned()).into_bytes());
                 }
                 Some(c) => {
-                    self.take();
+                    self.text.take();
                     word.extend(c.to_string().into_bytes());
                 }
             }
@@ -193,40 +178,40 @@ impl<'t> Lexer<'t, '_> {
     }
 
     fn single_quoted(&mut self, word: &mut Vec<u8>) -> Result<()> {
-        let line = self.line;
-        self.take();
-        let end = self.rest.find('\'').ok_or_else(|| wrong(line, "the quote ' is not closed"))?;
-        word.extend_from_slice(&self.rest.as_bytes()[..end]);
-        self.line += self.rest[..end].matches('\n').count();
-        self.rest = &self.rest[end + 1..];
+        let line = self.text.line;
+        self.text.take();
+        let end = self.text.rest.find('\'').ok_or_else(|| wrong(line, "the quote ' is not closed"))?;
+        word.extend_from_slice(&self.text.rest.as_bytes()[..end]);
+        self.text.line += self.text.rest[..end].matches('\n').count();
+        self.text.rest = &self.text.rest[end + 1..];
         Ok(())
     }
 
     fn double_quoted(&mut self, word: &mut Vec<u8>) -> Result<()> {
-        let line = self.line;
-        self.take();
+        let line = self.text.line;
+        self.text.take();
         loop {
-            match self.peek() {
+            match self.text.peek() {
                 None => return Err(wrong(line, "the quote \" is not closed")),
                 Some('"') => {
-                    self.take();
+                    self.text.take();
                     return Ok(());
                 }
                 Some('$') => self.variable(word)?,
                 Some('`') => return Err(self.not_run()),
                 Some('\\') => {
-                    if self.passes("\\\n") || self.passes("\\\r\n") {
+                    if self.text.passes("\\\n") || self.text.passes("\\\r\n") {
                         continue;
                     }
-                    self.take();
-                    if !self.peek().is_some_and(|c| matches!(c, '$' | '`' | '"' | '\\')) {
+                    self.text.take();
+                    if !self.text.peek().is_some_and(|c| matches!(c, '$' | '`' | '"' | '\\')) {
                         word.push(b'\\');
-                    } else if let Some(c) = self.take() {
+                    } else if let Some(c) = self.text.take() {
                         word.extend(c.to_string().into_bytes());
                     }
                 }
                 Some(c) => {
-                    self.take();
+                    self.text.take();
                     word.extend(c.to_string().into_bytes());
                 }
             }
@@ -235,37 +220,40 @@ impl<'t> Lexer<'t, '_> {
 
     /// `$NAME` and `${NAME}`; any other `$` is itself.
     fn variable(&mut self, word: &mut Vec<u8>) -> Result<()> {
-        self.take();
-        if self.peek() == Some('(') {
+        self.text.take();
+        if self.text.peek() == Some('(') {
             return Err(self.not_run());
         }
-        let in_braces = self.passes("{");
-        let len = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.rest.len());
-        let (name, after) = self.rest.split_at(len);
+        let in_braces = self.text.passes("{");
+        let len = self.text.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.text.rest.len());
+        let (name, after) = self.text.rest.split_at(len);
         let is_name = !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit());
         if !is_name || (in_braces && !after.starts_with('}')) {
             if in_braces {
-                return Err(wrong(self.line, "only $NAME and ${NAME} are understood of the shell's variables"));
+                return Err(wrong(self.text.line, "only $NAME and ${NAME} are understood of the shell's variables"));
             }
             word.push(b'$');
             return Ok(());
         }
-        self.rest = &after[usize::from(in_braces)..];
+        self.text.rest = &after[usize::from(in_braces)..];
         word.extend(self.marks.variable(name).into_bytes());
         Ok(())
     }
 
     fn not_run(&self) -> crate::error::Error {
-        wrong(self.line, "commands in $(...) and `...` are not run: write a variable such as $TOKEN in their place")
+        wrong(
+            self.text.line,
+            "commands in $(...) and `...` are not run: write a variable such as $TOKEN in their place",
+        )
     }
 
     /// `$'...'` (bash's manual, 3.1.2.4), with pairs of UTF-16 as browsers write them.
     fn ansi_quoted(&mut self, word: &mut Vec<u8>) -> Result<()> {
-        let line = self.line;
-        self.passes("$'");
+        let line = self.text.line;
+        self.text.passes("$'");
         let mut high = None;
         loop {
-            let c = self.take().ok_or_else(|| wrong(line, "the quote $' is not closed"))?;
+            let c = self.text.take().ok_or_else(|| wrong(line, "the quote $' is not closed"))?;
             if c == '\'' {
                 return Ok(());
             }
@@ -273,7 +261,7 @@ impl<'t> Lexer<'t, '_> {
                 word.extend(c.to_string().into_bytes());
                 continue;
             }
-            let c = self.take().ok_or_else(|| wrong(line, "the quote $' is not closed"))?;
+            let c = self.text.take().ok_or_else(|| wrong(line, "the quote $' is not closed"))?;
             let simple = match c {
                 'n' => b'\n',
                 't' => b'\t',
@@ -297,8 +285,8 @@ impl<'t> Lexer<'t, '_> {
                 }
                 '0'..='7' => {
                     let (mut code, mut more) = (c.to_digit(8).unwrap_or_default(), 2);
-                    while let Some(digit) = self.peek().and_then(|c| c.to_digit(8)).filter(|_| more > 0) {
-                        self.take();
+                    while let Some(digit) = self.text.peek().and_then(|c| c.to_digit(8)).filter(|_| more > 0) {
+                        self.text.take();
                         (code, more) = (code * 8 + digit, more - 1);
                     }
                     word.push(code as u8);
@@ -316,9 +304,9 @@ impl<'t> Lexer<'t, '_> {
 
     /// A number of up to so many digits.
     fn digits(&mut self, radix: u32, most: usize) -> Option<u32> {
-        let len = self.rest.chars().take(most).take_while(|c| c.is_digit(radix)).count();
-        let (digits, rest) = self.rest.split_at(len);
-        self.rest = rest;
+        let len = self.text.rest.chars().take(most).take_while(|c| c.is_digit(radix)).count();
+        let (digits, rest) = self.text.rest.split_at(len);
+        self.text.rest = rest;
         u32::from_str_radix(digits, radix).ok()
     }
 }

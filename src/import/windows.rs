@@ -1,5 +1,6 @@
 //! Words as cmd.exe and PowerShell give them to a program.
 
+use super::cursor::Cursor;
 use super::marks::Marks;
 use super::words::{WrittenCommand, wrong};
 use crate::error::Result;
@@ -96,28 +97,28 @@ fn program_words(text: &str, line: usize) -> Result<Vec<String>> {
 
 /// The commands in a text, as PowerShell reads them.
 pub(super) fn powershell_commands(text: &str, marks: &mut Marks) -> Result<Vec<WrittenCommand>> {
-    let mut reader = PowerShell { rest: text, line: 1, marks };
+    let mut reader = PowerShell { text: Cursor::new(text), marks };
     let mut commands = Vec::new();
     let mut current = WrittenCommand::default();
-    while let Some(c) = reader.peek() {
+    while let Some(c) = reader.text.peek() {
         match c {
-            ' ' | '\t' | '\r' => drop(reader.take()),
-            '`' if reader.rest[1..].trim_start_matches([' ', '\r']).starts_with('\n') => {
-                while reader.take() != Some('\n') {}
+            ' ' | '\t' | '\r' => drop(reader.text.take()),
+            '`' if reader.text.rest[1..].trim_start_matches([' ', '\r']).starts_with('\n') => {
+                while reader.text.take() != Some('\n') {}
             }
             '#' => {
-                let end = reader.rest.find('\n').unwrap_or(reader.rest.len());
-                reader.rest = &reader.rest[end..];
+                let end = reader.text.rest.find('\n').unwrap_or(reader.text.rest.len());
+                reader.text.rest = &reader.text.rest[end..];
             }
             '\n' | ';' | '|' | '&' => {
-                reader.take();
+                reader.text.take();
                 let next = WrittenCommand { is_piped: c == '|', ..WrittenCommand::default() };
                 let command = std::mem::replace(&mut current, next);
                 commands.extend((!command.words.is_empty()).then_some(command));
             }
             _ => {
                 if current.words.is_empty() {
-                    current.line = reader.line;
+                    current.line = reader.text.line;
                 }
                 // Older versions hand quotes over as they are, so they are written with a `\` for the program.
                 current.words.push(reader.word()?.replace("\\\"", "\""));
@@ -129,46 +130,34 @@ pub(super) fn powershell_commands(text: &str, marks: &mut Marks) -> Result<Vec<W
 }
 
 struct PowerShell<'t, 'm> {
-    rest: &'t str,
-    line: usize,
+    text: Cursor<'t>,
     marks: &'m mut Marks,
 }
 
 impl PowerShell<'_, '_> {
-    fn peek(&self) -> Option<char> {
-        self.rest.chars().next()
-    }
-
-    fn take(&mut self) -> Option<char> {
-        let c = self.peek()?;
-        self.rest = &self.rest[c.len_utf8()..];
-        self.line += usize::from(c == '\n');
-        Some(c)
-    }
-
     fn word(&mut self) -> Result<String> {
         let mut word = String::new();
-        let line = self.line;
+        let line = self.text.line;
         // The quote that is open.
         let mut quote = None;
-        while let Some(c) = self.peek() {
+        while let Some(c) = self.text.peek() {
             match (quote, c) {
                 (None, ' ' | '\t' | '\r' | '\n' | ';' | '|') => break,
                 (None, '\'' | '"') => {
-                    self.take();
+                    self.text.take();
                     quote = Some(c);
                 }
                 (Some(open), c) if c == open => {
-                    self.take();
+                    self.text.take();
                     // Two of them are one.
-                    match self.peek() == Some(open) {
-                        true => word.extend(self.take()),
+                    match self.text.peek() == Some(open) {
+                        true => word.extend(self.text.take()),
                         false => quote = None,
                     }
                 }
                 (None | Some('"'), '`') => {
-                    self.take();
-                    word.extend(self.take().map(|c| match c {
+                    self.text.take();
+                    word.extend(self.text.take().map(|c| match c {
                         'n' => '\n',
                         'r' => '\r',
                         't' => '\t',
@@ -177,7 +166,7 @@ impl PowerShell<'_, '_> {
                     }));
                 }
                 (None | Some('"'), '$') => self.variable(&mut word)?,
-                _ => word.extend(self.take()),
+                _ => word.extend(self.text.take()),
             }
         }
         if quote.is_some() {
@@ -188,15 +177,15 @@ impl PowerShell<'_, '_> {
 
     /// `$NAME`, `${NAME}` and `$env:NAME`.
     fn variable(&mut self, word: &mut String) -> Result<()> {
-        self.take();
-        if self.peek() == Some('(') {
+        self.text.take();
+        if self.text.peek() == Some('(') {
             return Err(wrong(
-                self.line,
+                self.text.line,
                 "commands in $(...) are not run: write a variable such as $TOKEN in their place",
             ));
         }
-        let is_braced = self.rest.starts_with('{');
-        let inner = &self.rest[usize::from(is_braced)..];
+        let is_braced = self.text.rest.starts_with('{');
+        let inner = &self.text.rest[usize::from(is_braced)..];
         let inner = inner.strip_prefix("env:").unwrap_or(inner);
         let len = inner.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(inner.len());
         let (name, after) = inner.split_at(len);
@@ -204,7 +193,7 @@ impl PowerShell<'_, '_> {
             word.push('$');
             return Ok(());
         }
-        self.rest = &after[usize::from(is_braced)..];
+        self.text.rest = &after[usize::from(is_braced)..];
         word.push_str(&self.marks.variable(name));
         Ok(())
     }

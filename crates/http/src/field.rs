@@ -36,6 +36,18 @@ impl Field {
         Ok(Field { name: name.into(), value: Some(value.into()) })
     }
 
+    /// Reads a field as curl's `-H` takes it: `Name: value`, `Name:` for no field of that name, `Name;` for an empty one.
+    ///
+    /// # Errors
+    /// Those of [`Field::new`] and [`Field::omitted`], and [`Kind::Config`] if there is neither `:` nor `;`.
+    pub fn from_option(text: &str) -> Result<Field> {
+        match (text.split_once(':'), text.trim_end().strip_suffix(';')) {
+            (Some((name, value)), _) if value.trim().is_empty() => Field::omitted(name),
+            (None, Some(name)) => Field::new(name, ""),
+            _ => text.parse(),
+        }
+    }
+
     /// Says that no field of this name is sent, also none that would be added: `Accept`, `User-Agent`.
     ///
     /// # Errors
@@ -169,5 +181,14 @@ mod tests {
         assert!(Field::omitted("host").is_err() && Field::omitted("A B").is_err());
         let field: Field = "Authorization: Bearer t0ps3cret".parse().expect("good");
         assert!(!format!("{field:?}").contains("t0ps3cret"));
+    }
+
+    #[test]
+    fn options_are_read_as_by_curl() {
+        let one = |text: &str| Field::from_option(text).expect(text);
+        assert!(one("Accept:").is_omitted() && one("Accept:  ").is_omitted());
+        assert!(one("X-Empty;").value().is_empty() && !one("X-Empty;").is_omitted());
+        assert_eq!(one("X-A: b;").value(), b"b;");
+        assert!(Field::from_option("no colon").is_err() && Field::from_option("Host:").is_err());
     }
 }

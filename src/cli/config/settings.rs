@@ -36,39 +36,17 @@ pub(super) fn patch(flags: &Flags) -> Result<SettingsPatch> {
 /// `@FILE` for a file with one of these in each line.
 fn header(text: &str) -> Result<Vec<Field>> {
     match text.strip_prefix('@') {
-        None => header_line(text).map(|field| vec![field]),
+        None => Field::from_option(text).map(|field| vec![field]),
         Some(file) => {
             let lines = input::text(file, "the file of headers")?;
             let numbered = lines.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
             let lines = numbered.filter(|(_, line)| !line.is_empty());
             let read = |(at, line): (usize, &str)| {
-                header_line(line).map_err(|error| {
+                Field::from_option(line).map_err(|error| {
                     Error::new(Kind::Config, format!("{}:{at}: {}", input::shown(file), error.one_line()))
                 })
             };
             lines.map(read).collect()
         }
-    }
-}
-
-fn header_line(text: &str) -> Result<Field> {
-    match (text.split_once(':'), text.trim_end().strip_suffix(';')) {
-        (Some((name, value)), _) if value.trim().is_empty() => Field::omitted(name),
-        (None, Some(name)) => Field::new(name, ""),
-        _ => text.parse(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_are_read_as_by_curl() {
-        let one = |text: &str| header_line(text).expect(text);
-        assert!(one("Accept:").is_omitted() && one("Accept:  ").is_omitted());
-        assert!(one("X-Empty;").value().is_empty() && !one("X-Empty;").is_omitted());
-        assert_eq!(one("X-A: b;").value(), b"b;");
-        assert!(header_line("no colon").is_err() && header_line("Host:").is_err());
     }
 }
