@@ -56,9 +56,14 @@ fn a_report_is_written_in_one_call() {
     let server = Server::start(|_| Reply::json("1"));
     let outcomes = roundup::fetch_all([server.url("/a"), server.url("/b")]);
     let dir = Dir::new();
-    for (name, text) in
-        [("r.json", "\"ok\": 2"), ("r.csv", "/a"), ("r.html", "<html"), ("r.md", "/b"), ("r.jsonl", "summary")]
-    {
+    for (name, text) in [
+        ("r.json", "\"ok\": 2"),
+        ("r.csv", "/a"),
+        ("r.html", "<html"),
+        ("r.md", "/b"),
+        ("r.jsonl", "summary"),
+        ("a=b.csv", "/a"),
+    ] {
         roundup::report::save(dir.join(name), &outcomes).expect(name);
         let written = dir.read(name);
         assert!(written.replace("\":", "\": ").contains(text), "{name}: {written}");

@@ -1,5 +1,6 @@
 //! The tables of a report: which reports a plan asks for, and those that have a file for each table.
 
+use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use roundup::report::{self, OpenReport, Output, RunInfo, Style};
@@ -41,13 +42,12 @@ pub(crate) fn planned(plan: &str, spec: &ReportSpec) -> Result<Vec<(Output, Stri
 }
 
 fn output_of(asked: &OutputSpec) -> Result<Output> {
-    let text = match (&asked.format, &asked.file) {
-        (Some(format), Some(file)) => format!("{format}={file}"),
-        (Some(text), None) | (None, Some(text)) => text.to_string(),
-        // The reader of the plan has refused it.
-        (None, None) => String::new(),
+    let output = match (&asked.format, &asked.file) {
+        (Some(format), Some(file)) => Output::parse(&format!("{format}={file}"))?,
+        (Some(format), None) => Output::parse(format)?,
+        // Without both, the reader of the plan has refused it.
+        (None, file) => Output::to_file(Path::new(file.as_deref().unwrap_or_default()))?,
     };
-    let output = Output::parse(&text)?;
     if asked.bom { output.with_bom() } else { Ok(output) }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::output::{Output, open};
 use super::run_info::RunInfo;
 use super::style::Style;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::outcome::Outcome;
 
 /// Writes a report of these outcomes to a file, in the format that its ending tells: `report.html`, `prices.csv`. The file
@@ -30,12 +30,7 @@ use crate::outcome::Outcome;
 /// [`Kind::Config`](crate::Kind::Config) for an ending that no format has, [`Kind::Io`](crate::Kind::Io) if the file cannot
 /// be written.
 pub fn save(file: impl AsRef<Path>, outcomes: &[Outcome]) -> Result<()> {
-    let output = Output::parse(&file.as_ref().to_string_lossy())?;
-    if output.destination.path().is_none() {
-        let text =
-            "the ending of the file tells the format of the report: write report.json, report.csv or report.html";
-        return Err(Error::new(Kind::Config, text));
-    }
+    let output = Output::to_file(file.as_ref())?;
     let ended = |outcome: &Outcome| {
         let last = outcome.attempts.iter().map(|attempt| attempt.started + attempt.total).max();
         last.unwrap_or(outcome.timings.queue)

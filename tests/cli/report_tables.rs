@@ -194,3 +194,14 @@ fn no_column_takes_the_place_of_another() {
     let said = "plan.toml:1: job[1].select: \"city\" is a value of each, too, and both would be one column";
     assert!(complaint(&output).starts_with(said), "{output:?}");
 }
+
+/// A file named `a=b.csv` was taken for a format `a`.
+#[test]
+fn an_equals_sign_in_the_name_of_a_file_is_one() {
+    let server = Server::start(|_| Reply::json("1"));
+    let dir = Dir::new();
+    let job = format!("[[job]]\nurl = \"{}\"\n", server.url("/"));
+    dir.write("plan.toml", format!("[[report.output]]\nfile = \"a=b.csv\"\n{job}"));
+    line("run plan.toml -q").inside(&dir).run().expect_code(0);
+    assert!(dir.read("a=b.csv").starts_with("result,name,"), "{:?}", dir.names());
+}

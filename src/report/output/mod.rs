@@ -114,6 +114,19 @@ impl Output {
         Ok(Output { format, template, destination })
     }
 
+    /// A report to this file, in the format that its ending tells. The path is taken as it is: in `a=b.csv` nothing is a format.
+    ///
+    /// # Errors
+    /// [`Kind::Config`]: no format has such an ending.
+    pub fn to_file(path: &Path) -> Result<Output> {
+        let format = Format::of_file(path).ok_or_else(|| {
+            let text =
+                "the ending of the file tells the format of the report: write report.json, report.csv or report.html";
+            Error::new(Kind::Config, text)
+        })?;
+        Ok(Output { format, template: None, destination: Destination::File(path.to_owned()) })
+    }
+
     /// The same report behind a byte order mark, as `csv:bom=FILE` is written.
     ///
     /// # Errors
