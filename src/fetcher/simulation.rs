@@ -1,6 +1,6 @@
 //! A run in virtual time: ten thousand jobs on two hundred hosts with limits that the client is not told of.
 //!
-//! `cargo test --lib simulation -- --nocapture` prints what it came to.
+//! `cargo test --lib fetcher::simulation -- --nocapture` prints what it came to, with a plot.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -96,6 +96,7 @@ struct Simulation {
     running: BTreeMap<usize, (usize, Lease, Answer)>,
     requests: usize,
     refusals: Vec<Duration>,
+    starts: Vec<Duration>,
     lost: usize,
     done: usize,
 }
@@ -123,6 +124,7 @@ impl Simulation {
             running: BTreeMap::new(),
             requests: 0,
             refusals: Vec::new(),
+            starts: Vec::new(),
             lost: 0,
             done: 0,
         }
@@ -133,7 +135,10 @@ impl Simulation {
         loop {
             let next = if self.running.len() < concurrency { self.queue.next(self.now) } else { Next::Wait };
             match next {
-                Next::Start { job, lease } => self.start(job, lease),
+                Next::Start { job, lease } => {
+                    self.starts.push(self.now - began);
+                    self.start(job, lease);
+                }
                 Next::End { .. } => self.lost += 1,
                 Next::Done => return self.now - began,
                 Next::At(at) => match self.events.peek() {
@@ -204,6 +209,22 @@ impl Simulation {
     }
 }
 
+/// How many of these there were in each sixtieth of the run: `\u{2581}` to `\u{2588}`, a blank for none, and the most.
+fn plot(times: &[Duration], took: f64) -> String {
+    const COLUMNS: usize = 60;
+    let mut counts = [0_usize; COLUMNS];
+    for time in times {
+        counts[((time.as_secs_f64() / took * COLUMNS as f64) as usize).min(COLUMNS - 1)] += 1;
+    }
+    let most = counts.into_iter().max().unwrap_or(0).max(1);
+    let mark = |count: usize| match count {
+        0 => ' ',
+        count => char::from_u32(0x2580 + (8 * count).div_ceil(most) as u32).unwrap_or('?'),
+    };
+    let line: String = counts.into_iter().map(mark).collect();
+    format!("|{line}| at most {:.0} a second", most as f64 * COLUMNS as f64 / took)
+}
+
 #[test]
 fn ten_thousand_jobs_on_two_hundred_hosts() {
     for (name, concurrency, adaptive) in
@@ -228,6 +249,14 @@ fn ten_thousand_jobs_on_two_hundred_hosts() {
             share(later),
             run.done,
         );
+        println!("  requests {}", plot(&run.starts, took));
+        println!("  refused  {}", plot(&run.refusals, took));
         assert_eq!(run.done + run.lost, JOBS, "{name}: each job ends once");
+        assert!(took <= 1.15 * optimum, "{name}: {took:.1} s where {optimum:.1} s would do");
+        assert!(
+            100 * later <= run.requests,
+            "{name}: {later} of {} requests refused after the first round",
+            run.requests
+        );
     }
 }
