@@ -58,7 +58,10 @@ impl KeptRun {
                 Some(Repeated::Missing) => NO_FILE.replace("{}", "--resume"),
                 Some(Repeated::Failed) => NO_FILE.replace("{}", "--only-failed"),
                 None if jobs.keeps_responses(config) => NO_CACHE.to_owned(),
-                None => return Ok(None),
+                None => match config.state.of_file {
+                    Some(typed) => NO_FILE.replace("{}", typed),
+                    None => return Ok(None),
+                },
             };
             return Err(CommandError::usage(needs));
         };

@@ -312,6 +312,10 @@ fn make_folder(folder: &Path) -> Result<()> {
     let cannot = |what: &str, error: io::Error| {
         Error::new(Kind::Io, format!("the folder {} cannot be {what}", folder.display())).with_source(error)
     };
+    if folder.is_file() {
+        let text = format!("{} is a file: name a folder for the contents", folder.display());
+        return Err(Error::new(Kind::Io, text));
+    }
     std::fs::create_dir_all(folder).map_err(|error| cannot("made", error))?;
     // A file that cannot be written is found here, before any request is sent. Its name cannot be guessed, so that no one
     // can have put a link there.

@@ -97,7 +97,7 @@ impl UrlSources {
             sources.add(read_list(list)?)?;
         }
         if sources.count == 0 {
-            return Err(CommandError::usage("no URL is given: write roundup get URL..., or --input FILE for a list"));
+            return Err(CommandError::usage("no URL is given: write URL..., or --input FILE for a list"));
         }
         Ok(sources)
     }
@@ -145,6 +145,10 @@ impl Word {
 }
 
 fn read_list(list: &str) -> Result<Word, CommandError> {
+    if list.ends_with(".toml") {
+        let text = format!("{list} is a plan and no list of URLs: write roundup run {list}");
+        return Err(CommandError::usage(text));
+    }
     let bytes = input::bytes(list, "the list")?;
     let shown = input::shown(list);
     let mut listed = plan::parse_list(shown, &String::from_utf8_lossy(&bytes))

@@ -84,6 +84,8 @@ pub(super) struct NodeReader<'v> {
     expanded: u64,
     /// The places and names of values that are not there, so that each is noted once.
     missed: BTreeSet<(usize, String)>,
+    /// The names of plain values that something has asked for.
+    pub(super) used: BTreeSet<String>,
 }
 
 impl<'v> NodeReader<'v> {
@@ -99,6 +101,7 @@ impl<'v> NodeReader<'v> {
             hint: "set it in the environment or in a secrets file",
             expanded: 0,
             missed: BTreeSet::new(),
+            used: BTreeSet::new(),
         }
     }
 
@@ -390,8 +393,11 @@ impl Names for Found<'_, '_> {
     }
 
     fn value(&mut self, name: &str) -> Option<Arc<PlainValue>> {
-        if let Some(value) = self.reader.variables.get(name) {
-            return Some(value.clone());
+        if let Some(value) = self.reader.variables.get(name).cloned() {
+            if !self.reader.used.contains(name) {
+                self.reader.used.insert(name.to_owned());
+            }
+            return Some(value);
         }
         let Some(text) = (self.reader.environment)(name.strip_prefix("env.")?) else {
             self.missing.push(format!("{{{name}}} has no value: it is not set in the environment"));

@@ -16,7 +16,7 @@ use super::ready::StateTable;
 use super::ready::WatchTable;
 use super::report::read_report;
 use super::tree::{Member, Node, Tree};
-use super::values::read_variables;
+use super::values::{read_variables, warn_of_unused};
 use crate::error::{Error, Kind};
 use crate::graph::JobGraph;
 use crate::job::Job;
@@ -90,6 +90,11 @@ pub(super) fn read(
     sections.report.row_tables = row_tables(reader, &tables, &base.defaults);
     (sections.jobs, sections.graph) = assemble(reader, tables, base);
     sections.graph = sections.graph.map(|graph| token_logins.into_iter().fold(graph, JobGraph::login));
+    let own = members.iter().filter(|member| member.key == "variables").flat_map(|member| match &member.node.value {
+        Tree::Table(members) => members.iter().map(|member| member.key.as_str()).collect(),
+        _ => Vec::new(),
+    });
+    warn_of_unused(reader, &own.collect::<Vec<&str>>(), given);
     sections
 }
 

@@ -23,6 +23,18 @@ pub(super) fn read_variables(reader: &mut NodeReader<'_>, entry: &TableEntry<'_>
     }
 }
 
+/// Warns of values that were given beside the plan and that nothing in it uses: a name may be mistyped. `own` are the names
+/// in its `[variables]`.
+pub(super) fn warn_of_unused(reader: &mut NodeReader<'_>, own: &[&str], given: &BTreeMap<String, String>) {
+    for name in given.keys().filter(|name| !own.contains(&name.as_str())) {
+        if !reader.used.contains(name) {
+            let hint = if own.is_empty() { String::new() } else { format!(": its [variables] are {}", own.join(", ")) };
+            reader
+                .warn(&Place::top(), format!("nothing in the plan uses {{{name}}}, for which a value was given{hint}"));
+        }
+    }
+}
+
 /// Whether a value can have the name of this key; if not, that is noted.
 pub(super) fn check_name(reader: &mut NodeReader<'_>, entry: &TableEntry<'_>) -> bool {
     let good = is_value_name(entry.key);

@@ -138,7 +138,7 @@ fn words_that_make_no_command() {
         (vec!["get", "--", "--quiet"], "\"--quiet\" has no scheme"),
         (vec!["get", "--timout", "5s", &url], "did you mean --timeout?"),
         (vec!["get", "--zzzzzzzzzz", &url], "unknown option --zzzzzzzzzz"),
-        (vec!["get", "-y", &url], "unknown option -y: roundup get --help lists all"),
+        (vec!["get", "-W", &url], "unknown option -W: roundup get --help lists all"),
         (vec!["get", "--secrets", "file", &url], "--secrets is not an option of get, but of run, check, compare"),
         (vec!["get", &url, "--timeout"], "--timeout needs a value"),
         (vec!["get", &url, "-H"], "-H needs a value"),
@@ -294,7 +294,7 @@ fn places_that_cannot_be_written_cost_no_request() {
         ("--report jsonl=folder", "it is a folder"),
         ("--report table=file/report.txt", "\"file/report.txt\""),
         ("--report jsonl=ok.jsonl --report json=none/report.json", "\"none/report.json\""),
-        ("--output-dir file", "the folder file cannot be made"),
+        ("--output-dir file", "file is a file: name a folder"),
         ("--output-dir file/below", "the folder file/below cannot be made"),
     ] {
         for command in ["get", "compare"] {

@@ -82,6 +82,30 @@ fn arguments_in_the_wrong_place_say_where_they_belong() {
         (&["init"], "write roundup new"),
         (&["validate", "plan.toml"], "write roundup check PLAN.toml"),
         (&["-X", "POST", &url], "did you mean roundup get http://"),
+        (&["version"], "write roundup --version"),
+        (&["help", "me"], "write one of get, run"),
+        (&["get", &url, "--version"], "roundup --version prints the version"),
+        (&["get", &url, "--parallel", "5"], "5 is a number and no URL: write it behind the option it is for"),
+        (&["get", &url, "--max-body", "10", "MB"], "MB is a unit and no URL: write it to its number, as in 10MB"),
+        (&["get", &url, "-P", "5"], "--concurrency N"),
+        (&["get", &url, "--no-location"], "--follow 0"),
+        (&["get", &url, "--next", &url], "roundup run PLAN.toml gives each request options of its own"),
+        (&["get", &url, "--noproxy", "*"], "NO_PROXY=HOST,HOST in the environment"),
+        (&["get", &url, "--digest", "-u", "a:b"], "--user sends the password as Basic"),
+        (&["get", &url, "--url-query", "a=b"], "-G --data"),
+        (
+            &["get", &url, "--aws-sigv4", "aws:amz"],
+            "is an option of curl, and roundup has nothing like it: leave it out",
+        ),
+        (&["get", &url, "-a"], "-a is an option of curl, and roundup has nothing like it: leave it out"),
+        (&["get", "--input", "plan.toml"], "plan.toml is a plan and no list of URLs: write roundup run plan.toml"),
+        (&["compare"], "no URL is given: write URL..., or --input FILE"),
+        (&["run", "plan.toml", "--secret", "A=b"], "--secrets FILE"),
+        (&["run", "plan.toml", "--only", "health"], "roundup check PLAN.toml lists its jobs"),
+        (&["run", "plan.toml", "--keep", "30"], "--keep needs the file that runs are kept in: write --state FILE"),
+        (&["import", "curl http://a.example/"], "write roundup import curl -, paste the command"),
+        (&["import", "curl", "curl http://a.example/"], "write roundup import curl -, paste the command"),
+        (&["import", "curl", "curl", "http://a.example/"], "write roundup import curl -, paste the command"),
         (&["help", "chekc"], "did you mean check?"),
     ] {
         let output = roundup(words).inside(&dir).run();
@@ -100,4 +124,39 @@ fn a_file_of_the_same_name_hides_no_host() {
     let host = format!("localhost:{}", server.port());
     dir.write("localhost", "");
     roundup(["get", &host, "-4"]).inside(&dir).run().expect_code(0);
+}
+
+/// The name of a variable was mistyped, and the plan ran with the value that it has without it.
+#[test]
+fn a_variable_that_nothing_uses_is_a_warning() {
+    let server = Server::start(|_| Reply::json("1"));
+    let dir = Dir::new();
+    let plan =
+        format!("[variables]\ncity = \"oslo\"\nspare = 1\n[[job]]\nurl = \"{}{{city}}/{{day}}\"\n", server.url("/"));
+    dir.write("plan.toml", plan);
+    let run = |options: &[&str]| {
+        let words = [&["run", "plan.toml", "--variable", "day=1"][..], options].concat();
+        roundup(words).inside(&dir).run().expect_code(0).stderr
+    };
+    let said = run(&["--variable", "ctiy=rome", "--variable", "spare=2"]);
+    let expected = "nothing in the plan uses {ctiy}, for which a value was given: its [variables] are city, spare";
+    assert!(said.contains(expected) && !said.contains("{spare}") && !said.contains("{day}"), "{said}");
+    assert_eq!(run(&["--variable", "city=rome", "--quiet"]), "");
+}
+
+#[test]
+fn a_file_in_place_of_the_folder_for_contents_is_named() {
+    let dir = Dir::new();
+    dir.write("file", "");
+    let output = roundup(["get", "http://127.0.0.1:9/", "--output-dir", "file"]).inside(&dir).run().expect_code(5);
+    assert!(complaint(&output).contains("file is a file: name a folder for the contents"), "{output:?}");
+}
+
+/// curl's `--help all`, and what other tools have.
+#[test]
+fn help_is_given_however_it_is_asked_for() {
+    for words in [&["get", "--help=all"][..], &["get", "--help", "all"], &["get", "-h", "all"]] {
+        let output = roundup(words.iter().copied()).run().expect_code(0);
+        assert!(output.stdout().starts_with("Usage: roundup get"), "{words:?}");
+    }
 }

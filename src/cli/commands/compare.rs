@@ -84,10 +84,12 @@ pub(super) fn show(text: &str, aside: bool) -> Result<Exit, CommandError> {
 
 fn line(how: &str, elapsed: Duration, summary: &Summary, concurrency: u32) -> String {
     let Summary { total, ok, failed, attempts, .. } = summary;
+    let sources = if *total == 1 { "source" } else { "sources" };
+    let tries = if *attempts == 1 { "attempt" } else { "attempts" };
     let concurrency = (concurrency as usize).min(*total);
     let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
     let seconds = elapsed.as_secs_f64();
     format!(
-        "{how:<14} {seconds:8.3} s  {total} sources, {ok} ok{failed}, {attempts} attempts, at most {concurrency} at once\n"
+        "{how:<14} {seconds:8.3} s  {total} {sources}, {ok} ok{failed}, {attempts} {tries}, at most {concurrency} at once\n"
     )
 }

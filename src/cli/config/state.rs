@@ -17,6 +17,8 @@ pub(crate) struct StateConfig {
     pub(crate) keep: Option<KeptRuns>,
     /// How many bytes the file may have in use, likewise.
     pub(crate) size: Option<u64>,
+    /// An option that was typed and says something of the file.
+    pub(crate) of_file: Option<&'static str>,
 }
 
 /// What of the last run is fetched again.
@@ -46,6 +48,9 @@ impl StateConfig {
             )),
             text => Ok(PathBuf::from(text)),
         })?;
-        Ok(StateConfig { file, repeat, keep: flags.parsed("keep", str::parse)?, size: flags.size("state_size")? })
+        let (keep, size) = (flags.parsed("keep", str::parse)?, flags.size("state_size")?);
+        let of_file = [("keep", "--keep"), ("state_size", "--state-size")];
+        let of_file = of_file.into_iter().find(|(name, _)| flags.is_typed(name)).map(|(_, typed)| typed);
+        Ok(StateConfig { file, repeat, keep, size, of_file })
     }
 }

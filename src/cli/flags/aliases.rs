@@ -81,6 +81,8 @@ pub(super) const ALIASES: &[Alias] = &[
     alias(Some('b'), "cookie",              Value(&[("header", "Cookie: {}")])),
     alias(Some('r'), "range",               Value(&[("header", "Range: bytes={}")])),
     alias(None,     "no-progress-meter",    Words(&[("progress", "none")])),
+    alias(None,     "socks5",               Value(&[("proxy", "socks5://{}")])),
+    alias(None,     "socks5-hostname",      Value(&[("proxy", "socks5h://{}")])),
     alias(None,     "url",                  Url),
     // What curl has to be asked for, and roundup does.
     alias(Some('L'), "location",            Default),
@@ -95,6 +97,8 @@ pub(super) const ALIASES: &[Alias] = &[
     alias(None,     "create-dirs",          Default),
     alias(None,     "http1.1",              Default),
     alias(None,     "tlsv1.2",              Default),
+    alias(None,     "ssl-no-revoke",        Default),
+    alias(None,     "tcp-nodelay",          Default),
     // What curl does in another way, or roundup not at all.
     instead(Some('O'), "remote-name",       "--output-dir . saves contents to files that are named by their URLs"),
     instead(None,   "remote-name-all",      "--output-dir . saves contents to files that are named by their URLs"),
@@ -111,12 +115,31 @@ pub(super) const ALIASES: &[Alias] = &[
     instead(None,   "proxy-user",           "write it in the proxy's URL: --proxy http://NAME:PASSWORD@HOST:PORT"),
     instead(None,   "location-trusted",     "credentials stay behind where a redirect leaves its origin; leave it out"),
     instead(None,   "http2",                "roundup speaks HTTP/1.1; leave it out"),
+    instead(None,   "http3",                "roundup speaks HTTP/1.1; leave it out"),
+    instead(None,   "no-location",          "--follow 0"),
+    instead(Some(':'), "next",              "roundup run PLAN.toml gives each request options of its own"),
+    instead(None,   "noproxy",              "NO_PROXY=HOST,HOST in the environment names the hosts that need no proxy"),
+    instead(None,   "url-query",            "-G --data 'a=1&b=2' puts it into the query"),
+    instead(None,   "expand-url",           "a plan puts values into {name}; --variable NAME=VALUE gives them"),
+    instead(None,   "expand-header",        "a plan puts values into {name}; --variable NAME=VALUE gives them"),
+    instead(None,   "expand-data",          "a plan puts values into {name}; --variable NAME=VALUE gives them"),
+    instead(None,   "digest",               "--user sends the password as Basic, and no other way is spoken"),
+    instead(None,   "anyauth",              "--user sends the password as Basic, and no other way is spoken"),
+    instead(None,   "etag-save",            "--cache --state FILE asks again only for what may have changed"),
+    instead(None,   "etag-compare",         "--cache --state FILE asks again only for what may have changed"),
+    instead(Some('z'), "time-cond",         "--cache --state FILE asks again only for what may have changed"),
+    instead(Some('C'), "continue-at",       "contents are fetched whole; -r 100- asks for a part of one"),
+    instead(Some('y'), "speed-time",        "--timeout 30s bounds an attempt, however fast it is"),
+    instead(Some('Y'), "speed-limit",       "--timeout 30s bounds an attempt, however fast it is"),
+    instead(None,   "netrc-file",           "NETRC=FILE in the environment names the file of --netrc"),
+    instead(Some('V'), "version",           "roundup --version prints the version"),
     instead(None,   "trace",                "-vv prints heads on stderr"),
     instead(None,   "trace-ascii",          "-vv prints heads on stderr"),
     // What people mean who guess.
     instead(None,   "var",                  "--variable NAME=VALUE gives a value to a plan"),
     instead(None,   "set",                  "--variable NAME=VALUE gives a value to a plan"),
     instead(None,   "define",               "--variable NAME=VALUE gives a value to a plan"),
+    instead(None,   "secret",               "${NAME} is read from the environment, or from the file of --secrets FILE"),
     instead(None,   "env-file",             "--secrets FILE reads values of ${NAME}"),
     instead(None,   "post",                 "--method POST, or --data TEXT, which is sent with POST"),
     instead(None,   "put",                  "--method PUT --data TEXT"),
@@ -126,7 +149,7 @@ pub(super) const ALIASES: &[Alias] = &[
     instead(None,   "jobs",                 "--concurrency N"),
     instead(Some('j'), "threads",           "--concurrency N"),
     instead(None,   "workers",              "--concurrency N"),
-    instead(None,   "max-concurrency",      "--concurrency N"),
+    instead(Some('P'), "max-concurrency",   "--concurrency N"),
     instead(None,   "limit",                "--concurrency N, --per-host N or --rate 20/s"),
     instead(None,   "rps",                  "--rate 20/s"),
     instead(None,   "qps",                  "--rate 20/s"),
@@ -146,9 +169,13 @@ pub(super) const ALIASES: &[Alias] = &[
     instead(None,   "no-progress",          "--progress none"),
     instead(None,   "debug",                "-vv"),
     instead(None,   "dry-run",              "roundup check PLAN.toml"),
+    instead(None,   "job",                  ONE_JOB),
+    instead(None,   "only",                 ONE_JOB),
+    instead(None,   "filter",               ONE_JOB),
     instead(None,   "file",                 "--input FILE reads URLs; roundup run PLAN.toml runs a plan"),
 ];
 
+const ONE_JOB: &str = "a plan is run whole: roundup check PLAN.toml lists its jobs, and those that are run alone stand in a plan of their own";
 #[cfg(not(feature = "watch"))]
 const NO_ROUNDS: &str = "this build cannot watch: take one with the cargo feature \"watch\"";
 

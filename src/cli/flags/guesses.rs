@@ -21,6 +21,11 @@ pub(super) fn argument(command: &str, arguments: &[String]) -> Option<String> {
             let port = arguments.iter().find(|word| word.parse::<u16>().is_ok())?;
             Some(format!("{port} is a port: write roundup serve --port {port}"))
         }
+        "import" if of_command(arguments) => Some(
+            "a curl command is read from a file or from stdin: write roundup import curl -, paste the command, and end \
+             it with Ctrl-D on a line of its own (Ctrl-Z on Windows)"
+                .to_owned(),
+        ),
         "import" if arguments.len() == 1 => {
             let word = arguments.first()?;
             let kind = if word.ends_with(".har") { "har" } else { "curl" };
@@ -31,6 +36,31 @@ pub(super) fn argument(command: &str, arguments: &[String]) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Whether a curl command is there where the file of one is to stand.
+fn of_command(arguments: &[String]) -> bool {
+    let is_command = |word: &String| word.trim_start().starts_with("curl ");
+    match arguments {
+        [first, rest @ ..] if first == "curl" => {
+            rest.iter().any(is_command) || rest.first().is_some_and(|word| word == "curl")
+        }
+        all => all.iter().any(is_command),
+    }
+}
+
+/// What is meant by an option that is none of ours: one of curl's has nothing here that does the same.
+pub(super) fn option(name: &str) -> Option<String> {
+    roundup::import::is_curl_option(name).then(|| of_curl(&format!("--{name}")))
+}
+
+/// The same for a letter.
+pub(super) fn letter(letter: char) -> Option<String> {
+    roundup::import::is_curl_letter(letter).then(|| of_curl(&format!("-{letter}")))
+}
+
+fn of_curl(typed: &str) -> String {
+    format!("{typed} is an option of curl, and roundup has nothing like it: leave it out")
 }
 
 /// What is meant by a word where a command is to stand.
@@ -48,6 +78,7 @@ pub(super) fn command(word: &str) -> Option<String> {
             Some(format!("\"{word}\" is not a command: write roundup new, which writes a plan to begin with"))
         }
         "validate" | "lint" => Some(format!("\"{word}\" is not a command: write roundup check PLAN.toml")),
+        "version" => Some("\"version\" is not a command: write roundup --version".to_owned()),
         "server" => Some("\"server\" is not a command: did you mean serve?".to_owned()),
         _ if is_method => Some(format!("\"{word}\" is not a command: write roundup get -X {upper} URL")),
         _ => None,
@@ -93,6 +124,16 @@ fn of_url(word: &str) -> Option<String> {
     }
     if word.contains("://") {
         return None;
+    }
+    // Behind a switch, or between an option's number and its unit.
+    let units = ["b", "kb", "mb", "gb", "kib", "mib", "gib", "ms", "s", "sec", "seconds", "min", "minutes"];
+    if word.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(format!(
+            "{word} is a number and no URL: write it behind the option it is for, as in --concurrency {word}"
+        ));
+    }
+    if units.contains(&word.to_ascii_lowercase().as_str()) {
+        return Some(format!("{word} is a unit and no URL: write it to its number, as in 10{word}"));
     }
     // A host may have the name of a file that lies here; one with such an ending or such a beginning has not.
     let is_list = [".txt", ".csv", ".tsv", ".lst", ".list", ".urls", ".json", ".jsonl"]

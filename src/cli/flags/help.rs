@@ -302,6 +302,14 @@ mod tests {
     }
 
     #[test]
+    fn that_an_option_may_be_given_several_times_is_said_once() {
+        for flag in declared().filter(|flag| flag.optionality == Optionality::Repeating) {
+            let said = ["several", "repeat", "again"].iter().find(|word| flag.description.contains(*word));
+            assert_eq!(said, None, "{}: {}", flag.long, flag.description);
+        }
+    }
+
+    #[test]
     fn braces_are_as_they_were_written() {
         assert!(command("get").contains("{a,b}"));
         assert!(command("run").contains("${NAME}"));

@@ -1,8 +1,10 @@
 //! Suggestions for words that are not known.
 
-/// The candidate within two edits, or within a third of the word's length if that is more.
+/// The candidate within two edits, or within a third of the word's length if that is more; one of two letters has one wrong
+/// at most.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(2);
+    let letters = word.chars().count();
+    let limit = (letters / 3).max(2).min(letters.saturating_sub(1));
     let near = candidates.into_iter().map(|candidate| (distance(word, candidate), candidate)).min()?;
     (near.0 <= limit).then_some(near.1)
 }
@@ -33,6 +35,7 @@ mod tests {
         assert_eq!(nearest("retrys", known), Some("retries"));
         assert_eq!(nearest("gte", known), Some("get"));
         assert_eq!(nearest("concurrency", known), None);
+        assert_eq!(nearest("me", known), None);
         assert_eq!(nearest("x", []), None);
     }
 }

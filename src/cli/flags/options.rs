@@ -46,7 +46,7 @@ options! {
     #[argh(option)]
     secrets: Option<String>,
 
-    /// give {name} in the plan this value, written as NAME=VALUE, before the one of its [variables]; may be repeated
+    /// give {name} in the plan this value, written as NAME=VALUE, before the one of its [variables]
     #[argh(option)]
     variable: Vec<String>,
 
@@ -130,7 +130,7 @@ options! {
     #[argh(option, short = 'H')]
     header: Vec<String>,
 
-    /// content to send; @FILE reads it from a text file without its line breaks, @- from stdin; several are joined by &
+    /// content to send, its pieces joined by &; @FILE reads it from a text file without its line breaks, @- from stdin
     #[argh(option, short = 'd')]
     data: Vec<String>,
 

@@ -4,6 +4,14 @@ pub(super) fn argument(_: &str, _: &[String]) -> Option<String> {
     None
 }
 
+pub(super) fn option(_: &str) -> Option<String> {
+    None
+}
+
+pub(super) fn letter(_: char) -> Option<String> {
+    None
+}
+
 pub(super) fn command(_: &str) -> Option<String> {
     None
 }

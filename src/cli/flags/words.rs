@@ -261,7 +261,7 @@ impl Sorted {
         words: &mut impl Iterator<Item = &'a String>,
     ) -> Result<(), String> {
         let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
-        if name == "help" && value.is_none() {
+        if name == "help" {
             self.asks_for_help = Some(HelpKind::Whole);
             return Ok(());
         }
@@ -291,7 +291,10 @@ impl Sorted {
             }
             let typed = format!("-{letter}");
             let option = find_short(letter);
-            let option = option.ok_or_else(|| format!("unknown option {typed}: roundup {command} --help lists all"))?;
+            let option = option.ok_or_else(|| {
+                let meant = guesses::letter(letter);
+                meant.unwrap_or_else(|| format!("unknown option {typed}: roundup {command} --help lists all"))
+            })?;
             if !takes_value(Some(option)) {
                 self.take(command, option, &typed, None)?;
                 continue;
@@ -371,6 +374,9 @@ fn row_for(command: &str, flag: &FlagInfo<'static>, typed: &str) -> Result<&'sta
 }
 
 fn unknown(command: &str, name: &str) -> String {
+    if let Some(meant) = guesses::option(name) {
+        return meant;
+    }
     let known: Vec<String> =
         table::ROWS.iter().filter(|row| row.commands.contains(&command)).map(OptionRow::long).collect();
     let others = aliases::that(|meaning| !matches!(meaning, Meaning::Instead(_))).map(|alias| alias.long);
@@ -441,7 +447,7 @@ mod tests {
             ("get --variable a=b", &format!("--variable is not an option of get, but of run, check, compare{merge}")),
             ("run a.toml b.toml", "\"b.toml\" is one argument too many"),
             ("help gte", "\"gte\" is not a command: did you mean get?"),
-            ("get -qy http://a/", "unknown option -y: roundup get --help lists all"),
+            ("get -qW http://a/", "unknown option -W: roundup get --help lists all"),
             ("--header=A:s3cret", &format!("a command is missing before --header: one of {}", all_commands())),
             ("run", "PLAN.toml is missing: write roundup run [OPTIONS] PLAN.toml"),
             ("get --bearer s3cret --bearer s3cret http://a/", "--bearer is given twice: write it once"),
