@@ -39,6 +39,7 @@ use self::flags::{Command, CommandLine, Flags};
 
 /// Does what the command line asks for.
 pub(crate) fn main() -> ExitCode {
+    signals::survive_size_limit();
     let words: Result<Vec<String>, _> = std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
     let Ok(words) = words else {
         complain("the command line is not valid UTF-8");

@@ -19,20 +19,33 @@ pub(crate) enum EndSignal {
 /// A stream with an item for each signal.
 pub(crate) type Signals = Pin<Box<dyn Stream<Item = EndSignal>>>;
 
+/// From now on, a file that would grow beyond the limit on sizes (RLIMIT_FSIZE) is an error of the write, and SIGXFSZ does
+/// not end the process: the other outputs are still to be written, and the exit code has to say what is missing.
+///
+/// The signal is held back from this thread and from those that it starts, so it is to be called before any is there. That
+/// takes no descriptor, of which there may be too few for anything else, and unlike a handler it needs no `unsafe`.
+#[cfg(unix)]
+pub(crate) fn survive_size_limit() {
+    use nix::sys::signal::{SigSet, Signal};
+    let signals = SigSet::from_iter([Signal::SIGXFSZ]);
+    // It can only fail for a set that the system does not know.
+    let _ = signals.thread_block();
+}
+
+/// There is no such limit.
+#[cfg(not(unix))]
+pub(crate) fn survive_size_limit() {}
+
 /// Ctrl-C (SIGINT), Ctrl-\\ (SIGQUIT, without a core), requests to terminate (SIGTERM), and the end of the terminal
 /// (SIGHUP), unless that is ignored as under `nohup`.
-///
-/// As long as the stream is there, a file that grows beyond the limit on sizes (RLIMIT_FSIZE) is an error of the write, and
-/// SIGXFSZ does not end the process.
 #[cfg(unix)]
 pub(crate) fn signals() -> io::Result<Signals> {
     use async_signal::Signal;
-    let mut signals = async_signal::Signals::new([Signal::Int, Signal::Term, Signal::Quit, Signal::Xfsz])?;
+    let mut signals = async_signal::Signals::new([Signal::Int, Signal::Term, Signal::Quit])?;
     if !hangup_is_ignored() {
         signals.add_signals([Signal::Hup])?;
     }
     let ends = signals.filter_map(|signal| match signal {
-        Ok(Signal::Xfsz) => None,
         Ok(Signal::Hup) => Some(EndSignal::HungUp),
         Ok(Signal::Term) => Some(EndSignal::Terminated),
         _ => Some(EndSignal::Asked),

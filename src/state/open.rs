@@ -189,6 +189,8 @@ pub(super) fn failure(file: &Path, what: &str, error: rusqlite::Error) -> Error 
             Some(holder) => format!("process {holder} holds it"),
             None => "another program holds it".to_owned(),
         },
+        // A write beyond the limit of the process is one that the system refuses.
+        Some(ErrorCode::SystemIoFailure) => format!("{error}: is there a limit on the size of files (ulimit -f)?"),
         Some(ErrorCode::CannotOpen) => return Error::new(Kind::Io, text).with_source(why_not_opened(file, error)),
         _ if is_damage(&error) => return Error::new(Kind::Io, text).with_source(Damaged),
         _ => error.to_string(),

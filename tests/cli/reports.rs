@@ -286,23 +286,48 @@ fn stdout_that_is_closed_at_the_start_is_an_error() {
     assert_eq!(dir.names(), ["a.json"]);
 }
 
+/// A call in a process whose files may have so many blocks of 512 bytes.
+#[cfg(unix)]
+fn with_small_files(blocks: u32, words: &[&str], dir: &Dir) -> crate::common::Output {
+    use crate::common::{TestCommand, invocation};
+    let script = format!("ulimit -f {blocks} && exec \"$@\"");
+    TestCommand::program("sh").args(["-c", &script, "sh"]).args(invocation()).args(words).inside(dir).run()
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_that_may_not_grow_is_an_error_and_not_the_end() {
-    use crate::common::{TestCommand, invocation};
     let server = Server::start(|_| Reply::text("x".repeat(100_000)));
     let dir = Dir::new();
-    // Blocks of 512 bytes: 32 KiB.
-    let script = "ulimit -f 64 && exec \"$@\"";
     for report in ["big.json", "big.jsonl"] {
-        let words = ["get", &server.url("/"), "--report", "table", "--report", report];
-        let output =
-            TestCommand::program("sh").args(["-c", script, "sh"]).args(invocation()).args(words).inside(&dir).run();
+        let output = with_small_files(64, &["get", &server.url("/"), "--report", "table", "--report", report], &dir);
         let output = output.expect_code(5);
         assert!(output.stdout().starts_with("RESULT"), "{output:?}");
         assert!(output.stderr.contains(report), "{output:?}");
         assert!(!dir.join(report).exists());
     }
+}
+
+/// SIGXFSZ ended the process while the state file was opened, which is before signals are watched: there was neither a line
+/// nor a report. The same held for commands that fetch nothing.
+#[cfg(all(unix, feature = "state"))]
+#[test]
+fn no_file_that_may_not_grow_ends_the_process_whatever_writes_it() {
+    let server = Server::start(|_| Reply::json("1"));
+    let (url, dir) = (server.url("/[1-40]"), Dir::new());
+    for blocks in [1, 8, 40] {
+        let output = with_small_files(blocks, &["get", &url, "--state", "runs.db", "--report", "csv"], &dir);
+        let output = output.expect_code(5);
+        assert_eq!(output.stdout().lines().count(), 41, "{output:?}");
+        assert!(output.stderr.contains("runs.db") && output.stderr.contains("kept"), "{output:?}");
+        assert!(output.stderr.contains("ulimit -f"), "{output:?}");
+        std::fs::remove_file(dir.join("runs.db")).expect("it was made");
+    }
+    line(&format!("get {url} --report json=result.json")).inside(&dir).run().expect_code(0);
+    let rendered = with_small_files(1, &["render", "result.json", "--report", "html=page.html"], &dir).expect_code(5);
+    assert!(rendered.stderr.contains("page.html"), "{rendered:?}");
+    let dumped = with_small_files(1, &["get", &url, "--output-dir", "out"], &dir).expect_code(0);
+    assert!(dumped.stdout().starts_with("RESULT"), "{dumped:?}");
 }
 
 /// A file that is no report of ours is left as it is, and nothing is fetched.
