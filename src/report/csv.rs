@@ -174,10 +174,11 @@ impl<'w> Row<'w> {
 
     /// Writes text from elsewhere.
     fn text(&mut self, text: &str) -> io::Result<()> {
+        let is_first = self.is_empty;
         self.plain("")?;
         let guard = if may_be_formula(text) { "'" } else { "" };
         let text = printable(text, &KEPT);
-        if text.contains([',', '"', '\r', '\n', '\t']) || text.trim() != text {
+        if text.contains(QUOTED) || text.trim() != text || is_first && text.starts_with("ID") {
             write!(self.out, "\"{guard}{}\"", text.replace('"', "\"\""))
         } else {
             write!(self.out, "{guard}{text}")
@@ -213,6 +214,10 @@ fn is_number(text: &str) -> bool {
     is_digits(&mantissa.replace(['.', ','], "")) && exponent.is_none_or(|exponent| is_digits(&exponent))
 }
 
+/// What a cell has quotes for. A comma, a quote and line breaks would end it (RFC 4180, section 2); where the comma is the
+/// decimal sign, spreadsheets part cells at `;`, and some part them at tabs. Quotes are no part of the text to any reader.
+const QUOTED: [char; 6] = [',', ';', '"', '\r', '\n', '\t'];
+
 /// What makes a formula of a cell, in spreadsheets that read the wide forms of East Asia too.
 const STARTS_FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
@@ -240,6 +245,10 @@ mod tests {
             ("a \"b\"", "\"a \"\"b\"\"\""),
             ("two\r\nlines", "\"two\r\nlines\""),
             (" kept ", "\" kept \""),
+            ("a;b", "\"a;b\""),
+            // Excel takes a file that begins so for one of another format (SYLK).
+            ("ID", "\"ID\""),
+            ("id", "id"),
             ("nul\0 \x1b[31m\nred", "\"nul\u{fffd} \u{fffd}[31m\nred\""),
             ("\u{2028}\t", "\"\u{fffd}\t\""),
         ] {
@@ -284,7 +293,8 @@ mod tests {
             "-", "+", "=1", "=-1", "@1", "-1+1", "-1-1", "+1;2", "--1", "+-1", "-1e", "-e5", "-1e5e5", "-1e+-5",
             "-0x1F", "-inf", "-1 2", "-(1)", "-A1", "+49 170", "-1*2", "-1/2", "-1=1", "-%", "-1%%", "-,", "＋1",
         ] {
-            assert_eq!(cell(formula), format!("'{formula}").replace("'-,", "\"'-,\""), "{formula}");
+            let quote = if formula.contains([',', ';']) { "\"" } else { "" };
+            assert_eq!(cell(formula), format!("{quote}'{formula}{quote}"), "{formula}");
         }
         assert_eq!(cell("=1+1"), "'=1+1");
         assert_eq!(cell("=\"a\",b"), "\"'=\"\"a\"\",b\"");
