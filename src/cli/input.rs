@@ -12,6 +12,9 @@ use roundup::{Error, Kind, Result};
 /// The name of stdin in place of a file.
 pub(crate) const DASH: &str = "-";
 
+/// U+FEFF in UTF-8.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What stdin was read for, once it was.
 static STDIN_IS: Mutex<Option<String>> = Mutex::new(None);
 
@@ -37,12 +40,15 @@ pub(crate) fn shown(path: &str) -> &str {
     if path == DASH { "stdin" } else { path }
 }
 
-/// Reads a text file, or stdin for `-`.
+/// Reads a text file, or stdin for `-`, without the byte order mark (U+FEFF) that editors of Windows put before it.
 ///
 /// # Errors
 /// [`Kind::Config`]: it cannot be read, is longer than a plan may be, or is not UTF-8.
 pub(crate) fn text(path: &str, what: &str) -> Result<String> {
-    let bytes = bytes(path, what)?;
+    let mut bytes = bytes(path, what)?;
+    if bytes.starts_with(MARK) {
+        bytes.drain(..MARK.len());
+    }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;

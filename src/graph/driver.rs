@@ -139,7 +139,8 @@ fn at_file(file: &TokenFile) -> FileResult {
             Ok(None)
         }
         None => match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
+            // An editor of Windows may have put a mark before it.
+            Ok(text) => Ok(Some(text.trim_start_matches('\u{feff}').to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(cannot("read from", error)),
         },

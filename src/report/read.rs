@@ -54,6 +54,11 @@ pub fn read_from(from: &mut dyn BufRead, take: &mut dyn FnMut(Outcome)) -> Resul
     let failed = |error| Error::new(Kind::Io, "the result cannot be read").with_source(error);
     let mut first = Vec::new();
     from.read_until(b'\n', &mut first).map_err(failed)?;
+    // Some editors and shells of Windows put a byte order mark before what they save.
+    let mark = "\u{feff}".as_bytes();
+    if first.starts_with(mark) {
+        first.drain(..mark.len());
+    }
     if text_of(&first).is_ok_and(|first| serde_json::from_str::<LineType>(first).is_ok()) {
         return Lines::default().read(first, from, take);
     }

@@ -133,3 +133,33 @@ fn mistakes_say_what_would_be_right_and_nothing_secret() {
         assert!(complaint(&output).contains(part) && !output.stderr.contains("s3cr"), "{output:?}");
     }
 }
+
+/// Editors of Windows put a byte order mark before what they save: it is no part of a word in any file.
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_file_that_is_brought() {
+    let server = Server::start(|_| Reply::json("{\"n\":1}"));
+    let dir = Dir::new();
+    dir.write("netrc", "\u{feff}machine 127.0.0.1 login me password s3cr3t-passw0rd\n");
+    dir.write("secrets", "\u{feff}TOKEN=from-the-file\n");
+    dir.write("headers", "\u{feff}X-First: 1\r\nX-Second: 2\r\n");
+    dir.write("list", format!("\u{feff}{}\r\n", server.url("/list")));
+    dir.write("page.j2", "\u{feff}{{ summary.total }} source");
+    dir.write(
+        "plan.toml",
+        format!("\u{feff}[[job]]\r\nurl = \"{}\"\r\nheaders = {{ X-Token = \"${{TOKEN}}\" }}\r\n", server.url("/plan")),
+    );
+    let run = |words: &str| line(words).inside(&dir).env("NETRC", dir.join("netrc")).run().expect_code(0);
+    run("get --input list --netrc -H @headers --report json=result.json");
+    run("run plan.toml --secrets secrets -q");
+    let result = format!("\u{feff}{}", dir.read("result.json"));
+    dir.write("result.json", result);
+    assert!(run("render result.json").stdout().starts_with("RESULT"));
+    #[cfg(feature = "template")]
+    assert_eq!(run("render result.json --report template:page.j2").stdout(), "1 source");
+    let requests = server.requests();
+    let sent = |at: usize, name: &str| requests[at].header(name).map(str::to_owned);
+    assert_eq!(sent(0, "authorization"), Some(format!("Basic {PAIR}")));
+    assert_eq!((sent(0, "x-first"), sent(0, "x-second")), (Some("1".into()), Some("2".into())));
+    assert_eq!((requests[0].path(), requests[1].path()), ("/list", "/plan"));
+    assert_eq!(sent(1, "x-token"), Some("from-the-file".into()));
+}

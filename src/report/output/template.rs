@@ -37,7 +37,9 @@ pub(super) fn read(file: &Path) -> Result<Box<dyn Report>> {
         if text.len() as u64 > MOST_BYTES {
             return Err(io::Error::other(format!("it is larger than {} MiB", MOST_BYTES >> 20)));
         }
-        super::super::template::TemplateReport::new(&file.to_string_lossy(), &text)
+        // The mark that editors of Windows put before a text is no part of it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        super::super::template::TemplateReport::new(&file.to_string_lossy(), text)
     };
     let template = read().map_err(|error| {
         Error::new(Kind::Config, format!("the template {file:?} cannot be used")).with_source(error)
