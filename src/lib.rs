@@ -140,6 +140,8 @@ mod wait_times;
 #[cfg(any(feature = "sql", feature = "state"))]
 #[allow(dead_code, reason = "what queries and what keeps runs each need a part of it")]
 mod sqlite;
+#[cfg(feature = "jobs")]
+mod text_views;
 
 #[cfg(feature = "fetcher")]
 mod fetch_all;

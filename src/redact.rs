@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use memchr::memmem::Finder;
 use roundup_http::REDACTED;
 
-use crate::secret_forms::forms_of;
+use crate::secret_forms::{Forms, forms_of};
+use crate::text_views::find_behind_escapes;
 
 /// Values shorter than this many bytes are not looked for in any text: to replace every "a" would destroy it and hide
 /// nothing. URLs and fields that hold one are shown as they were written all the same.
@@ -19,12 +22,20 @@ const MIN_LEN_RECEIVED: usize = 8;
 
 /// Replaces secret values in text that goes to a log, an error or a report. Cheap to clone; `Debug` shows only how many.
 ///
-/// A value is found as it is, in JSON strings, percent-encoded, as a form has it, with the entities of HTML, in hexadecimal
-/// digits, within base64, and in UTF-16. What is found is replaced by [`REDACTED`].
+/// A value is found as it is, in JSON strings, percent-encoded, as a form has it, with the entities of HTML, whichever of its
+/// characters are escaped, in hexadecimal digits, within base64, and in UTF-16 and UTF-32. What is found is replaced by
+/// [`REDACTED`].
 ///
 /// Clones share what is [learned](Self::learn) later.
 #[derive(Clone, Default)]
-pub struct Redactor(Arc<RwLock<Arc<Values>>>);
+pub struct Redactor(Arc<SharedValues>);
+
+#[derive(Default)]
+struct SharedValues {
+    values: RwLock<Arc<Values>>,
+    /// Whether a number was hidden.
+    hid_number: AtomicBool,
+}
 
 #[derive(Default)]
 struct Values {
@@ -35,11 +46,13 @@ struct Values {
 
 /// A value as it may stand in a text.
 struct SecretForm {
-    text: Box<str>,
+    bytes: Box<[u8]>,
     /// Finds it: this is prepared once, and the texts are many.
     finder: Finder<'static>,
     /// Whether it is looked for in what servers sent, too.
     in_received: bool,
+    /// Whether it is looked for behind escapes, too.
+    is_plain: bool,
 }
 
 impl Values {
@@ -47,24 +60,59 @@ impl Values {
         let mut forms: Vec<SecretForm> = Vec::new();
         for value in &values {
             let in_received = value.trim().len() >= MIN_LEN_RECEIVED;
-            let texts = forms_of(value).into_iter().filter(|text| text.len() >= MIN_LEN);
-            forms.extend(texts.map(|text| SecretForm {
-                finder: Finder::new(text.as_bytes()).into_owned(),
-                text: text.into(),
+            let Forms { plain, escaped } = forms_of(value);
+            let all = plain.into_iter().map(|form| (form, true)).chain(escaped.into_iter().map(|form| (form, false)));
+            forms.extend(all.filter(|(form, _)| form.len() >= MIN_LEN).map(|(form, is_plain)| SecretForm {
+                finder: Finder::new(&form).into_owned(),
+                bytes: form.into(),
                 in_received,
+                is_plain,
             }));
         }
         // The same text may come of two values; then it is hidden in all places if it is in one of them.
-        forms.sort_by(|a, b| {
-            b.text.len().cmp(&a.text.len()).then(b.text.cmp(&a.text)).then(b.in_received.cmp(&a.in_received))
+        forms.sort_by(|a, b| b.bytes.len().cmp(&a.bytes.len()).then_with(|| b.bytes.cmp(&a.bytes)));
+        forms.dedup_by(|next, kept| {
+            let is_same = next.bytes == kept.bytes;
+            kept.in_received |= is_same && next.in_received;
+            kept.is_plain |= is_same && next.is_plain;
+            is_same
         });
-        forms.dedup_by(|next, kept| next.text == kept.text);
         Values { values, forms }
     }
 
-    /// What is looked for in texts of servers.
-    fn received(&self) -> impl Iterator<Item = &SecretForm> {
-        self.forms.iter().filter(|form| form.in_received)
+    /// The bytes with every form replaced; `None` if there was none.
+    fn hide(&self, bytes: &[u8], is_received: bool) -> Option<Vec<u8>> {
+        let mut hidden: Option<Vec<u8>> = None;
+        for form in self.wanted(is_received) {
+            hidden = replace_found(hidden.as_deref().unwrap_or(bytes), &form.finder, REDACTED).or(hidden);
+        }
+        let text = hidden.as_deref().unwrap_or(bytes);
+        let places = self.behind_escapes(text, is_received);
+        if places.is_empty() { hidden } else { Some(replaced_at(text, &places)) }
+    }
+
+    /// Whether there is anything to hide.
+    #[cfg(any(feature = "report", feature = "sql"))]
+    fn is_in(&self, bytes: &[u8], is_received: bool) -> bool {
+        self.wanted(is_received).any(|form| form.finder.find(bytes).is_some())
+            || !self.behind_escapes(bytes, is_received).is_empty()
+    }
+
+    /// Where values stand of which some characters are escaped.
+    fn behind_escapes(&self, text: &[u8], is_received: bool) -> Vec<Range<usize>> {
+        if self.wanted(is_received).next().is_none() {
+            return Vec::new();
+        }
+        find_behind_escapes(text, &|said, places| {
+            for form in self.wanted(is_received).filter(|form| form.is_plain) {
+                places.extend(form.finder.find_iter(said).map(|at| at..at + form.bytes.len()));
+            }
+        })
+    }
+
+    /// What is looked for, in texts of servers or in others.
+    fn wanted(&self, is_received: bool) -> impl Iterator<Item = &SecretForm> {
+        self.forms.iter().filter(move |form| form.in_received || !is_received)
     }
 }
 
@@ -95,16 +143,19 @@ impl Redactor {
             .collect();
         if !new.is_empty() {
             let all = Values::of(ours.values.union(&new).cloned().collect());
-            *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
+            *self.0.values.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
         }
     }
 
     fn of(values: BTreeSet<Box<str>>) -> Redactor {
-        Redactor(Arc::new(RwLock::new(Arc::new(Values::of(values)))))
+        Redactor(Arc::new(SharedValues {
+            values: RwLock::new(Arc::new(Values::of(values))),
+            ..SharedValues::default()
+        }))
     }
 
     fn values(&self) -> Arc<Values> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.values.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether there is nothing to hide.
@@ -120,11 +171,11 @@ impl Redactor {
         if values.forms.is_empty() {
             return Cow::Borrowed(text);
         }
-        let mut text = replaced(text, values.forms.iter());
+        let mut text = as_text(text, values.hide(text.as_bytes(), false));
         for ellipsis in ["\u{2026}", "..."] {
             let mut from = 0;
             while let Some(at) = text[from..].find(ellipsis).map(|at| from + at) {
-                let cut = values.forms.iter().filter_map(|form| cut_form(&text[..at], &form.text)).max();
+                let cut = values.forms.iter().filter_map(|form| cut_form(&text[..at], &form.bytes)).max();
                 from = at + ellipsis.len();
                 if let Some(length) = cut {
                     text.to_mut().replace_range(at - length..at, REDACTED);
@@ -137,25 +188,52 @@ impl Redactor {
 
     /// The same for text that a server sent: values shorter than eight bytes are left in it.
     pub fn redact_received<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        replaced(text, self.values().received())
+        as_text(text, self.values().hide(text.as_bytes(), true))
     }
 
     /// The same for bytes that a server sent and that need not be text.
     pub fn redact_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let mut bytes = Cow::Borrowed(bytes);
-        for form in self.values().received() {
-            if let Some(replaced) = replace_found(&bytes, &form.finder, REDACTED) {
-                bytes = Cow::Owned(replaced);
-            }
-        }
-        bytes
+        self.values().hide(bytes, true).map_or(Cow::Borrowed(bytes), Cow::Owned)
     }
 
-    /// Whether text that a server sent holds a secret as it stands. Strings of JSON may hold one that shows only when their
-    /// escapes are undone.
+    /// Whether text that a server sent holds a secret.
     #[cfg(feature = "report")]
     pub(crate) fn is_in_received(&self, text: &str) -> bool {
-        self.values().received().any(|form| form.finder.find(text.as_bytes()).is_some())
+        self.values().is_in(text.as_bytes(), true)
+    }
+
+    /// Whether one of the values may stand in a number in more ways than one.
+    #[cfg(feature = "report")]
+    pub(crate) fn has_numbers(&self) -> bool {
+        let is_number = |form: &SecretForm| form.bytes.iter().all(u8::is_ascii_digit);
+        self.values().wanted(true).any(is_number)
+    }
+
+    /// Whether a number that a server sent shows a secret: its digits are those of one, wherever its point is, or they are
+    /// among its digits. It is to be shown as 0 then, because what was a number stays one.
+    ///
+    /// A longer number is another one, and mostly has the digits by chance. But it may as well be made of the secret, as the
+    /// number of an account within a longer one, and nobody can take back what was shown; so it is hidden as a text would be,
+    /// and [`hid_numbers`](Self::hid_numbers) makes sure that nobody takes the 0 for what the server sent.
+    #[cfg(any(feature = "report", feature = "sql"))]
+    pub(crate) fn hides_number(&self, number: &str) -> bool {
+        let values = self.values();
+        if values.forms.is_empty() {
+            return false;
+        }
+        // Java writes 12345678 as 1.2345678E7.
+        let digits = || number.split(['e', 'E']).next().unwrap_or_default().replace('.', "");
+        let is_hidden = values.is_in(number.as_bytes(), true)
+            || number.contains(['e', 'E']) && values.is_in(digits().as_bytes(), true);
+        if is_hidden {
+            self.0.hid_number.store(true, Ordering::Relaxed);
+        }
+        is_hidden
+    }
+
+    /// Whether a number that held the digits of a secret was written as 0.
+    pub fn hid_numbers(&self) -> bool {
+        self.0.hid_number.load(Ordering::Relaxed)
     }
 }
 
@@ -165,20 +243,33 @@ impl fmt::Debug for Redactor {
     }
 }
 
-fn replaced<'a, 'f>(text: &'a str, forms: impl Iterator<Item = &'f SecretForm>) -> Cow<'a, str> {
-    let mut text = Cow::Borrowed(text);
-    for form in forms {
-        if form.finder.find(text.as_bytes()).is_some() {
-            text = Cow::Owned(text.replace(&*form.text, REDACTED));
-        }
+/// The text, or what was made of its bytes: cuts are between characters, because a form begins and ends with one.
+fn as_text(text: &str, hidden: Option<Vec<u8>>) -> Cow<'_, str> {
+    match hidden.map(String::from_utf8) {
+        None => Cow::Borrowed(text),
+        Some(Ok(hidden)) => Cow::Owned(hidden),
+        Some(Err(error)) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
     }
-    text
 }
 
 /// How many bytes at the end of the text are the beginning of a form that goes on, if they are enough to tell.
-fn cut_form(text: &str, form: &str) -> Option<usize> {
+fn cut_form(text: &str, form: &[u8]) -> Option<usize> {
     let longest = text.len().min(form.len() - 1);
-    (MIN_LEN..=longest).rev().find(|length| form.is_char_boundary(*length) && text.ends_with(&form[..*length]))
+    let is_cut =
+        |length: &usize| text.is_char_boundary(text.len() - length) && text.as_bytes().ends_with(&form[..*length]);
+    (MIN_LEN..=longest).rev().find(is_cut)
+}
+
+/// The bytes with [`REDACTED`] in these places, which are in order.
+fn replaced_at(bytes: &[u8], places: &[Range<usize>]) -> Vec<u8> {
+    let (mut out, mut copied) = (Vec::with_capacity(bytes.len()), 0);
+    for place in places {
+        out.extend_from_slice(&bytes[copied..place.start]);
+        out.extend_from_slice(REDACTED.as_bytes());
+        copied = place.end;
+    }
+    out.extend_from_slice(&bytes[copied..]);
+    out
 }
 
 /// `bytes` with `needle` replaced, or `None` if it does not occur.

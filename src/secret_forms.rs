@@ -8,22 +8,29 @@ use roundup_http::percent::{COMPONENT, encode};
 /// hexadecimal digits stand in many texts by chance.
 const MIN_ENCODED: usize = 8;
 
-/// The value, and as it may stand in a header, a JSON string, a URL, a form, a page of HTML, a dump.
-pub(crate) fn forms_of(value: &str) -> Vec<String> {
-    let mut forms = vec![value.to_owned(), value.trim().to_owned()];
-    forms.extend(in_json(value));
-    forms.extend(in_urls(value));
-    forms.extend(in_messages(value));
+/// The forms of one secret.
+pub(crate) struct Forms {
+    /// What is looked for behind escapes, too: the value, and what is made of its bytes and not of its characters.
+    pub(crate) plain: Vec<Vec<u8>>,
+    /// With the escapes of headers, JSON strings, URLs, forms, pages of HTML and dumps.
+    pub(crate) escaped: Vec<Vec<u8>>,
+}
+
+pub(crate) fn forms_of(value: &str) -> Forms {
+    let mut plain: Vec<Vec<u8>> = vec![value.into(), value.trim().into()];
+    let is_long = |form: &Vec<u8>| form.len() >= MIN_ENCODED;
+    let encoded = in_base64(value.as_bytes()).into_iter().chain(in_hex(value)).map(String::into_bytes);
+    plain.extend(encoded.chain(in_wide_units(value)).filter(is_long));
+    let mut escaped = in_json(value);
+    escaped.extend(in_urls(value));
+    escaped.extend(in_messages(value));
     // JSON within JSON, and a cell of CSV in quotes (RFC 4180).
     let twice: Vec<String> = in_json(value).iter().flat_map(|form| in_json(form)).collect();
-    forms.extend(twice);
-    forms.push(value.replace('"', "\"\""));
-    let mut encoded = in_html(value);
-    encoded.extend(in_base64(value.as_bytes()));
-    encoded.extend(in_hex(value));
-    encoded.extend(in_utf16(value));
-    forms.extend(encoded.into_iter().filter(|form| form.len() >= MIN_ENCODED));
-    forms
+    escaped.extend(twice);
+    escaped.push(value.replace('"', "\"\""));
+    let mut escaped: Vec<Vec<u8>> = escaped.into_iter().map(String::into_bytes).collect();
+    escaped.extend(in_html(value).into_iter().map(String::into_bytes).filter(is_long));
+    Forms { plain, escaped }
 }
 
 /// The secret as it stands inside a JSON string, if that differs.
@@ -131,10 +138,18 @@ fn in_hex(value: &str) -> [String; 2] {
     })
 }
 
-/// In UTF-16 with either byte first, if it is ASCII: then there is a NUL beside each character.
-fn in_utf16(value: &str) -> Option<String> {
-    // Without the NUL at either end, one form serves both orders.
-    value.is_ascii().then(|| value.chars().map(String::from).collect::<Vec<_>>().join("\0"))
+/// In UTF-16 and UTF-32 with either byte first, if it is not ASCII: of that the NULs are passed over.
+fn in_wide_units(value: &str) -> Vec<Vec<u8>> {
+    if value.is_ascii() {
+        return Vec::new();
+    }
+    let (units, chars) = (|| value.encode_utf16(), || value.chars().map(u32::from));
+    vec![
+        units().flat_map(u16::to_le_bytes).collect(),
+        units().flat_map(u16::to_be_bytes).collect(),
+        chars().flat_map(u32::to_le_bytes).collect(),
+        chars().flat_map(u32::to_be_bytes).collect(),
+    ]
 }
 
 fn lower_digit(value: u32) -> char {
@@ -222,19 +237,56 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_found_in_utf_16() {
-        let redactor = Redactor::new(["t0p-s3cret".to_owned()]);
-        let units = || "a t0p-s3cret b".encode_utf16();
-        for bytes in
-            [units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(), units().flat_map(u16::to_be_bytes).collect()]
-        {
-            assert!(redactor.redact_bytes(&bytes).windows(10).any(|window| window == b"[redacted]"));
+    fn a_secret_is_found_in_utf_16_and_utf_32() {
+        let redactor = Redactor::new(["t0p-s3cret".to_owned(), "gehe\u{ef}m-\u{1f511}-w\u{f6}rd".to_owned()]);
+        for secret in ["t0p-s3cret", "gehe\u{ef}m-\u{1f511}-w\u{f6}rd"] {
+            let text = format!("a {secret} b");
+            let (units, chars) = (|| text.encode_utf16(), || text.chars().map(u32::from));
+            for bytes in [
+                units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+                units().flat_map(u16::to_be_bytes).collect(),
+                chars().flat_map(u32::to_le_bytes).collect(),
+                chars().flat_map(u32::to_be_bytes).collect(),
+            ] {
+                let shown = redactor.redact_bytes(&bytes);
+                assert!(shown.windows(10).any(|window| window == b"[redacted]"), "{secret} {bytes:?}");
+                assert!(shown.len() <= 10 + 6 * 4 && shown.starts_with(&bytes[..4]), "{secret} {bytes:?}");
+            }
+        }
+    }
+
+    /// With any of its characters escaped, and others not: there are too many ways to list them.
+    #[test]
+    fn a_secret_is_found_behind_escapes_of_any_of_its_characters() {
+        let redactor = Redactor::new(["s3/cr\"t-12".to_owned()]);
+        for (text, rest) in [
+            (r#"{"k":"\u0073\u0033\u002f\u0063\u0072\u0022\u0074\u002d\u0031\u0032"}"#, r#"{"k":"[redacted]"}"#),
+            (r#"{"k":"s\u0033\/cr\u0022t-12!"}"#, r#"{"k":"[redacted]!"}"#),
+            // UTF-16 in a text of JSON, as programs write bytes that they take for Latin-1.
+            (
+                r#"{"k":"s\u00003\u0000/\u0000c\u0000r\u0000\"\u0000t\u0000-\u00001\u00002\u0000"}"#,
+                r#"{"k":"[redacted]\u0000"}"#,
+            ),
+            (r#""{\"k\":\"\\u0073\\u0033\\/cr\\\"t-12\"}""#, r#""{\"k\":\"[redacted]\"}""#),
+            (r"b'\x733/cr\x22t-12'", "b'[redacted]'"),
+            ("?k=%733%2Fcr%22t%2d12&x=%41", "?k=[redacted]&x=%41"),
+            (r"{'u':'?k=%733\/cr%22t-12'}", "{'u':'?k=[redacted]'}"),
+            ("<p>s3&#x2F;cr&quot;t&#45;12</p>", "<p>[redacted]</p>"),
+            (r#""<p>s3&#x2F;cr\u0026quot;t-12""#, r#""<p>[redacted]""#),
+        ] {
+            assert_eq!(redactor.redact_received(text), rest, "{text}");
+            assert_eq!(redactor.redact(text), rest, "{text}");
+            assert_eq!(redactor.redact_bytes(text.as_bytes()), rest.as_bytes(), "{text}");
+        }
+        for text in [r#"{"k":"\u0073\u0034"}"#, "%73%33", "&#115;3/cr"] {
+            assert!(matches!(redactor.redact_received(text), std::borrow::Cow::Borrowed(_)), "{text}");
         }
     }
 
     /// A value of four bytes has six letters of base64, which stand in many texts.
     #[test]
     fn short_encoded_forms_are_not_looked_for() {
-        assert!(forms_of("abcd").iter().all(|form| form.len() >= MIN_ENCODED || form == "abcd"));
+        let Forms { plain, escaped } = forms_of("abcd");
+        assert!(plain.iter().chain(&escaped).all(|form| form.len() >= MIN_ENCODED || form == b"abcd"));
     }
 }

@@ -73,6 +73,10 @@ pub(crate) struct Writer {
     stdout_closed: bool,
 }
 
+/// The 0 in a report looks like what a server sent.
+const HID_NUMBERS: &str = "numbers that hold the digits of a secret are 0 in what is written: if it is no secret, make it \
+    one of [variables]";
+
 impl Writer {
     /// Takes the outcomes that are known already out of the jobs.
     pub(crate) fn new(
@@ -235,6 +239,9 @@ impl Writer {
             }
             failed.extend(self.tables.write(&run, &summary, &outcomes));
             failed.iter().for_each(|error| complain(&run.redactor.redact(&error.one_line())));
+            if run.redactor.hid_numbers() {
+                complain(HID_NUMBERS);
+            }
             let omitted = self.cutoff.omitted();
             if omitted > 0 {
                 let contents = if omitted == 1 { "content is" } else { "contents are" };

@@ -65,9 +65,11 @@ const HIDDEN_NUMBER: &[u8] = b"0";
 /// Writes JSON that [`is_portable_json`] without whitespace, on one line, with commands escaped and secrets hidden: in strings,
 /// also if they show only once its escapes are undone, as in `"s\/ecret"`, and in numbers.
 pub(super) fn write_compact(out: &mut JsonBuffer<'_>, redactor: &Redactor, text: &str) -> io::Result<()> {
-    // Most contents hold no secret, and one look at the whole tells, unless a string may hide one behind its escapes. To ask
+    // Most contents hold no secret, and one look at the whole tells, unless a string may hide one behind its escapes, or a
+    // number behind its point. To ask
     // a redactor takes a lock, which for each string and digit would take most of the time of a report.
-    let may_hide = !redactor.is_empty() && (text.contains('\\') || redactor.is_in_received(text));
+    let may_hide =
+        !redactor.is_empty() && (text.contains('\\') || redactor.has_numbers() || redactor.is_in_received(text));
     let redactor = may_hide.then_some(redactor);
     let bytes = text.as_bytes();
     // What needs no change is written in one piece that begins at `from`.
@@ -91,9 +93,7 @@ pub(super) fn write_compact(out: &mut JsonBuffer<'_>, redactor: &Redactor, text:
             }
             b'-' | b'0'..=b'9' if redactor.is_some() => {
                 let length = number_len(&bytes[at..]);
-                let redact =
-                    |redactor: &Redactor| matches!(redactor.redact_received(&text[at..at + length]), Cow::Owned(_));
-                if redactor.is_some_and(redact) {
+                if redactor.is_some_and(|redactor| redactor.hides_number(&text[at..at + length])) {
                     out.write_all(&bytes[from..at])?;
                     out.write_all(HIDDEN_NUMBER)?;
                     from = at + length;
@@ -290,6 +290,10 @@ mod tests {
         let redactor = Redactor::new(["2026", "12345678"].map(String::from));
         let json = r#"{"12345678":[12345678,-1.2345678,20261,"12345678","2026"],"a":{"b":112345678e1}}"#;
         let hidden = r#"{"[redacted]":[0,-1.2345678,20261,"[redacted]","2026"],"a":{"b":0}}"#;
+        assert!(!redactor.hid_numbers());
         assert_eq!(compact(json, &redactor), hidden);
+        assert!(redactor.hid_numbers());
+        // As Java writes it.
+        assert_eq!(compact("[1.2345678E7,1.2345679E7]", &redactor), "[0,1.2345679E7]");
     }
 }

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use super::body::{LoadedBody, ReportBody, classify};
 use super::escape::{self, JsonBuffer, buffered};
 use super::format::{Needs, Report};
-use super::redacted;
 use super::run_info::RunInfo;
+use super::{redacted, shown};
 use crate::http::{REDACTED, is_credential};
 use crate::milliseconds::fractional_ms;
 use crate::outcome::{Attempt, CacheUse, Outcome, Summary, Timings};
@@ -155,7 +155,9 @@ fn content_text(content: &mut Value, run: &RunInfo, outcome: &Outcome) {
         content["comment"] = why.into();
     }
     match bytes.as_deref().map(|bytes| classify(outcome.content_type.as_deref(), bytes)) {
-        Some(ReportBody::Json(text)) => content["text"] = redactor.redact_received(text).into(),
+        // As it came, if there is nothing to hide.
+        Some(ReportBody::Json(text)) if !redactor.is_in_received(text) => content["text"] = text.into(),
+        Some(ReportBody::Json(text)) => content["text"] = shown::json(redactor, text).unwrap_or_default().into(),
         Some(ReportBody::Text(text)) => content["text"] = redactor.redact_received(&text).into(),
         Some(ReportBody::Bytes(bytes)) => {
             content["text"] = BASE64_STANDARD.encode(redactor.redact_bytes(bytes)).into();

@@ -136,7 +136,7 @@ impl Metrics<'_> {
                     Cell::Bool(value) => Some(f64::from(u8::from(*value))),
                     cell => cell.as_float(),
                 };
-                if let Some(value) = value.filter(|_| !self.run.redactor.is_in_received(&cell.as_text())) {
+                if let Some(value) = value.filter(|_| !self.run.redactor.hides_number(&cell.as_text())) {
                     let name = escaped(&redacted::text(&self.run.redactor, name));
                     writeln!(self.out, "{NAME}{{source=\"{source}\",name=\"{name}\"}} {value}")?;
                 }

@@ -18,10 +18,8 @@ pub(super) fn cell<'a>(redactor: &Redactor, cell: &'a Cell) -> Cow<'a, str> {
     match cell {
         Cell::Null | Cell::Bool(_) => cell.as_text(),
         Cell::Text(text) => redacted::received(redactor, text),
-        Cell::Number(number) => match redactor.redact_received(number) {
-            Cow::Owned(_) => "0".into(),
-            Cow::Borrowed(number) => number.into(),
-        },
+        Cell::Number(number) if redactor.hides_number(number) => "0".into(),
+        Cell::Number(number) => Cow::Borrowed(number),
         Cell::Json(text) => json(redactor, text).unwrap_or_else(|_| "null".into()),
     }
 }

@@ -16,7 +16,6 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 use tempfile::NamedTempFile;
 
@@ -105,20 +104,12 @@ fn write_table(connection: &Connection, name: &str, redactor: &Redactor, table: 
         let places = vec!["?"; width].join(", ");
         let mut insert = connection.prepare(&format!("insert into {} values ({places})", quoted(name)))?;
         for row in &table.rows {
-            let cell = |at: usize| value(row.get(at).unwrap_or(&Cell::Null), text[at], redactor);
+            let cell = |at: usize| to_sql(row.get(at).unwrap_or(&Cell::Null), text[at], redactor);
             insert.execute(params_from_iter((0..width).map(cell)))?;
         }
         Ok(())
     };
     fill().map_err(|error| cannot(&error))
-}
-
-/// The value of a cell. A number that holds a secret is 0, as in all reports.
-fn value(cell: &Cell, as_text: bool, redactor: &Redactor) -> Value {
-    match cell {
-        Cell::Number(number) if redactor.is_in_received(number) => Value::Integer(0),
-        cell => to_sql(cell, as_text, redactor),
-    }
 }
 
 fn write_run(

@@ -83,7 +83,7 @@ fn fill<'s>(sheet: &'s mut Worksheet, redactor: &Redactor, table: &DataTable) ->
             match cell {
                 Cell::Null => continue,
                 Cell::Bool(value) => sheet.write_boolean(row, column, *value)?,
-                cell => match exact(cell).filter(|_| !redactor.is_in_received(&cell.as_text())) {
+                cell => match exact(cell).filter(|_| !redactor.hides_number(&cell.as_text())) {
                     Some(number) => sheet.write_number(row, column, number)?,
                     None => sheet.write_string(row, column, fitting(&shown::cell(redactor, cell)))?,
                 },

@@ -292,3 +292,104 @@ url = "URL/login?after={login.session}"
         }
     }
 }
+
+/// A server that repeats a token with any of its characters escaped, or in wide characters: contents that are kept showed it.
+#[test]
+fn a_secret_behind_escapes_is_in_no_content_that_is_kept() {
+    const TOKEN: &str = "t0p/s3cr3t-\u{e9}-k3y";
+    let server = Server::start(|request| {
+        let units = || TOKEN.encode_utf16();
+        let json_units: String = units().map(|unit| format!("\\u{unit:04x}")).collect();
+        let some = json_units.replace("\\u0070", "p").replace("\\u0033", "3");
+        match request.path() {
+            "/json" => Reply::json(format!("{{\"a\":\"{json_units}\",\"b\":[\"x{some}y\"]}}")),
+            "/twice" => Reply::json(serde_json::json!({ "inner": format!("{{\"k\":\"{some}\"}}") }).to_string()),
+            "/lines" => Reply::status(200)
+                .header("Content-Type", "application/x-ndjson")
+                .body(format!("{{\"a\":\"{some}\"}}\n{{\"a\":\"{json_units}\"}}\n")),
+            "/script" => Reply::text(format!("let a = '{some}'; // {json_units}")),
+            "/percent" => Reply::text("?k=%740p%2Fs%33cr3t-%C3%A9-k%33y"),
+            "/html" => Reply::text("<b>t0p&#47;s&#x33;cr3t-&#233;-k3y</b>"),
+            "/utf16" => Reply::status(200).body(units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()),
+            "/utf16be" => Reply::status(200)
+                .header("Content-Type", "text/plain; charset=utf-16be")
+                .body(units().flat_map(u16::to_be_bytes).collect::<Vec<u8>>()),
+            _ => Reply::status(200).body(TOKEN.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect::<Vec<u8>>()),
+        }
+    });
+    let dir = Dir::new();
+    dir.write("secrets", format!("T={TOKEN}\n"));
+    let paths = ["json", "twice", "lines", "script", "percent", "html", "utf16", "utf16be", "utf32"];
+    let jobs = paths.map(|path| {
+        format!(
+            "[[job]]\nname = \"{path}\"\nurl = \"{}\"\nform = {{ t = \"${{T}}\" }}\n",
+            server.url(&format!("/{path}"))
+        )
+    });
+    dir.write("plan.toml", jobs.concat());
+    let words = "run plan.toml --secrets secrets --state runs.db --report json=a.json --report jsonl=a.jsonl \
+                 --report har=a.har --report html=a.html";
+    line(words).inside(&dir).run().expect_code(0);
+    let report: serde_json::Value = serde_json::from_str(&dir.read("a.json")).expect("JSON");
+    for (at, path) in paths.iter().enumerate() {
+        let result = &report["results"][at];
+        let kept = match result["body_base64"].as_str() {
+            Some(text) => BASE64_STANDARD.decode(text).expect("base64"),
+            None => result["body"].to_string().into_bytes(),
+        };
+        let shown = String::from_utf8_lossy(&kept).into_owned();
+        assert!(shown.contains("[redacted]"), "{path}: {shown}");
+        for part in ["s3cr3t", "k3y", "cr3t", "0063", "\0c\0r"] {
+            assert!(!shown.contains(part), "{path} shows {part:?}: {shown}");
+        }
+    }
+    let har: serde_json::Value = serde_json::from_str(&dir.read("a.har")).expect("JSON");
+    for entry in har["log"]["entries"].as_array().expect("entries") {
+        let content = &entry["response"]["content"];
+        let text = content["text"].as_str().expect("text");
+        let is_base64 = content["encoding"] == "base64";
+        let text = if is_base64 { BASE64_STANDARD.decode(text).expect("base64") } else { text.as_bytes().to_vec() };
+        assert!(String::from_utf8_lossy(&text).contains("[redacted]"), "{entry}");
+        if content["mimeType"] == "application/json" {
+            serde_json::from_slice::<serde_json::Value>(&text).expect("still JSON");
+        }
+    }
+    // A content with a secret is not kept at all.
+    #[cfg(feature = "state")]
+    {
+        let state = rusqlite::Connection::open(dir.join("runs.db")).expect("a state file");
+        let bodies: i64 = state.query_row("select count(*) from bodies", [], |row| row.get(0)).expect("a count");
+        assert_eq!(bodies, 0);
+    }
+}
+
+/// What was a number stays one, and a line says that it is not the one that came.
+#[test]
+fn a_number_with_the_digits_of_a_secret_is_0_and_it_is_said() {
+    let server =
+        Server::start(|_| Reply::json("{\"id\":20260131,\"at\":20260131120000,\"j\":2.0260131E7,\"n\":2026013}"));
+    let dir = Dir::new();
+    let plan = |value: &str| {
+        format!(
+            "[variables]\nDAY = \"20260131\"\n[[job]]\nname = \"a\"\nurl = \"{}\"\nquery = {{ day = \"{value}\" }}\n\
+             select = {{ id = \"/id\", at = \"/at\", j = \"/j\", n = \"/n\" }}\n",
+            server.url("/")
+        )
+    };
+    const SAID: &str = "numbers that hold the digits of a secret are 0";
+    for (value, data, is_said) in [
+        ("${DAY}", serde_json::json!({"id": 0, "at": 0, "j": 0, "n": 2026013}), true),
+        ("{DAY}", serde_json::json!({"id": 20260131, "at": 20260131120000u64, "j": 2.0260131E7, "n": 2026013}), false),
+    ] {
+        dir.write("plan.toml", plan(value));
+        let words = "run plan.toml --report json --report csv=a.csv --report har=a.har";
+        let output = line(words).inside(&dir).env("DAY", "20260131").run().expect_code(0);
+        assert_eq!(output.json()["results"][0]["data"], data);
+        assert_eq!(output.json()["results"][0]["body"], data);
+        assert_eq!(output.stderr.matches(SAID).count(), usize::from(is_said), "{}", output.stderr);
+        let har: serde_json::Value = serde_json::from_str(&dir.read("a.har")).expect("JSON");
+        let text = har["log"]["entries"][0]["response"]["content"]["text"].as_str().expect("text").to_owned();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("still JSON"), data);
+        assert_eq!(dir.read("a.csv").contains("20260131"), !is_said);
+    }
+}

@@ -27,11 +27,13 @@ fn fits(text: &str) -> bool {
     real.is_some_and(|real| Decimal::parse(&format!("{real:.*e}", digits.saturating_sub(1))) == Some(number))
 }
 
-/// The value that SQLite keeps.
+/// The value that SQLite keeps, without secrets: a query could take them apart. A number that holds one is 0.
 pub(crate) fn to_sql(cell: &Cell, as_text: bool, redactor: &Redactor) -> Value {
     match cell {
         Cell::Null => Value::Null,
         Cell::Bool(value) => Value::Integer(i64::from(*value)),
+        Cell::Number(text) if redactor.hides_number(text) && as_text => Value::Text("0".to_owned()),
+        Cell::Number(text) if redactor.hides_number(text) => Value::Integer(0),
         Cell::Number(text) if as_text => Value::Text(text.to_string()),
         Cell::Number(text) => match (text.parse(), text.parse()) {
             (Ok(integer), _) => Value::Integer(integer),

@@ -135,6 +135,10 @@ fn secrets_cannot_be_taken_apart() {
     database.add(&table("t", &["x"], &[&["\"key t0p-s3cret\""]])).expect("a table");
     let result = database.query("select upper(x) as x, substr(x, 5, 5) as y from t").expect("shown");
     assert_eq!(serde_json::to_string(&result.rows).expect("data"), r#"[["KEY [REDACTED]","[reda"]]"#);
+    let mut database = Database::new(0, &Redactor::new(["12345678".to_owned()])).expect("in memory");
+    database.add(&table("t", &["x"], &[&["12345678"], &["1234567"]])).expect("a table");
+    let result = database.query("select x / 10 as x, x || '' as y from t").expect("shown");
+    assert_eq!(serde_json::to_string(&result.rows).expect("data"), r#"[[0,"0"],[123456,"1234567"]]"#);
 }
 
 #[test]
