@@ -71,6 +71,14 @@ impl Reservation {
         self.bytes = bytes;
         true
     }
+
+    /// Adds what is there already: it counts whether or not there is room.
+    fn add(&mut self, bytes: u64) {
+        if let Some(budget) = &self.budget {
+            budget.0.used.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.bytes += bytes;
+    }
 }
 
 /// The share of a run's memory that the values and rows of an outcome take: given back when it is dropped.
@@ -82,6 +90,19 @@ impl HeldMemory {
     #[cfg(feature = "fetcher")]
     pub(crate) fn new(reserved: Reservation) -> HeldMemory {
         HeldMemory(reserved)
+    }
+
+    /// A share of the same memory for a copy that takes so many bytes. It counts whether or not there is room, because the copy
+    /// is there already; of no run it counts nowhere.
+    pub(crate) fn for_copy(&self, bytes: usize) -> HeldMemory {
+        let mut copy = Reservation { budget: self.0.budget.clone(), bytes: 0 };
+        copy.add(bytes as u64);
+        HeldMemory(copy)
+    }
+
+    /// Whether it is a share of the memory of a run, however small.
+    pub(crate) fn is_of_run(&self) -> bool {
+        self.0.budget.is_some()
     }
 
     /// Holds what the other one held, too.
@@ -105,10 +126,9 @@ impl PartialEq for HeldMemory {
 impl Clone for Reservation {
     /// What it is for has been copied already, so the copy counts whether or not there is room.
     fn clone(&self) -> Reservation {
-        if let Some(budget) = &self.budget {
-            budget.0.used.fetch_add(self.bytes, Ordering::Relaxed);
-        }
-        Reservation { budget: self.budget.clone(), bytes: self.bytes }
+        let mut copy = Reservation { budget: self.budget.clone(), bytes: 0 };
+        copy.add(self.bytes);
+        copy
     }
 }
 
@@ -158,7 +178,11 @@ mod tests {
         whole.join(held(20));
         whole.join(HeldMemory::default());
         assert_eq!(format!("{budget:?}"), "MemoryBudget(30 of 100 bytes)");
+        let copy = whole.for_copy(90);
+        assert!(copy.is_of_run() && !HeldMemory::default().for_copy(1).is_of_run());
+        assert_eq!(format!("{budget:?}"), "MemoryBudget(120 of 100 bytes)");
         drop(whole);
+        drop(copy);
         assert_eq!(format!("{budget:?}"), "MemoryBudget(0 of 100 bytes)");
     }
 }

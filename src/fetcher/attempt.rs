@@ -10,7 +10,7 @@ use super::advice::Advice;
 #[cfg(feature = "state")]
 use super::caching::CacheNote;
 use super::caching::{CachingSender, FirstLook, RunCache};
-use super::capture::capture;
+use super::capture;
 use super::config::Keep;
 use super::content;
 use super::cookies::{CookieKeeper, CookieSender, RunCookies};
@@ -192,7 +192,7 @@ impl CurrentAttempt<'_> {
                 content::read(response, good, job, keep, budget, received).await?;
                 let kept = received.cache.read(&mut received.body, !good || content::is_kept(job, keep));
                 judge_status(settings, status, received.said.as_deref())?;
-                capture(settings, &response.head, received)?;
+                received.captured = capture::from_head(settings, &response.head);
                 pick(job, status, keep, picked, received).await?;
                 received.cache.accept(kept);
                 Ok(())

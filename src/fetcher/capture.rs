@@ -2,37 +2,18 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
-use super::looked_into::document_of_xml;
-use super::received::Received;
-use crate::charset;
-use crate::error::{Error, Kind, Phase, Result};
+use super::looked_into::cell_of;
 use crate::follow_up::AnswerPlace;
-use crate::rows::{Cell, ContentForm};
+use crate::rows::Cell;
+use crate::rows::json_picker::{JsonPicker, NoRows, PlaceNumber};
+use crate::rows::row_table::Found;
 use crate::settings::Settings;
 use crate::transport::h1::Head;
 
-/// Takes the values at the places that are asked for. Content that is neither JSON nor XML has none of them.
-///
-/// # Errors
-/// [`Kind::Io`]: the content cannot be read back.
-pub(super) fn capture(settings: &Settings, head: &Head, received: &mut Received) -> Result<()> {
-    if settings.capture.is_empty() {
-        return Ok(());
-    }
-    let is_json = |place: &AnswerPlace| matches!(place, AnswerPlace::Json(_));
-    let document = match &received.body {
-        Some(body) if settings.capture.iter().any(is_json) => {
-            let content = body.read().map_err(|error| {
-                Error::new(Kind::Io, "the content cannot be read back").in_phase(Phase::Body).with_source(error)
-            })?;
-            parse(settings, &content, received.content_type.as_deref())
-        }
-        _ => None,
-    };
+/// A value for each place that is asked for: those in the head, and null for those in the content.
+pub(super) fn from_head(settings: &Settings, head: &Head) -> Vec<Cell> {
     let find = |place: &AnswerPlace| match place {
-        AnswerPlace::Json(pointer) => pointer.find(document.as_ref()?).map(Cell::from),
+        AnswerPlace::Json(_) => None,
         AnswerPlace::Header(name) => {
             let values: Vec<Cow<'_, str>> = head
                 .fields()
@@ -42,15 +23,27 @@ pub(super) fn capture(settings: &Settings, head: &Head, received: &mut Received)
             (!values.is_empty()).then(|| Cell::from(&*values.join(", ")))
         }
     };
-    received.captured = settings.capture.iter().map(|place| find(place).unwrap_or_default()).collect();
-    Ok(())
+    settings.capture.iter().map(|place| find(place).unwrap_or_default()).collect()
 }
 
-fn parse(settings: &Settings, content: &[u8], content_type: Option<&str>) -> Option<Value> {
-    let format = &settings.format;
-    let text = charset::decode_content(format.charset.as_deref(), content_type, content).ok()?;
-    match format.form_of_text(content_type, &text) {
-        ContentForm::Xml => serde_json::from_str(&document_of_xml(&text).ok()?).ok(),
-        _ => serde_json::from_str(&text).ok(),
+/// Fills in those in the content, as JSON. What is neither JSON nor XML has none of them.
+pub(super) fn from_document(settings: &Settings, document: &str, captured: &mut [Cell]) {
+    let mut picker = JsonPicker::default();
+    let places: Vec<Option<PlaceNumber>> = settings
+        .capture
+        .iter()
+        .map(|place| match place {
+            AnswerPlace::Json(pointer) => Some(picker.want(pointer)),
+            AnswerPlace::Header(_) => None,
+        })
+        .collect();
+    if picker.is_empty() {
+        return;
+    }
+    let Ok((found, _)) = picker.pick(document, &mut NoRows) else { return };
+    for (cell, place) in captured.iter_mut().zip(places) {
+        if let Some(Found::Value(value)) = place.map(|place| cell_of(found[place])) {
+            *cell = value;
+        }
     }
 }

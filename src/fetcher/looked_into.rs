@@ -28,6 +28,8 @@ pub(super) struct PickInput {
     pub(super) fields: Vec<ResponseField>,
     pub(super) content_type: Option<Box<str>>,
     pub(super) body: Option<Body>,
+    /// What the head has of the values that decide how the source goes on.
+    pub(super) captured: Vec<Cell>,
     /// How many bytes values and rows of the run may take.
     pub(super) max_memory: u64,
 }

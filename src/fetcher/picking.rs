@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_lock::Semaphore;
 
+use super::capture;
 use super::expect::{self, ExpectedPlaces};
 use super::looked_into::{PickInput, ResponseText, cell_of, wrong};
 use super::received::Received;
@@ -51,6 +52,8 @@ impl PickedMemory {
 pub(super) struct Picked {
     pub(super) data: Option<Record>,
     pub(super) rows: Vec<Rows>,
+    /// What decides how the source goes on.
+    pub(super) captured: Vec<Cell>,
     /// The first thing that is not as it must be.
     pub(super) error: Option<Error>,
 }
@@ -77,9 +80,10 @@ pub(super) async fn pick(
         fields: received.looked_into.take().unwrap_or_default(),
         content_type: received.content_type.clone(),
         body: received.body.take(),
+        captured: std::mem::take(&mut received.captured),
         max_memory: memory.budget.limit(),
     };
-    let mut held = memory.budget.reservation();
+    let mut held = PickedShare { values: memory.budget.reservation(), captured: memory.budget.reservation() };
     let is_quick = |body: &Body| body.in_memory().is_some_and(|bytes| bytes.len() <= MOST_ON_LOOP);
     let (picked, body, held) = if input.body.as_ref().is_none_or(is_quick) {
         (look_into(&input, &mut held), input.body, held)
@@ -87,9 +91,10 @@ pub(super) async fn pick(
         let _turn = memory.large.acquire().await;
         unblock(move || (look_into(&input, &mut held), input.body, held)).await
     };
-    received.held = HeldMemory::new(held);
+    received.held = HeldMemory::new(held.values);
+    received.held.join(HeldMemory::new(held.captured));
     received.body = body.filter(|_| keep && !received.saved);
-    (received.data, received.rows) = (picked.data, picked.rows);
+    (received.data, received.rows, received.captured) = (picked.data, picked.rows, picked.captured);
     picked.error.map_or(Ok(()), Err)
 }
 
@@ -103,15 +108,23 @@ pub fn look_into_bytes(job: &Job, content: &[u8]) -> (Option<Record>, Vec<Rows>,
         fields: Vec::new(),
         content_type: None,
         body: Some(Body::from(content.to_vec())),
+        captured: Vec::new(),
         max_memory: u64::MAX,
     };
-    let Picked { data, rows, error } = look_into(&input, &mut Reservation::default());
+    let Picked { data, rows, error, .. } = look_into(&input, &mut PickedShare::default());
     (data, rows, error)
 }
 
-/// Looks into a response. What is found is held by this share of the run's memory.
-fn look_into(input: &PickInput, held: &mut Reservation) -> Picked {
-    let mut picked = Picked::default();
+/// What is found takes these shares of the memory of the run.
+#[derive(Default)]
+struct PickedShare {
+    values: Reservation,
+    captured: Reservation,
+}
+
+/// Looks into a response. What is found is held by these shares of the run's memory.
+fn look_into(input: &PickInput, held: &mut PickedShare) -> Picked {
+    let mut picked = Picked { captured: input.captured.clone(), ..Picked::default() };
     picked.error = content_of(input).and_then(|content| pick_from(input, &content, &mut picked, held)).err();
     picked
 }
@@ -126,7 +139,7 @@ fn content_of(input: &PickInput) -> Result<Cow<'_, [u8]>> {
     }
 }
 
-fn pick_from(input: &PickInput, content: &[u8], picked: &mut Picked, held: &mut Reservation) -> Result<()> {
+fn pick_from(input: &PickInput, content: &[u8], picked: &mut Picked, held: &mut PickedShare) -> Result<()> {
     let text = if content.trim_ascii().is_empty() {
         None
     } else {
@@ -134,24 +147,28 @@ fn pick_from(input: &PickInput, content: &[u8], picked: &mut Picked, held: &mut 
         Some(charset::decode_content(charset, input.content_type.as_deref(), content).map_err(wrong)?)
     };
     let response = ResponseText::new(input, text.as_deref());
+    let document = if input.captured.is_empty() { None } else { response.document().ok().flatten() };
+    capture::from_document(&input.settings, document.unwrap_or_default(), &mut picked.captured);
+    let captured = picked.captured.iter().map(Cell::heap_bytes).sum();
+    hold(captured, &mut held.captured, input.max_memory).inspect_err(|_| picked.captured.clear())?;
+    let held = &mut held.values;
     if response.makes_rows() {
         RowReader::new(&response).read(&mut picked.rows, held)
     } else {
         let found = pick_values(&response, picked);
-        hold_values(picked, held, input.max_memory).and(found)
+        let bytes = picked.data.as_ref().map_or(0, Record::heap_bytes);
+        hold(bytes, held, input.max_memory).inspect_err(|_| picked.data = None).and(found)
     }
 }
 
-/// Takes memory of the run for the values.
+/// Takes so much memory of the run for values.
 ///
 /// # Errors
-/// There is not enough; the values are dropped.
-fn hold_values(picked: &mut Picked, held: &mut Reservation, max_memory: u64) -> Result<()> {
-    let bytes = picked.data.as_ref().map_or(0, Record::heap_bytes);
+/// There is not enough.
+fn hold(bytes: usize, held: &mut Reservation, max_memory: u64) -> Result<()> {
     if held.resize(bytes as u64) {
         return Ok(());
     }
-    picked.data = None;
     let (mib, limit) = (bytes >> 20, max_memory >> 20);
     let text = format!("its values take {mib} MiB, and max_memory leaves the values and rows of the run {limit} MiB");
     Err(Error::new(Kind::TooLarge, text).in_phase(Phase::Body))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::values::JobValue;
+use crate::body::HeldMemory;
 use crate::http::REDACTED;
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome};
@@ -13,12 +14,16 @@ pub(super) struct Captured {
     data: Record,
     secret: Vec<Box<str>>,
     base: Option<Arc<str>>,
+    /// What they take of the memory of the run.
+    _held: HeldMemory,
 }
 
 impl Captured {
-    /// Takes the values; those that are secret are hidden in the outcome. `url` is that of the request.
-    pub(super) fn take(outcome: &mut Outcome, secret: &[Box<str>], url: Arc<str>) -> Captured {
-        let data = outcome.data.clone().unwrap_or_default();
+    /// Takes the values if they are needed; those that are secret are hidden in the outcome. `url` is that of the request.
+    pub(super) fn take(outcome: &mut Outcome, secret: &[Box<str>], url: Arc<str>, is_needed: bool) -> Captured {
+        let is_needed = is_needed || !secret.is_empty();
+        let data = outcome.data.as_ref().filter(|_| is_needed).cloned().unwrap_or_default();
+        let held = outcome.held.for_copy(data.heap_bytes());
         for name in secret {
             if let Some(data) = outcome.data.as_mut().filter(|data| data.get(name).is_some()) {
                 data.set(name.clone(), Cell::from(REDACTED));
@@ -26,7 +31,7 @@ impl Captured {
         }
         hide(&mut outcome.rows, secret);
         let base = outcome.final_url.as_deref().map_or(url, Arc::from);
-        Captured { data, secret: secret.to_vec(), base: Some(base) }
+        Captured { data, secret: secret.to_vec(), base: Some(base), _held: held }
     }
 
     /// The value of this name.
@@ -100,4 +105,37 @@ pub(super) fn skipped(index: usize, job: &Job, failure: Failure) -> Outcome {
     let (name, url) = (job.name().into(), job.written_url().into());
     let table = job.settings().table_of_rows().map(Box::from);
     Outcome { index, name, url, table, error: Some(failure), ..Outcome::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::MemoryBudget;
+
+    /// They are there until the run ends, although the outcome was written and dropped.
+    #[test]
+    fn what_others_need_is_held_by_the_memory_of_the_run() {
+        let budget = MemoryBudget::new(1 << 20, || Err(std::io::ErrorKind::Unsupported.into()));
+        let used = || format!("{budget:?}").split(['(', ' ']).nth(1).and_then(|used| used.parse::<usize>().ok());
+        let outcome = || {
+            let data = Record::from_iter([("token", Cell::from(&*"x".repeat(1000)))]);
+            let mut reserved = budget.reservation();
+            assert!(reserved.resize(data.heap_bytes() as u64));
+            Outcome { data: Some(data), held: HeldMemory::new(reserved), ..Outcome::default() }
+        };
+        let mut one = outcome();
+        let of_outcome = used();
+        let captured = Captured::take(&mut one, &[], "http://a/".into(), true);
+        assert_eq!(captured.value("token").map(|value| value.cell.as_text().len()), Some(1000));
+        assert_eq!(used(), of_outcome.map(|bytes| 2 * bytes));
+        drop(one);
+        assert_eq!(used(), of_outcome);
+        drop(captured);
+        assert_eq!(used(), Some(0));
+        // What nobody needs is not copied, unless it has to be hidden.
+        let mut one = outcome();
+        let captured = Captured::take(&mut one, &[], "http://a/".into(), false);
+        assert_eq!((captured.value("token"), used()), (None, of_outcome));
+        assert!(!Captured::take(&mut one, &["token".into()], "http://a/".into(), false).secrets().is_empty());
+    }
 }

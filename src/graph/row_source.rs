@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::node::ForEach;
 use super::values::{JobValue, JobValues};
+use crate::body::HeldMemory;
 use crate::outcome::Outcome;
 use crate::rows::{Cell, Rows};
 
@@ -27,6 +28,8 @@ pub(super) struct RowSource {
     key: Option<usize>,
     /// The number of the next row, from 0, within all rows of its source.
     next: usize,
+    /// What the rows take of the memory of the run.
+    _held: HeldMemory,
     pub(super) origin: RowOrigin,
 }
 
@@ -50,27 +53,38 @@ impl RowSource {
         }
     }
 
-    /// Rows to make jobs for; `first` is the number of the first one within its source.
-    pub(super) fn of(rows: &[Rows], for_each: &ForEach, mut first: usize, origin: &RowOrigin) -> Vec<RowSource> {
+    /// Rows to make jobs for; `first` is the number of the first one within its source. They are copies, which `memory` is to
+    /// hold.
+    pub(super) fn of(
+        rows: &[Rows],
+        for_each: &ForEach,
+        mut first: usize,
+        origin: &RowOrigin,
+        memory: &HeldMemory,
+    ) -> Vec<RowSource> {
         let mut sources = Vec::new();
         for rows in rows {
-            sources.push(RowSource::new(rows, for_each, first, origin.clone()));
+            sources.push(RowSource::new(rows, for_each, first, origin.clone(), memory));
             first += rows.rows.len();
         }
         sources
     }
 
-    fn new(rows: &Rows, for_each: &ForEach, next: usize, origin: RowOrigin) -> RowSource {
+    fn new(rows: &Rows, for_each: &ForEach, next: usize, origin: RowOrigin, memory: &HeldMemory) -> RowSource {
         let is_needed =
             |name: &str| for_each.fields.as_ref().is_none_or(|fields| fields.iter().any(|field| **field == *name));
         let kept: Vec<usize> = (0..rows.columns.len()).filter(|column| is_needed(&rows.columns[*column])).collect();
         let cells = |row: &Vec<Cell>| kept.iter().filter_map(|column| row.get(*column).cloned()).collect();
+        let copies: Vec<Vec<Cell>> = rows.rows.iter().map(cells).collect();
+        let of_row = |row: &Vec<Cell>| row.iter().map(|cell| size_of::<Cell>() + cell.heap_bytes()).sum::<usize>();
+        let bytes = copies.iter().map(|row| size_of::<Vec<Cell>>() + of_row(row)).sum();
         let key = for_each.key.as_ref();
         RowSource {
             names: kept.iter().map(|column| format!("{}.{}", for_each.source, rows.columns[*column]).into()).collect(),
-            rows: rows.rows.iter().map(cells).collect::<Vec<_>>().into_iter(),
+            rows: copies.into_iter(),
             key: key.and_then(|key| kept.iter().position(|column| rows.columns[*column] == *key)),
             next,
+            _held: memory.for_copy(bytes),
             origin,
         }
     }

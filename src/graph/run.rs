@@ -15,6 +15,7 @@ use super::requests::{Answered, NextRequest, Requests};
 use super::row_source::{NextRow, RowOrigin, RowSource};
 use super::step::Step;
 use super::values::JobValues;
+use crate::body::HeldMemory;
 use crate::error::{Error, Kind};
 use crate::job::Job;
 use crate::outcome::{Failure, Outcome, PageRows};
@@ -56,6 +57,8 @@ pub(super) struct GraphRun {
     passed_by: usize,
     /// The next index of an outcome whose job is not in the input.
     next_index: usize,
+    /// The memory of the run, which holds what is copied of outcomes.
+    memory: HeldMemory,
 }
 
 /// What may be done now.
@@ -142,6 +145,7 @@ impl GraphRun {
             known_secrets: HashSet::new(),
             passed_by: 0,
             next_index: graph.places(),
+            memory: HeldMemory::default(),
         };
         run.learn(graph.logins.iter().flat_map(Login::secrets));
         // A node of which all jobs were left out has ended.
@@ -185,6 +189,9 @@ impl GraphRun {
 
     /// Takes the outcome of a request.
     pub(super) fn answered(&mut self, outcome: Outcome, now: Instant) {
+        if !self.memory.is_of_run() {
+            self.memory = outcome.held.for_copy(0);
+        }
         match self.requests.answered(outcome, now) {
             Some(Answered::Part(source, part, outcome)) => self.part_answered(source, part, *outcome, now),
             Some(Answered::Secrets(secrets)) => self.learn(secrets),
@@ -403,7 +410,7 @@ impl GraphRun {
         for reader in self.nodes[node].readers.clone() {
             let reading = &mut self.nodes[reader];
             if let Some(for_each) = reading.node.for_each.as_ref().filter(|_| !reading.skipped) {
-                reading.rows.extend(RowSource::of(rows, for_each, first, origin));
+                reading.rows.extend(RowSource::of(rows, for_each, first, origin, &self.memory));
             }
             self.turns.push_back(reader);
         }
@@ -420,7 +427,7 @@ impl GraphRun {
         // Jobs that are made of its rows get them as they came.
         let rows = (!source.course.gives_rows()).then(|| RowSource::rows_of(&outcome));
         let mut found = secrets_of(&outcome.rows, &node.node.secret);
-        let captured = Captured::take(&mut outcome, &node.node.secret, source.base);
+        let captured = Captured::take(&mut outcome, &node.node.secret, source.base, !node.users.is_empty());
         found.extend(captured.secrets());
         node.failed |= !outcome.ok();
         node.captured = Some(captured);

@@ -141,7 +141,7 @@ fn any_time_of_a_token_is_borne() {
         let server = service(1000, Box::leak(answer.into_boxed_str()));
         let dir = Dir::new();
         dir.write("plan.toml", plan(&server, "", 3));
-        line("run plan.toml --report json -q").inside(&dir).run().expect_code(if time == "1e400" { 3 } else { 0 });
+        line("run plan.toml --report json -q").inside(&dir).run().expect_code(0);
     }
 }
 

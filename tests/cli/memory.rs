@@ -136,6 +136,28 @@ fn a_large_value_beside_many_rows_leaves_rows_out() {
     assert!((1..16).contains(&kept), "{message}");
 }
 
+/// What decides how a source goes on was in no budget, and the whole content was made into values to find it.
+#[test]
+fn what_leads_to_the_next_page_is_held_by_the_budget_too() {
+    let server = Server::start(|request| match request.query() {
+        Some("size=17") => Reply::json(format!("{{\"items\":[1],\"next\":\"{}\"}}", "x".repeat(17 << 20))),
+        _ => Reply::json("{\"items\":[1]}"),
+    });
+    let dir = Dir::new();
+    let job = |name: &str, size: u32| {
+        format!(
+            "[[job]]\nname = \"{name}\"\nurl = \"{}\"\nrows = \"/items\"\nselect = {{ n = \"\" }}\n\
+             pages = {{ next = \"/next\", param = \"cursor\" }}\nmax_body = \"20MiB\"\n",
+            server.url(&format!("/?size={size}"))
+        )
+    };
+    dir.write("plan.toml", "limits.max_memory = 0\n".to_owned() + &job("large", 17) + &job("small", 1));
+    let report = line("run plan.toml -q --report json").inside(&dir).run().expect_code(3).json();
+    assert_eq!(endings(&report), ["too_large/body", "ok"]);
+    let said = "page 1: its values take 17 MiB, and max_memory leaves the values and rows of the run 16 MiB";
+    assert_eq!(result(&report, "large")["error"]["message"], said);
+}
+
 #[test]
 fn what_finds_no_room_fails_alone_and_says_so() {
     let server = Server::start(|request| match request.path() {
