@@ -5,11 +5,24 @@ use crate::Result;
 use crate::rows::Rows;
 
 /// Of each source of the same plan that succeeded in an earlier run, its outcome in the latest of these.
-const LAST: &str = "select o.id from outcomes o join (\
-    select name, max(run) as run from outcomes \
-    where ok and run < ?1 and run in (select id from runs where plan = (select plan from runs where id = ?1)) \
-    group by name\
-    ) l on l.name = o.name and l.run = o.run order by o.place, o.id";
+///
+/// It goes from name to name by the index of names and runs, and from the latest run of each backwards until it succeeded,
+/// so that it takes as long as there are names, however many runs are kept.
+const LAST: &str = "with recursive \
+    names(name) as (\
+        select min(name) from outcome_records \
+        union all \
+        select (select min(name) from outcome_records where name > names.name) from names where name is not null\
+    ), \
+    latest(id) as (\
+        select (\
+            select id from outcome_records as one \
+            where one.name = names.name and ok and run < ?1 \
+            and run in (select id from runs where plan = (select plan from runs where id = ?1)) \
+            order by run desc limit 1\
+        ) from names where name is not null\
+    ) \
+    select o.id from latest join outcome_records as o on o.id = latest.id order by o.place, o.id";
 
 impl OpenRun {
     /// The rows that the sources of this plan gave before: each source those of the latest earlier run in which it
