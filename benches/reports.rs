@@ -71,6 +71,7 @@ fn outcome(number: u64) -> Outcome {
         url: None,
         cache: None,
         waited: None,
+        phases: None,
         error: None,
     };
     Outcome {

@@ -195,7 +195,10 @@ pub use {
     kept_runs::KeptRuns,
     limits::{DEFAULT_CONCURRENCY, DEFAULT_MAX_MEMORY, DEFAULT_PER_HOST, HostKey, HostLimits, Limits},
     milliseconds::{fractional_ms, whole_ms},
-    outcome::{Attempt, CacheUse, Failure, Outcome, PageRows, ResponseField, Stale, Summary, Timings, sort_outcomes},
+    outcome::{
+        Attempt, CacheUse, Failure, Outcome, PageRows, PhaseTimes, ResponseField, Stale, Summary, Timings,
+        sort_outcomes,
+    },
     pointer::Pointer,
     proxy_url::ProxyUrl,
     redact::Redactor,

@@ -200,6 +200,10 @@ pub struct Attempt {
     /// What the cache did, if it gave the content.
     #[serde(default)]
     pub cache: Option<CacheUse>,
+    /// Where its time went, if it failed: that of one that did not is in the outcome's [`timings`](Outcome::timings). `None` in
+    /// what older versions wrote, too.
+    #[serde(default, rename = "phases_ms")]
+    pub phases: Option<Box<PhaseTimes>>,
     /// Why it failed; `None` if it succeeded.
     pub error: Option<Failure>,
 }
@@ -265,6 +269,44 @@ pub struct Timings {
     /// From the permit of the first attempt to the end of the job, retries and the waits between them included.
     #[serde(with = "ms")]
     pub total: Duration,
+}
+
+impl Timings {
+    /// Those of its phases, in the last attempt.
+    pub fn phases(&self) -> PhaseTimes {
+        let Timings { dns, connect, tls, first_byte, body, .. } = *self;
+        PhaseTimes { dns, connect, tls, first_byte, body }
+    }
+}
+
+/// Where the time of one attempt went. `None` for a phase that was not reached or not needed, as with a reused connection.
+///
+/// Written in milliseconds. If it was sent to several places one after the other, because of redirects, it is the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseTimes {
+    /// Resolving the host name.
+    #[serde(with = "optional_ms")]
+    pub dns: Option<Duration>,
+    /// Making the connection, proxy included.
+    #[serde(with = "optional_ms")]
+    pub connect: Option<Duration>,
+    /// The TLS handshake.
+    #[serde(with = "optional_ms")]
+    pub tls: Option<Duration>,
+    /// From the first byte sent to the first byte of the response.
+    #[serde(with = "optional_ms")]
+    pub first_byte: Option<Duration>,
+    /// From the head of the response to the end of the attempt.
+    #[serde(with = "optional_ms")]
+    pub body: Option<Duration>,
+}
+
+impl PhaseTimes {
+    /// All phases in their order.
+    pub fn in_order(&self) -> [Option<Duration>; 5] {
+        [self.dns, self.connect, self.tls, self.first_byte, self.body]
+    }
 }
 
 /// Why a job or an attempt failed.

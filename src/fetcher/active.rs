@@ -15,7 +15,7 @@ use super::waits::WaitReason;
 use crate::error::{Error, Kind, Phase};
 use crate::event_loop::Task;
 use crate::job::Job;
-use crate::outcome::{Attempt, CacheUse, Failure, Outcome, Timings};
+use crate::outcome::{Attempt, CacheUse, Failure, Outcome, PhaseTimes, Timings};
 use crate::transport::{Peer, Progress, ProgressSnapshot};
 use crate::units::DisplayDuration;
 use crate::wait_times::WaitTimes;
@@ -179,15 +179,10 @@ impl ActiveJob {
         let (first_permit, attempts) = history.map_or((now, Vec::new()), |past| (past.first_permit, past.attempts));
         let reached_content =
             failure.as_ref().is_none_or(|failure| failure.phase == Some(Phase::Body)) || received.body_bytes.is_some();
-        let timings = Timings {
-            queue: whole_us(first_permit - added),
-            dns: progress.dns.map(whole_us),
-            connect: progress.connect.map(whole_us),
-            tls: progress.tls.map(whole_us),
-            first_byte: progress.first_byte.map(whole_us),
-            body: progress.head_at.filter(|_| reached_content).map(|at| whole_us(now.saturating_duration_since(at))),
-            total: whole_us(now - first_permit),
-        };
+        let PhaseTimes { dns, connect, tls, first_byte, body } = phases(&progress, now);
+        let body = body.filter(|_| reached_content);
+        let (queue, total) = (whole_us(first_permit - added), whole_us(now - first_permit));
+        let timings = Timings { queue, dns, connect, tls, first_byte, body, total };
         let (name, url) = job.names();
         let outcome = Outcome {
             index: job.index().unwrap_or(number),
@@ -223,6 +218,7 @@ impl ActiveJob {
 impl JobHistory {
     pub(super) fn note(&mut self, end: AttemptEnd, run_started: Instant, now: Instant) {
         self.outage = end.outage;
+        let phases = end.failure.as_ref().map(|_| Box::new(phases(&end.progress, now)));
         // Mostly there is only one.
         self.attempts.reserve_exact(1);
         self.attempts.push(Attempt {
@@ -234,8 +230,20 @@ impl JobHistory {
             url: end.final_url,
             waited: self.waited.take().map(whole_us),
             cache: end.cache,
+            phases,
             error: end.failure,
         });
+    }
+}
+
+/// The phases of an attempt that ends now. What comes after the head is content.
+fn phases(progress: &ProgressSnapshot, now: Instant) -> PhaseTimes {
+    PhaseTimes {
+        dns: progress.dns.map(whole_us),
+        connect: progress.connect.map(whole_us),
+        tls: progress.tls.map(whole_us),
+        first_byte: progress.first_byte.map(whole_us),
+        body: progress.head_at.map(|at| whole_us(now.saturating_duration_since(at))),
     }
 }
 

@@ -107,6 +107,7 @@ fn times_are_counted_from_the_first_start() {
         url: None,
         waited: None,
         cache: None,
+        phases: None,
         error: None,
     };
     let with = |name: &str| Outcome { attempts: vec![attempt.clone()], ..outcome(name, &[0]) };

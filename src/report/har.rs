@@ -66,6 +66,7 @@ fn from_cache(outcome: &Outcome) -> Attempt {
         url: outcome.final_url.clone(),
         waited: None,
         cache: Some(CacheUse::Stale),
+        phases: None,
         error: None,
     }
 }

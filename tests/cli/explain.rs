@@ -39,6 +39,7 @@ fn a_source_is_shown_attempt_by_attempt_and_phase_by_phase() {
             "/flaky\n",
             "try 1  ",
             "503: overloaded, 127.0.0.1:",
+            " ms, content ",
             "waited ",
             "as the server asked, or longer each time",
             "try 3  ",
@@ -51,6 +52,8 @@ fn a_source_is_shown_attempt_by_attempt_and_phase_by_phase() {
         ] {
             assert!(text.contains(part), "{result}: no {part:?} in\n{text}");
         }
+        let phases = |line: &&str| line.starts_with("         connecting ") && line.contains(", to the first byte ");
+        assert!(text.lines().any(|line| phases(&line)), "of the first attempt: {text}");
         assert!(text.lines().count() <= 24 && text.lines().all(|line| line.chars().count() <= 120), "{text}");
     }
     let text = explained("moved r.json", &dir);

@@ -12,8 +12,8 @@ use roundup::rows::{
 };
 use roundup::{
     AnswerPlace, Attempt, CacheUse, EventLoop, Expect, Failure, Fetcher, Field, Job, JobDigest, Kind, Method, Missing,
-    Outcome, PageRule, Pages, Phase, Poll, ProxyUrl, ResponseField, RowCount, Secrets, Selection, Settings, Stale,
-    Timings, WaitCause, WaitTimes,
+    Outcome, PageRule, Pages, Phase, PhaseTimes, Poll, ProxyUrl, ResponseField, RowCount, Secrets, Selection, Settings,
+    Stale, Timings, WaitCause, WaitTimes,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -318,6 +318,10 @@ fn some_attempt(rng: &mut Rng) -> Attempt {
         url: rng.bool().then(|| "http://h/2".into()),
         waited: option(rng, duration),
         cache: option(rng, |rng| rng.choice([CacheUse::Hit, CacheUse::Revalidated, CacheUse::Stale]).expect("some")),
+        phases: option(rng, |rng| {
+            let [dns, connect, tls, first_byte, body] = std::array::from_fn(|_| option(rng, duration));
+            Box::new(PhaseTimes { dns, connect, tls, first_byte, body })
+        }),
         error: option(rng, some_failure),
     }
 }

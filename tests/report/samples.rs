@@ -4,7 +4,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use roundup::report::RunInfo;
 use roundup::rows::{Cell, Chart, DataTable, Rows};
-use roundup::{Attempt, Failure, Kind, Outcome, Phase, Redactor, ResponseField, Timings, WaitCause, WaitTimes};
+use roundup::{
+    Attempt, Failure, Kind, Outcome, Phase, PhaseTimes, Redactor, ResponseField, Timings, WaitCause, WaitTimes,
+};
 
 /// The kinds of the report page, in its order.
 pub(super) const KINDS: [Kind; 14] = [
@@ -60,6 +62,7 @@ pub(super) fn ok(index: usize, name: &str, content_type: &str, body: &[u8]) -> O
         url: None,
         waited: None,
         cache: None,
+        phases: None,
         error: None,
     };
     Outcome {
@@ -150,6 +153,7 @@ pub(super) fn oddities() -> (RunInfo, Vec<Outcome>) {
         started: ms(100.0 * f64::from(n)),
         waited: (n > 0).then(|| ms(60.0)),
         total: ms(40.0),
+        phases: (n > 0).then(|| Box::new(PhaseTimes { connect: Some(ms(3.5)), ..PhaseTimes::default() })),
         status: Some(if n % 2 == 0 { 522 } else { 429 }),
         ..last.clone()
     };

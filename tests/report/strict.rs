@@ -201,7 +201,25 @@ struct Attempt {
     #[serde(deserialize_with = "present")]
     cache: Option<String>,
     #[serde(deserialize_with = "present")]
+    phases_ms: Option<Phases>,
+    #[serde(deserialize_with = "present")]
     error: Option<Failure>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "that it can be read is the point")]
+struct Phases {
+    #[serde(deserialize_with = "present")]
+    dns: Option<f64>,
+    #[serde(deserialize_with = "present")]
+    connect: Option<f64>,
+    #[serde(deserialize_with = "present")]
+    tls: Option<f64>,
+    #[serde(deserialize_with = "present")]
+    first_byte: Option<f64>,
+    #[serde(deserialize_with = "present")]
+    body: Option<f64>,
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use roundup::report::{RunInfo, cut_to_width, width_of};
-use roundup::{Attempt, Failure, Kind, Outcome, WaitCause, printable};
+use roundup::{Attempt, Failure, Kind, Outcome, PhaseTimes, WaitCause, printable};
 
 use crate::cli::console::{print, width};
 use crate::cli::error::CommandError;
@@ -14,6 +14,8 @@ use crate::cli::results;
 
 /// How many attempts are shown: those in the middle are counted.
 const MOST_ATTEMPTS: usize = 12;
+/// The phases of an attempt.
+const PHASES: [&str; 5] = ["look-up of the name", "connecting", "TLS handshake", "to the first byte", "content"];
 /// How many values are shown.
 const MOST_VALUES: usize = 8;
 /// How many columns the line of time has.
@@ -134,6 +136,11 @@ impl Explanation<'_> {
             }
             let bar = scale.bar(attempt.started, attempt.total, '\u{2588}');
             lines.push(format!("try {:<4} {bar}  {:>9}  {}", at + 1, shown(attempt.total), result(attempt)));
+            // Those of the last one follow with bars.
+            if let Some(phases) = attempt.phases.as_ref().filter(|_| at + 1 < attempts.len()) {
+                let times: Vec<String> = named(phases).map(|(name, time)| format!("{name} {}", shown(time))).collect();
+                lines.extend((!times.is_empty()).then(|| format!("         {}", times.join(", "))));
+            }
         }
         lines.push(String::new());
     }
@@ -154,23 +161,16 @@ impl Explanation<'_> {
 
     /// Where the time of the last attempt went.
     fn phases(&self, lines: &mut Vec<String>) {
-        let timings = &self.outcome.timings;
         let Some(last) = self.outcome.attempts.last() else { return };
-        let phases = [
-            ("look-up of the name", timings.dns),
-            ("connecting", timings.connect),
-            ("TLS handshake", timings.tls),
-            ("to the first byte", timings.first_byte),
-            ("content", timings.body),
-        ];
-        if phases.iter().all(|(_, time)| time.is_none()) {
+        let phases = self.outcome.timings.phases();
+        if named(&phases).next().is_none() {
             return;
         }
         let which = if self.outcome.attempts.len() > 1 { "last attempt" } else { "attempt" };
         lines.push(format!("the {which} by phases, {} in all:", shown(last.total)));
         let mut begins = Duration::ZERO;
         let scale = Scale { origin: Duration::ZERO, length: last.total };
-        for (name, time) in phases {
+        for (name, time) in PHASES.into_iter().zip(phases.in_order()) {
             let Some(time) = time else {
                 let why = if last.reused && name != "content" { "not needed: the connection was there" } else { "-" };
                 lines.push(format!("  {name:<20} {why}"));
@@ -211,6 +211,11 @@ impl Explanation<'_> {
             lines.push(format!("values: {text}{}", if more > 0 { format!(" and {more} more") } else { String::new() }));
         }
     }
+}
+
+/// The phases that took time, and how much.
+fn named(phases: &PhaseTimes) -> impl Iterator<Item = (&'static str, Duration)> {
+    PHASES.into_iter().zip(phases.in_order()).filter_map(|(name, time)| Some((name, time?)))
 }
 
 /// The wait before an attempt, and as far as it is known what for.

@@ -77,6 +77,7 @@ mod tests {
             url: None,
             waited: None,
             cache: None,
+            phases: None,
             error: None,
         };
         Outcome { attempts: vec![attempt], ..Outcome::default() }

@@ -229,6 +229,7 @@ mod tests {
             url: None,
             waited,
             cache: None,
+            phases: None,
             error,
         }
     }
