@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::connect_overrides::{ConnectOverrides, ConnectTo, Family, Resolve};
 use crate::error::{Error, Kind, Result};
 use crate::h1::HeadLimits;
-use crate::http::Field;
+use crate::http::{Field, Origin};
 use crate::interface::Interface;
 use crate::origin::check_socket_path;
 use crate::pool::PoolLimits;
@@ -113,6 +113,20 @@ impl TransportBuilder {
     /// Connects elsewhere than a URL says; may be called several times, and then the first that matches counts.
     pub fn connect_to(mut self, elsewhere: ConnectTo) -> TransportBuilder {
         self.overrides_mut().connect_to.push(elsewhere);
+        self
+    }
+
+    /// Sends requests to those origins alone of which this is true, also where redirects lead; to all by default. For requests
+    /// that somebody else has thought up.
+    pub fn reach(mut self, is_allowed: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> TransportBuilder {
+        self.config.reach.is_allowed = Some(Arc::new(is_allowed));
+        self
+    }
+
+    /// Connects to addresses of the internet alone: not to this machine, not to networks of their own, whatever name leads
+    /// there; no by default. Through a proxy nothing is sent then, because only that knows the address.
+    pub fn no_private(mut self, on: bool) -> TransportBuilder {
+        self.config.reach.no_private = on;
         self
     }
 

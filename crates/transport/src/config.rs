@@ -7,6 +7,7 @@ use crate::connect_overrides::ConnectOverrides;
 use crate::h1::HeadLimits;
 use crate::pool::PoolLimits;
 use crate::proxy::Proxies;
+use crate::reach::Reach;
 use crate::tls::{Tls, TlsConfig};
 
 /// What a request says of its sender if it does not say it itself.
@@ -27,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) user_agent: Box<str>,
     pub(crate) proxies: Proxies,
     pub(crate) overrides: Arc<ConnectOverrides>,
+    pub(crate) reach: Reach,
     pub(crate) tls: Arc<Tls>,
     /// What `tls` was made of.
     pub(crate) tls_settings: TlsConfig,
@@ -42,6 +44,7 @@ impl Default for Config {
             user_agent: DEFAULT_USER_AGENT.into(),
             proxies: Proxies::none(),
             overrides: Arc::default(),
+            reach: Reach::default(),
             tls: Arc::new(Tls::new(TlsConfig::default())),
             tls_settings: TlsConfig::default(),
         }

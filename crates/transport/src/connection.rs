@@ -74,6 +74,11 @@ impl Connection {
         }
     }
 
+    /// What it runs on. Nothing has been read from it yet.
+    pub(super) fn into_stream(self) -> Stream {
+        self.stream
+    }
+
     /// What was read and not consumed.
     pub(super) fn buffered(&self) -> &[u8] {
         &self.buffer[self.start..self.end]

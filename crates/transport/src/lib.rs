@@ -3,6 +3,7 @@
 mod admission;
 mod body;
 mod builder;
+mod byte_stream;
 mod coding;
 mod config;
 mod connect;
@@ -26,6 +27,7 @@ mod proxy;
 #[cfg(not(feature = "proxy"))]
 #[path = "without_proxy.rs"]
 mod proxy;
+mod reach;
 mod redirect;
 mod resolve;
 mod response;
@@ -48,6 +50,7 @@ pub use roundup_http::h1;
 
 pub use body::body_error;
 pub use builder::TransportBuilder;
+pub use byte_stream::ByteStream;
 pub use config::DEFAULT_USER_AGENT;
 pub use connect_overrides::{ConnectTo, Family, Resolve};
 pub use content::Content;

@@ -62,7 +62,7 @@ impl Shared {
     }
 
     /// A new connection. If it is encrypted, `ahead` has been sent on it already.
-    async fn open(&self, route: &Route, ahead: &[u8], progress: &Progress) -> Result<Box<Connection>> {
+    pub(crate) async fn open(&self, route: &Route, ahead: &[u8], progress: &Progress) -> Result<Box<Connection>> {
         let started = Instant::now();
         // A URL of a socket means that socket, whatever is set for all URLs.
         let socket = route.origin.socket().map(Arc::from).or_else(|| self.config.overrides.unix_socket.clone());
@@ -129,6 +129,8 @@ impl Shared {
             Some(addresses) => addresses,
             None => self.resolver.resolve(host, started).await?,
         };
+        // The proxy was chosen by whoever set up the transport.
+        let addresses = if route.proxy.is_some() { addresses } else { self.config.reach.public(host, addresses)? };
         let addresses = overrides.within_reach(host, overrides.of_family(host, addresses)?)?;
         let resolved = Instant::now();
         if looked_up {

@@ -46,11 +46,17 @@ impl Route {
     fn new(origin: Origin, config: &Config) -> Result<Route> {
         tls::can_reach(&origin)?;
         let overrides = &config.overrides;
+        config.reach.check(&origin, config.proxies.of(&origin).is_some())?;
         if overrides.unix_socket.is_some() || origin.scheme() == Scheme::HttpUnix {
             return Ok(Route { origin, proxy: None, target: None });
         }
         let (proxy, target) = (config.proxies.of(&origin).cloned(), overrides.target(&origin)?);
         Ok(Route { origin, proxy, target })
+    }
+
+    /// A route without a proxy, to the origin itself.
+    pub(super) fn direct(origin: Origin) -> Route {
+        Route { origin, proxy: None, target: None }
     }
 
     /// What to connect to, directly or through a tunnel.

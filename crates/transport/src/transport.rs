@@ -1,8 +1,10 @@
 //! The transport: connections and what they are made with, shared by its clones.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::body::WireBody;
+use crate::byte_stream::ByteStream;
 use crate::coding::Coding;
 use crate::config::Config;
 use crate::content::Content;
@@ -11,6 +13,7 @@ use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::exchange::ReceivedHead;
 use crate::h1::Framing;
+use crate::http::Origin;
 use crate::message::Message;
 use crate::pool::PoolLimits;
 use crate::progress::Progress;
@@ -44,6 +47,15 @@ impl Transport {
     /// The same transport with other limits of its pool, which is a new one.
     pub fn with_pool_limits(&self, pool: PoolLimits) -> Transport {
         Transport::with_config(Config { pool, ..self.shared.config.clone() })
+    }
+
+    /// Opens a connection to this origin for another protocol than HTTP: encrypted if its scheme is https, and never through a
+    /// proxy. It is not one of the pool.
+    ///
+    /// # Errors
+    /// Those of connecting, as for a request.
+    pub async fn open_stream(&self, origin: Origin, limit: Duration) -> Result<ByteStream> {
+        self.shared.stream(origin, limit).await
     }
 
     /// One request and the head of its response, in the order in which it happens: the route is found, the message is
