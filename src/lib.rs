@@ -62,6 +62,7 @@
 //! | `state` | runs kept in one SQLite file | rusqlite, SQLite in C |
 //! | `cli` | the command | `fetcher`, `plan`, `report`, argh |
 //! | `merge` | [`merge`]: results of several runs as one, and with `cli` the command for it | `report` |
+//! | `fleet` | [`fleet`]: a plan on many machines, by way of Redis, and with `cli` the commands for it | `fetcher` |
 //! | `watch` | plans that are run again and again | `cli` |
 //! | `demo` | its commands `demo` and `serve` | `cli` |
 //!
@@ -147,6 +148,8 @@ mod text_views;
 mod fetch_all;
 #[cfg(feature = "fetcher")]
 pub mod fetcher;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 #[cfg(feature = "jobs")]
 #[cfg_attr(not(feature = "fetcher"), allow(dead_code, reason = "the fetcher runs it"))]
 pub mod graph;

@@ -100,6 +100,9 @@ pub struct Outcome {
     /// If the content is not new, because a new one could not be had: how old it is, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Stale>,
+    /// The worker of a fleet that fetched it; `None` if it was fetched by the process that reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Box<str>>,
     /// What its values and rows take of the memory of the run.
     #[serde(skip)]
     pub held: HeldMemory,

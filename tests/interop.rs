@@ -7,11 +7,17 @@
 
 mod etags;
 mod files;
+#[cfg(feature = "fleet")]
+mod fleet;
+#[cfg(feature = "fleet")]
+mod fleet_mishaps;
 mod httpbin;
 mod imports;
 mod pages;
 mod peer;
 mod proxies;
+#[cfg(feature = "fleet")]
+mod redis;
 mod resources;
 mod servers;
 mod shells;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
-#[cfg(feature = "watch")]
+#[cfg(any(feature = "fleet", feature = "watch"))]
 use roundup::event_loop::Event;
 use roundup::event_loop::{EventLoop, Task};
 use roundup::fetcher::Stopper;
@@ -59,14 +59,14 @@ struct SeenSignals {
     /// Whether the plan is to be read anew.
     reload: Cell<bool>,
     /// Set by each signal.
-    #[cfg(feature = "watch")]
+    #[cfg(any(feature = "fleet", feature = "watch"))]
     changed: Event,
 }
 
 impl SeenSignals {
     /// Wakes the tasks that wait for a signal.
     fn tell(&self) {
-        #[cfg(feature = "watch")]
+        #[cfg(any(feature = "fleet", feature = "watch"))]
         self.changed.set();
     }
 }
@@ -157,7 +157,7 @@ impl Interrupts {
     }
 
     /// Waits for a signal that ends the program.
-    #[cfg(feature = "watch")]
+    #[cfg(any(feature = "fleet", feature = "watch"))]
     pub(crate) async fn end(&self) {
         while !self.came() {
             self.seen.changed.clear();

@@ -13,6 +13,8 @@ mod descriptors;
 mod error;
 mod exit;
 mod flags;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod input;
 mod interrupts;
 mod jobs;
@@ -83,6 +85,12 @@ fn execute(command: &Command, flags: &Flags) -> Result<Exit, CommandError> {
         Command::History(history) => commands::history(history),
         #[cfg(feature = "state")]
         Command::State(state) => commands::state(state),
+        #[cfg(feature = "fleet")]
+        Command::Worker(worker) => commands::worker(worker, flags),
+        #[cfg(feature = "fleet")]
+        Command::Submit(submit) => commands::submit(submit, flags),
+        #[cfg(feature = "fleet")]
+        Command::Collect(collect) => commands::collect(collect, flags),
         #[cfg(feature = "merge")]
         Command::Merge(merge) => commands::merge(merge, flags),
         Command::Render(render) => commands::render(render, flags),

@@ -164,6 +164,13 @@ impl PreparedRun {
         }
     }
 
+    /// Lets others fetch the jobs: the fetcher becomes what this makes of it.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn fetched_by(mut self, change: impl FnOnce(Fetcher) -> Fetcher) -> PreparedRun {
+        self.fetcher = change(self.fetcher);
+        self
+    }
+
     /// Leaves the totals to the caller.
     pub(crate) fn without_totals(mut self) -> PreparedRun {
         self.writer = self.writer.without_totals();

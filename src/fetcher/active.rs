@@ -167,6 +167,12 @@ impl ActiveJob {
         JobEnd { progress, ..JobEnd::failed(failure) }
     }
 
+    /// How a job ends that others fetch, if the run is stopped.
+    pub(super) fn cut_short_elsewhere(reason: StopReason) -> JobEnd {
+        let text = format!("{} before its outcome came from the fleet", reason.text());
+        JobEnd::failed(Failure::from(&Error::new(Kind::Cancelled, text)))
+    }
+
     pub(super) fn outcome(
         self,
         number: JobNumber,
@@ -210,6 +216,7 @@ impl ActiveJob {
             held: received.held,
             error: failure,
             stale: received.stale.map(|stale| *stale),
+            worker: None,
         };
         (outcome, permit)
     }

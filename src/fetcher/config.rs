@@ -24,6 +24,8 @@ pub(super) struct RunConfig {
     pub(super) cache: Option<Arc<dyn CacheStore>>,
     pub(super) redactor: Option<Redactor>,
     pub(super) backlog: usize,
+    /// Whether others fetch the jobs.
+    pub(super) is_remote: bool,
 }
 
 /// What is kept of a response beyond status and figures.
@@ -47,6 +49,7 @@ impl Default for RunConfig {
             cache: None,
             redactor: None,
             backlog: DEFAULT_BACKLOG,
+            is_remote: false,
         }
     }
 }

@@ -64,19 +64,29 @@ pub(super) fn start(
         state.push(job, started);
     }
     let state = Rc::new(RefCell::new(state));
-    let driver = Driver {
-        state: state.clone(),
-        senders: RunSenders::new(senders.clone()).into(),
-        handle: event_loop.handle(),
-        changes,
-    };
-    let mut tasks = vec![event_loop.spawn_named("fetcher", driver.drive())];
+    let mut tasks = vec![start_driver(&state, changes, senders, event_loop)];
     tasks.extend(look_ahead::begin(opened, &state, event_loop));
     // A deadline that the clock cannot express is never reached.
     if let Some((end, limit)) = config.deadline.and_then(|limit| Some((started.checked_add(limit)?, limit))) {
         tasks.push(event_loop.spawn_named("deadline", stop_at(state.clone(), end, limit)));
     }
     (state, tasks)
+}
+
+/// Starts what fetches the jobs, or what lets others do it.
+fn start_driver(
+    state: &Rc<RefCell<RunState>>,
+    changes: Receiver<()>,
+    senders: &Senders,
+    event_loop: &EventLoop,
+) -> Task<()> {
+    #[cfg(feature = "fleet")]
+    if let Some(courier) = senders.courier() {
+        return super::elsewhere::start(state, changes, courier, event_loop);
+    }
+    let senders = RunSenders::new(senders.clone()).into();
+    let driver = Driver { state: state.clone(), senders, handle: event_loop.handle(), changes };
+    event_loop.spawn_named("fetcher", driver.drive())
 }
 
 async fn stop_at(state: Rc<RefCell<RunState>>, end: Instant, limit: Duration) {

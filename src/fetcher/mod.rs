@@ -47,6 +47,8 @@ mod cookies;
 #[cfg(feature = "state")]
 mod delivery;
 mod driver;
+#[cfg(feature = "fleet")]
+pub(crate) mod elsewhere;
 mod expect;
 mod host;
 mod intake;
@@ -183,6 +185,14 @@ impl Fetcher {
     /// hide them from then on. Without one, nothing is hidden.
     pub fn redactor(mut self, redactor: Redactor) -> Fetcher {
         self.config.redactor = Some(redactor);
+        self
+    }
+
+    /// Lets others fetch the jobs, whom this courier reaches. Nothing is sent from here.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn courier(mut self, courier: std::sync::Arc<dyn elsewhere::Courier>) -> Fetcher {
+        self.config.is_remote = true;
+        self.senders = self.senders.by(courier);
         self
     }
 

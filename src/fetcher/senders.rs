@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_lock::OnceCell;
 
+#[cfg(feature = "fleet")]
+use super::elsewhere::Courier;
 use crate::error::{Error, Kind, Phase, Result};
 use crate::event_loop::unblock;
 use crate::proxy_url::ProxyUrl;
@@ -53,6 +55,9 @@ pub(super) struct Senders {
     own: Arc<dyn SendRequest>,
     /// What other ways are derived from; `None` if it is the client of another library.
     transport: Option<Transport>,
+    /// Who carries the jobs to others, if nothing is sent from here.
+    #[cfg(feature = "fleet")]
+    courier: Option<Arc<dyn Courier>>,
 }
 
 /// The senders of one run.
@@ -65,12 +70,34 @@ pub(super) struct RunSenders {
 impl Senders {
     /// A transport, of which others can be made.
     pub(super) fn of_transport(transport: Transport) -> Senders {
-        Senders { own: Arc::new(transport.clone()), transport: Some(transport) }
+        Senders {
+            own: Arc::new(transport.clone()),
+            transport: Some(transport),
+            #[cfg(feature = "fleet")]
+            courier: None,
+        }
     }
 
     /// Any other sender.
     pub(super) fn of(sender: impl SendRequest + 'static) -> Senders {
-        Senders { own: Arc::new(sender), transport: None }
+        Senders {
+            own: Arc::new(sender),
+            transport: None,
+            #[cfg(feature = "fleet")]
+            courier: None,
+        }
+    }
+
+    /// The same with a courier.
+    #[cfg(feature = "fleet")]
+    pub(super) fn by(self, courier: Arc<dyn Courier>) -> Senders {
+        Senders { courier: Some(courier), ..self }
+    }
+
+    /// Who carries the jobs to others, if nothing is sent from here.
+    #[cfg(feature = "fleet")]
+    pub(super) fn courier(&self) -> Option<&Arc<dyn Courier>> {
+        self.courier.as_ref()
     }
 }
 

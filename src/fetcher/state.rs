@@ -103,7 +103,7 @@ impl RunState {
         let number = self.status.total;
         let index = job.index().unwrap_or(number);
         self.status.total += 1;
-        let takes = self.cache.takes(number, &job);
+        let takes = self.config.is_remote || self.cache.takes(number, &job);
         let (waits, history, first_look) = (None, None, Default::default());
         let active = ActiveJob { job, added, waits, history, first_look, must_ask: false };
         self.jobs.insert(number, active);
@@ -294,6 +294,16 @@ impl RunState {
         self.wake_reader();
     }
 
+    /// Lets an outcome that came from elsewhere wait for the reader.
+    #[cfg(feature = "fleet")]
+    pub(super) fn put_ready(&mut self, outcome: Outcome) {
+        self.status.done += 1;
+        self.status.failed += usize::from(!outcome.ok());
+        self.outcomes.push_back((outcome, None, ReleasedChanges::default()));
+        self.wake_reader();
+        self.wake_driver();
+    }
+
     /// Ends the run: every job that has not ended does so now. The caller drops the attempts that are returned, which
     /// cancels them, when the state is no longer borrowed.
     pub(super) fn stop(&mut self, reason: StopReason) -> Vec<RunningAttempt> {
@@ -315,7 +325,10 @@ impl RunState {
         for (number, mut active) in std::mem::take(&mut self.jobs) {
             waited.get(&number).into_iter().for_each(|waited| active.note_waited(waited));
             let running = active.take_running();
-            let end = active.cut_short(running.as_ref(), reason, self.started, waits.get(&number).copied(), now);
+            let end = match self.config.is_remote {
+                true => ActiveJob::cut_short_elsewhere(reason),
+                false => active.cut_short(running.as_ref(), reason, self.started, waits.get(&number).copied(), now),
+            };
             self.put_outcome(number, active, end, now);
             cancelled.extend(running);
         }

@@ -114,6 +114,12 @@ impl JobGraph {
         self.shard.as_ref()?.of_node(node)
     }
 
+    /// Whether values that are taken from answers are secret: tokens of logins, and those that a node says are.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn has_secret_values(&self) -> bool {
+        !self.logins.is_empty() || self.nodes.iter().any(|node| !node.secret.is_empty())
+    }
+
     /// How many places of the input it takes.
     pub fn places(&self) -> usize {
         self.places.last().zip(self.nodes.last()).map_or(0, |(place, node)| place + node.size())

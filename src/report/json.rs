@@ -174,7 +174,11 @@ pub(super) fn result(
         rows => cells::write_rows(object.key("rows")?, redactor, rows)?,
     }
     object.field("error", &outcome.error.as_ref().map(|error| redacted::failure(redactor, error)))?;
-    object.field("stale", &outcome.stale.as_ref().map(|stale| redacted::stale(redactor, stale)))
+    object.field("stale", &outcome.stale.as_ref().map(|stale| redacted::stale(redactor, stale)))?;
+    match &outcome.worker {
+        Some(worker) => object.text("worker", &text(worker)),
+        None => Ok(()),
+    }
 }
 
 /// Writes `body`, `body_base64` and `body_omitted`, of which at most one is not null.

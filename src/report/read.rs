@@ -277,6 +277,8 @@ struct ReadResult {
     error: Option<Failure>,
     #[serde(default)]
     stale: Option<Stale>,
+    #[serde(default)]
+    worker: Option<Box<str>>,
 }
 
 impl ReadResult {
@@ -306,6 +308,7 @@ impl ReadResult {
             rows: self.rows.unwrap_or_default(),
             error: self.error,
             stale: self.stale,
+            worker: self.worker,
             ..Outcome::default()
         }
     }

@@ -284,6 +284,7 @@ fn some_outcome(rng: &mut Rng) -> Outcome {
         captured: list(rng, |rng| Cell::from(&some_json(rng, 2))),
         requests: option(rng, |rng| rng.u32(..)),
         error: option(rng, some_failure),
+        worker: option(rng, |rng| text(rng).into()),
         stale: option(rng, |rng| Stale { age_s: rng.u64(..), error: some_failure(rng) }),
         held: Default::default(),
     }

@@ -106,6 +106,8 @@ macro_rules! outcome {
             error: Option<Failure>,
             #[serde(deserialize_with = "present")]
             stale: Option<Stale>,
+            /// Only if a fleet fetched it.
+            worker: Option<String>,
         }
     };
 }

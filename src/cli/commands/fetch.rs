@@ -32,6 +32,8 @@ pub(crate) fn run(run: &Run, flags: &Flags) -> Result<Exit, CommandError> {
     }
     config.output = OutputConfig::of_plan(flags, planned(&run.plan, &jobs.report)?)?;
     match WatchSpec::new(&run.plan, &jobs, &config, flags)? {
+        #[cfg(feature = "fleet")]
+        None if flags.one("fleet").is_some() => crate::cli::fleet::run(&run.plan, jobs, &config, flags, table()),
         Some(spec) => watch(&run.plan, flags, config, jobs, spec, table()),
         None => fetch(jobs, &config),
     }

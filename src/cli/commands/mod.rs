@@ -14,6 +14,8 @@ mod diff;
 #[cfg(feature = "explain")]
 mod explain;
 mod fetch;
+#[cfg(feature = "fleet")]
+mod fleet;
 #[cfg(feature = "state")]
 mod history;
 #[cfg(feature = "import")]
@@ -36,6 +38,8 @@ pub(crate) use self::diff::diff;
 #[cfg(feature = "explain")]
 pub(crate) use self::explain::explain;
 pub(crate) use self::fetch::{get, run};
+#[cfg(feature = "fleet")]
+pub(crate) use self::fleet::{collect, submit, worker};
 #[cfg(feature = "state")]
 pub(crate) use self::history::history;
 #[cfg(feature = "import")]

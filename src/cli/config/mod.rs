@@ -2,6 +2,8 @@
 
 mod connections;
 mod content;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod limits;
 mod output;
 mod settings;
@@ -20,6 +22,8 @@ use super::credentials::RequestCredentials;
 use super::flags::Flags;
 
 pub(crate) use self::connections::GivenConnections;
+#[cfg(feature = "fleet")]
+pub(crate) use self::fleet::FleetConfig;
 pub(crate) use self::limits::LimitsPatch;
 pub(crate) use self::output::{OutputConfig, ProgressStyle};
 #[cfg(feature = "state")]
@@ -54,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) shard: Option<Shard>,
     pub(crate) output: OutputConfig,
     pub(crate) state: StateConfig,
+    #[cfg(feature = "fleet")]
+    pub(crate) fleet: FleetConfig,
     #[cfg(feature = "watch")]
     pub(crate) rounds: RoundsConfig,
 }
@@ -104,6 +110,8 @@ impl Config {
             limits: LimitsPatch::new(flags)?,
             credentials: RequestCredentials::new(flags)?.into(),
             state: StateConfig::new(flags)?,
+            #[cfg(feature = "fleet")]
+            fleet: FleetConfig::new(flags)?,
             #[cfg(feature = "watch")]
             rounds: RoundsConfig { every: flags.time("every")?, max_runs: flags.count("max_runs")? },
         })

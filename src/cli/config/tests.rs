@@ -32,6 +32,8 @@ fn defaults_in_the_table_are_those_in_code() {
                 "deadline" => untouched.limits.deadline.is_none(),
                 "keep" => untouched.state.keep.is_none(),
                 "state_size" => untouched.state.size.is_none(),
+                #[cfg(feature = "fleet")]
+                "idle_exit" => untouched.fleet.idle_exit.is_none(),
                 #[cfg(feature = "watch")]
                 "every" => untouched.rounds.every.is_none(),
                 #[cfg(feature = "watch")]
@@ -46,6 +48,8 @@ fn defaults_in_the_table_are_those_in_code() {
             assert_eq!(config.settings.max_body, Some(Settings::MAX_BODY_KEPT));
             continue;
         }
+        #[cfg(feature = "fleet")]
+        assert_eq!(config.fleet, untouched.fleet, "{}: {default}", row.name);
         assert_eq!(config.settings.over(&Settings::default()), Settings::default(), "{}: {default}", row.name);
         let mut limits = Limits::default();
         config.limits.over(&mut limits);

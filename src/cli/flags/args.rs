@@ -42,6 +42,12 @@ pub(crate) enum Command {
     Render(Render),
     #[cfg(feature = "merge")]
     Merge(Merge),
+    #[cfg(feature = "fleet")]
+    Worker(WorkerCommand),
+    #[cfg(feature = "fleet")]
+    Submit(Submit),
+    #[cfg(feature = "fleet")]
+    Collect(Collect),
     #[cfg(feature = "diff")]
     Diff(Diff),
     #[cfg(feature = "explain")]
@@ -199,6 +205,69 @@ pub(crate) struct Merge {
     /// reports in JSON or JSON Lines, or FILE#RUN; - for stdin
     #[argh(positional, arg_name = "RESULT")]
     pub(crate) results: Vec<String>,
+}
+
+/// Fetch jobs of a fleet: those that others run, submit and collect.
+///
+/// Takes jobs of any run from Redis until it is told to end (SIGTERM, Ctrl-C): then it finishes what is under way, for ten
+/// seconds at most, and gives back the rest. Jobs are held to what --allow and --no-private say, and get secrets only with
+/// --allow. Values of ${{NAME}} come from --secrets or the environment of the worker, never through Redis.
+#[cfg(feature = "fleet")]
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "worker",
+    example = "roundup worker 'redis://fleet:${{REDIS}}@redis.example.com' --allow '*.example.com' --secrets .env",
+    example = "roundup worker redis://localhost --concurrency 20 --idle-exit 60s"
+)]
+pub(crate) struct WorkerCommand {
+    /// the Redis: redis://user:password@host:6379/0, rediss:// over TLS
+    #[argh(positional, arg_name = "URL")]
+    pub(crate) url: String,
+}
+
+/// Give the jobs of a plan to a fleet, and print the name of the run.
+///
+/// Its jobs that need nothing go at once; those that need others follow when the run is collected.
+#[cfg(feature = "fleet")]
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "submit",
+    example = "roundup submit plan.toml redis://localhost",
+    example = "roundup submit plan.toml 'rediss://fleet:${{REDIS}}@redis.example.com/1' --secrets .env",
+    example = "roundup submit - redis://localhost --lease 2m --fleet-keep 7d < plan.toml"
+)]
+pub(crate) struct Submit {
+    /// the plan, a TOML file; - for stdin
+    #[argh(positional, arg_name = "PLAN.toml")]
+    pub(crate) plan: String,
+
+    /// the Redis: redis://user:password@host:6379/0, rediss:// over TLS
+    #[argh(positional, arg_name = "URL")]
+    pub(crate) url: String,
+}
+
+/// Collect a run of a fleet, from its first outcome on, and write the report of its plan.
+///
+/// Takes the options that the run was begun with.
+#[cfg(feature = "fleet")]
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "collect",
+    example = "roundup collect plan.toml redis://localhost --report report.html",
+    example = "roundup collect plan.toml redis://localhost --run 0123456789ab",
+    example = "roundup collect plan.toml redis://localhost --cancel"
+)]
+pub(crate) struct Collect {
+    /// the plan, a TOML file; - for stdin
+    #[argh(positional, arg_name = "PLAN.toml")]
+    pub(crate) plan: String,
+
+    /// the Redis: redis://user:password@host:6379/0, rediss:// over TLS
+    #[argh(positional, arg_name = "URL")]
+    pub(crate) url: String,
 }
 
 /// Print what differs between two results; nothing is fetched.

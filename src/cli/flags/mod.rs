@@ -25,6 +25,8 @@ pub(crate) use self::args::Explain;
 #[cfg(feature = "merge")]
 pub(crate) use self::args::Merge;
 pub(crate) use self::args::{Check, Command, Compare, Get, Render, Run};
+#[cfg(feature = "fleet")]
+pub(crate) use self::args::{Collect, Submit, WorkerCommand};
 #[cfg(feature = "state")]
 pub(crate) use self::args::{History, StateCommand};
 #[cfg(feature = "import")]

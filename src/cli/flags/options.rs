@@ -50,11 +50,48 @@ options! {
     #[argh(option)]
     variable: Vec<String>,
 
+    /// let the workers of this fleet fetch the jobs: redis://user:password@host:6379/0, rediss:// over TLS; ${NAME} in it is a
+    /// secret
+    #[argh(option)]
+    fleet: Option<String> if "fleet",
+
+    /// the run of the fleet, by its name; without it, the one run that is of the plan
+    #[argh(option)]
+    run: Option<String> if "fleet",
+
+    /// end the run in place of collecting it, and drop what there is of it
+    #[argh(switch)]
+    cancel: bool if "fleet",
+
+    /// after so long without a sign of life, the jobs of a worker are given to others
+    #[argh(option)]
+    lease: Option<String> if "fleet",
+
+    /// for so long Redis keeps a run with which nobody has to do any more
+    #[argh(option)]
+    fleet_keep: Option<String> if "fleet",
+
+    /// trust the certificates in this PEM file alone for Redis
+    #[argh(option)]
+    fleet_cacert: Option<String> if "fleet",
+
+    /// fetch from this host alone, and send it secrets: api.example.com, *.example.com, * for all; may be repeated
+    #[argh(option)]
+    allow: Vec<String> if "fleet",
+
+    /// connect to no address of this machine or of a private network, whatever name leads there
+    #[argh(switch)]
+    no_private: bool if "fleet",
+
+    /// end when there was nothing to do for so long
+    #[argh(option)]
+    idle_exit: Option<String> if "fleet",
+
     /// of several parts of the jobs this one: 3/8 for the third of eight. Which part a job is in, its name tells
     #[argh(option)]
     shard: Option<String>,
 
-    /// sources under way at once
+    /// sources under way at once; of a worker, 10
     #[argh(option)]
     concurrency: Option<String>,
 

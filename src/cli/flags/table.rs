@@ -2,6 +2,8 @@
 
 use roundup::plan::MAX_JOBS;
 
+#[cfg(feature = "fleet")]
+use self::HelpGroup::Fleet;
 #[cfg(feature = "watch")]
 use self::HelpGroup::Watch;
 use self::HelpGroup::{
@@ -36,6 +38,8 @@ pub(crate) enum HelpGroup {
     Output,
     Screen,
     State,
+    #[cfg(feature = "fleet")]
+    Fleet,
     #[cfg(feature = "watch")]
     Watch,
     Server,
@@ -83,6 +87,9 @@ pub(super) const ALL: &[&str] = &[
     "import",
     "render",
     "merge",
+    "worker",
+    "submit",
+    "collect",
     "diff",
     "explain",
     "history",
@@ -116,6 +123,9 @@ pub(super) const COMMON: &[&str] = &[
 /// The commands that a build may be without, and the cargo feature that brings them.
 pub(super) const FEATURES: &[(&str, &str, bool)] = &[
     ("merge", "merge", cfg!(feature = "merge")),
+    ("worker", "fleet", cfg!(feature = "fleet")),
+    ("submit", "fleet", cfg!(feature = "fleet")),
+    ("collect", "fleet", cfg!(feature = "fleet")),
     ("diff", "diff", cfg!(feature = "diff")),
     ("explain", "explain", cfg!(feature = "explain")),
     ("new", "import", cfg!(feature = "import")),
@@ -125,19 +135,36 @@ pub(super) const FEATURES: &[(&str, &str, bool)] = &[
     ("demo", "demo", cfg!(feature = "demo")),
     ("serve", "demo", cfg!(feature = "demo")),
 ];
-const NOTES: &[&str] = &["get", "run", "check", "compare", "import", "demo", "serve"];
+const NOTES: &[&str] = &["get", "run", "check", "compare", "worker", "submit", "collect", "import", "demo", "serve"];
 const MAIN: &[&str] = &["get", "run", "check"];
 const FETCH: &[&str] = &["get", "run", "check", "compare", "demo"];
+/// Who says how jobs are, whoever fetches them.
+const JOBS: &[&str] = &["get", "run", "check", "compare", "submit", "collect", "demo"];
+const LIMITED: &[&str] = &["get", "run", "check", "compare", "worker", "submit", "collect", "demo"];
+/// Who makes a report of what was fetched.
+const RESULTS: &[&str] = &["get", "run", "check", "compare", "collect", "demo"];
+/// Who sends requests.
+const SENDS: &[&str] = &["get", "run", "check", "compare", "worker", "demo"];
+#[cfg(feature = "fleet")]
+const RUN: &[&str] = &["run"];
+#[cfg(feature = "fleet")]
+const COLLECT: &[&str] = &["collect"];
+#[cfg(feature = "fleet")]
+const BEGIN: &[&str] = &["run", "submit"];
+#[cfg(feature = "fleet")]
+const REDIS: &[&str] = &["run", "worker", "submit", "collect"];
+#[cfg(feature = "fleet")]
+const WORKER: &[&str] = &["worker"];
 const LISTS: &[&str] = &["get", "compare"];
-const PLANS: &[&str] = &["run", "check", "compare", "merge"];
+const PLANS: &[&str] = &["run", "check", "compare", "submit", "collect", "merge"];
 #[cfg(feature = "watch")]
 const WATCH: &[&str] = &["run", "check"];
-const REPORT: &[&str] = &["get", "run", "check", "compare", "render", "merge", "diff", "demo"];
+const REPORT: &[&str] = &["get", "run", "check", "compare", "collect", "render", "merge", "diff", "demo"];
 const DIFF: &[&str] = &["diff"];
-const SECRETS: &[&str] = &["run", "check", "compare", "merge", "import"];
+const SECRETS: &[&str] = &["run", "check", "compare", "worker", "submit", "collect", "merge", "import"];
 #[cfg(feature = "merge")]
 const MERGE: &[&str] = &["merge"];
-const STALE: &[&str] = &["get", "run", "check", "merge"];
+const STALE: &[&str] = &["get", "run", "check", "collect", "merge"];
 const GET_AND_RUN: &[&str] = &["get", "run"];
 const ONE_FILE: &[&str] = &["get", "import"];
 const SERVE: &[&str] = &["serve"];
@@ -170,63 +197,63 @@ pub(crate) const ROWS: &[OptionRow] = &[
     row("secrets",            Sources,     SECRETS,    Text("FILE"),           None,             None),
     row("variable",           Sources,     PLANS,    Text("NAME=VALUE"),     None,             None),
     row("shard",              Sources,     MAIN,     Text("K/N"),            None,             None),
-    row("concurrency",        Limits,      FETCH,    Count(1, MOST),         Some("100"),      LIMITS),
-    row("per_host",           Limits,      FETCH,    Count(1, MOST),         Some("10"),       LIMITS),
-    row("rate",               Limits,      FETCH,    Text("RATE"),           NO_LIMIT,         LIMITS),
-    row("adaptive",           Limits,      FETCH,    Switch,                 None,             LIMITS),
-    row("timeout",            Limits,      FETCH,    TimeLimit,              Some("30s"),      JOB),
-    row("connect_timeout",    Limits,      FETCH,    TimeLimit,              Some("10s"),      JOB),
-    row("job_timeout",        Limits,      FETCH,    TimeLimit,              NO_LIMIT,         JOB),
-    row("deadline",           Limits,      FETCH,    TimeLimit,              NO_LIMIT,         LIMITS),
-    row("max_body",           Limits,      FETCH,    Size,                   Some("16MiB"),    JOB),
-    row("max_memory",         Limits,      FETCH,    Size,                   MEMORY,           LIMITS),
-    row("fail_fast",          Limits,      FETCH,    Switch,                 None,             None),
-    row("retries",            Retries,     FETCH,    Count(0, 100),          Some("2"),        JOB),
-    row("retry_on",           Retries,     FETCH,    Text("STATUSES"),       None,             JOB),
-    row("retry_unsafe",       Retries,     FETCH,    Switch,                 None,             JOB),
-    row("retry_after_max",    Retries,     FETCH,    Time,                   Some("60s"),      JOB),
-    row("follow",             Retries,     FETCH,    Count(0, 100),          Some("10"),       JOB),
-    row("accept",             Retries,     FETCH,    Text("STATUSES"),       Some("200-399"),  JOB),
-    row("method",             Request,     FETCH,    Text("NAME"),           Some("GET"),      JOB),
-    row("header",             Request,     FETCH,    Text("FIELD"),          None,             HEADERS),
-    row("data",               Request,     FETCH,    Text("TEXT"),           None,             JOB),
-    row("data_binary",        Request,     FETCH,    Text("TEXT"),           None,             None),
-    row("data_raw",           Request,     FETCH,    Text("TEXT"),           None,             None),
-    row("data_urlencode",     Request,     FETCH,    Text("TEXT"),           None,             None),
-    row("json",               Request,     FETCH,    Text("TEXT"),           None,             None),
-    row("user_agent",         Request,     FETCH,    Text("TEXT"),           None,             None),
-    row("raw",                Request,     FETCH,    Switch,                 None,             JOB),
-    row("expect100_timeout",  Request,     FETCH,    Time,                   Some("1s"),       None),
-    row("user",               Credentials, FETCH,    Text("NAME:PASSWORD"),  None,             JOB),
-    row("bearer",             Credentials, FETCH,    Text("TOKEN"),          None,             JOB),
-    row("netrc",              Credentials, FETCH,    Switch,                 None,             None),
-    row("proxy",              Connections, FETCH,    Text("URL"),            None,             JOB),
-    row("resolve",            Connections, FETCH,    Text("ENTRY"),          None,             None),
-    row("connect_to",         Connections, FETCH,    Text("ENTRY"),          None,             None),
-    row("ipv4",               Connections, FETCH,    Switch,                 None,             None),
-    row("ipv6",               Connections, FETCH,    Switch,                 None,             None),
+    row("concurrency",        Limits,      LIMITED,    Count(1, MOST),         Some("100"),      LIMITS),
+    row("per_host",           Limits,      JOBS,    Count(1, MOST),         Some("10"),       LIMITS),
+    row("rate",               Limits,      JOBS,    Text("RATE"),           NO_LIMIT,         LIMITS),
+    row("adaptive",           Limits,      JOBS,    Switch,                 None,             LIMITS),
+    row("timeout",            Limits,      JOBS,    TimeLimit,              Some("30s"),      JOB),
+    row("connect_timeout",    Limits,      JOBS,    TimeLimit,              Some("10s"),      JOB),
+    row("job_timeout",        Limits,      JOBS,    TimeLimit,              NO_LIMIT,         JOB),
+    row("deadline",           Limits,      RESULTS,    TimeLimit,              NO_LIMIT,         LIMITS),
+    row("max_body",           Limits,      JOBS,    Size,                   Some("16MiB"),    JOB),
+    row("max_memory",         Limits,      RESULTS,    Size,                   MEMORY,           LIMITS),
+    row("fail_fast",          Limits,      RESULTS,    Switch,                 None,             None),
+    row("retries",            Retries,     JOBS,    Count(0, 100),          Some("2"),        JOB),
+    row("retry_on",           Retries,     JOBS,    Text("STATUSES"),       None,             JOB),
+    row("retry_unsafe",       Retries,     JOBS,    Switch,                 None,             JOB),
+    row("retry_after_max",    Retries,     JOBS,    Time,                   Some("60s"),      JOB),
+    row("follow",             Retries,     JOBS,    Count(0, 100),          Some("10"),       JOB),
+    row("accept",             Retries,     JOBS,    Text("STATUSES"),       Some("200-399"),  JOB),
+    row("method",             Request,     JOBS,    Text("NAME"),           Some("GET"),      JOB),
+    row("header",             Request,     JOBS,    Text("FIELD"),          None,             HEADERS),
+    row("data",               Request,     JOBS,    Text("TEXT"),           None,             JOB),
+    row("data_binary",        Request,     JOBS,    Text("TEXT"),           None,             None),
+    row("data_raw",           Request,     JOBS,    Text("TEXT"),           None,             None),
+    row("data_urlencode",     Request,     JOBS,    Text("TEXT"),           None,             None),
+    row("json",               Request,     JOBS,    Text("TEXT"),           None,             None),
+    row("user_agent",         Request,     SENDS,    Text("TEXT"),           None,             None),
+    row("raw",                Request,     JOBS,    Switch,                 None,             JOB),
+    row("expect100_timeout",  Request,     SENDS,    Time,                   Some("1s"),       None),
+    row("user",               Credentials, JOBS,    Text("NAME:PASSWORD"),  None,             JOB),
+    row("bearer",             Credentials, JOBS,    Text("TOKEN"),          None,             JOB),
+    row("netrc",              Credentials, JOBS,    Switch,                 None,             None),
+    row("proxy",              Connections, SENDS,    Text("URL"),            None,             JOB),
+    row("resolve",            Connections, SENDS,    Text("ENTRY"),          None,             None),
+    row("connect_to",         Connections, SENDS,    Text("ENTRY"),          None,             None),
+    row("ipv4",               Connections, SENDS,    Switch,                 None,             None),
+    row("ipv6",               Connections, SENDS,    Switch,                 None,             None),
     row("unix_socket",        Connections, FETCH,    Text("PATH"),           None,             None),
-    row("interface",          Connections, FETCH,    Text("NAME"),           None,             None),
-    row("cacert",             Tls,         FETCH,    Text("FILE"),           None,             JOB),
-    row("roots",              Tls,         FETCH,    Choice(STORES),         Some("auto"),     None),
-    row("insecure",           Tls,         FETCH,    Switch,                 None,             JOB),
-    row("cert",               Tls,         FETCH,    Text("FILE"),           None,             JOB),
-    row("key",                Tls,         FETCH,    Text("FILE"),           None,             CERT_KEY),
-    row("pinnedpubkey",       Tls,         FETCH,    Text("PINS"),           None,             None),
-    row("keylog",             Tls,         FETCH,    Switch,                 None,             None),
+    row("interface",          Connections, SENDS,    Text("NAME"),           None,             None),
+    row("cacert",             Tls,         SENDS,    Text("FILE"),           None,             JOB),
+    row("roots",              Tls,         SENDS,    Choice(STORES),         Some("auto"),     None),
+    row("insecure",           Tls,         SENDS,    Switch,                 None,             JOB),
+    row("cert",               Tls,         SENDS,    Text("FILE"),           None,             JOB),
+    row("key",                Tls,         SENDS,    Text("FILE"),           None,             CERT_KEY),
+    row("pinnedpubkey",       Tls,         SENDS,    Text("PINS"),           None,             None),
+    row("keylog",             Tls,         SENDS,    Switch,                 None,             None),
     row("report",             Output,      REPORT,   Text("FORMAT[=FILE]"),  Some("table"),    None),
     row("output_dir",         Output,      FETCH,    Text("DIR"),            None,             None),
     row("output",             Output,      ONE_FILE,    Text("FILE"),           None,             None),
-    row("body",               Output,      FETCH,    Switch,                 None,             None),
-    row("include",            Output,      FETCH,    Switch,                 None,             None),
-    row("fail_with_body",     Output,      FETCH,    Switch,                 None,             None),
+    row("body",               Output,      RESULTS,    Switch,                 None,             None),
+    row("include",            Output,      RESULTS,    Switch,                 None,             None),
+    row("fail_with_body",     Output,      RESULTS,    Switch,                 None,             None),
     row("row_key",            Output,      DIFF,     Text("COLUMNS"),        None,             None),
     row("exit_code",          Output,      DIFF,     Switch,                 None,             None),
     row("open",               Output,      DEMO,     Switch,                 None,             None),
     row("curl",               Output,      GET_AND_RUN, Switch,              None,             None),
     row("quiet",              Screen,      NOTES,     Switch,                 None,             None),
-    row("verbose",            Screen,      FETCH,    Switch,                 None,             None),
-    row("progress",           Screen,      FETCH,    Choice(PROGRESS),       Some("auto"),     None),
+    row("verbose",            Screen,      LIMITED,    Switch,                 None,             None),
+    row("progress",           Screen,      RESULTS,    Choice(PROGRESS),       Some("auto"),     None),
     row("color",              Screen,      REPORT,   Choice(COLORS),         Some("auto"),     None),
     row("state",              State,       MAIN,     Text("FILE"),           None,             None),
     row("resume",             State,       MAIN,     Switch,                 None,             None),
@@ -236,6 +263,24 @@ pub(crate) const ROWS: &[OptionRow] = &[
     row("cache",              State,       MAIN,     Switch,                 None,             JOB),
     row("stale_if_error",     State,       MAIN,     TimeLimit,              Some("(never)"),  JOB),
     row("fail_stale",         State,       STALE,    Switch,                 None,             None),
+    #[cfg(feature = "fleet")]
+    row("fleet",              Fleet,       RUN,      Text("URL"),            None,             None),
+    #[cfg(feature = "fleet")]
+    row("run",                Fleet,       COLLECT,  Text("ID"),             None,             None),
+    #[cfg(feature = "fleet")]
+    row("cancel",             Fleet,       COLLECT,  Switch,                 None,             None),
+    #[cfg(feature = "fleet")]
+    row("lease",              Fleet,       BEGIN,    TimeLimit,              Some("30s"),      None),
+    #[cfg(feature = "fleet")]
+    row("fleet_keep",         Fleet,       BEGIN,    TimeLimit,              Some("24h"),      None),
+    #[cfg(feature = "fleet")]
+    row("fleet_cacert",       Fleet,       REDIS,    Text("FILE"),           None,             None),
+    #[cfg(feature = "fleet")]
+    row("allow",              Fleet,       WORKER,   Text("HOST"),           None,             None),
+    #[cfg(feature = "fleet")]
+    row("no_private",         Fleet,       WORKER,   Switch,                 None,             None),
+    #[cfg(feature = "fleet")]
+    row("idle_exit",          Fleet,       WORKER,   TimeLimit,              Some("(never)"),  None),
     #[cfg(feature = "watch")]
     row("every",              Watch,       WATCH,    TimeLimit,              Some("(once)"),   None),
     #[cfg(feature = "watch")]
@@ -296,6 +341,8 @@ impl HelpGroup {
             Output => "Output",
             Screen => "Screen",
             State => "Runs that are kept",
+            #[cfg(feature = "fleet")]
+            Fleet => "Fleet",
             #[cfg(feature = "watch")]
             Watch => "Rounds",
             Server => "Server",

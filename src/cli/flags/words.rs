@@ -428,6 +428,8 @@ mod tests {
     #[test]
     fn mistakes_are_explained() {
         let merge = if is_command("merge") { ", merge" } else { "" };
+        let fleet = if is_command("submit") { ", submit, collect" } else { "" };
+        let of_jobs = format!("is not an option of serve, but of get, run, check, compare{fleet}, demo");
         for (line, text) in [
             ("gte http://a/", "\"gte\" is not a command: did you mean get?"),
             ("http://a/", "\"http://a/\" is not a command: did you mean roundup get http://a/?"),
@@ -441,10 +443,13 @@ mod tests {
             ("get --var a=b", "--var is not an option: --variable NAME=VALUE gives a value to a plan"),
             ("get --post http://a/", "--post is not an option: --method POST, or --data TEXT, which is sent with POST"),
             ("get -b jar http://a/", "-b: cookies are not read from files: write 'NAME=VALUE'"),
-            ("serve -L", "-L is not an option of serve, but of get, run, check, compare, demo"),
+            ("serve -L", &format!("-L {of_jobs}")),
             ("--quiet", &format!("a command is missing before --quiet: one of {}", all_commands())),
-            ("serve --retries 3", "--retries is not an option of serve, but of get, run, check, compare, demo"),
-            ("get --variable a=b", &format!("--variable is not an option of get, but of run, check, compare{merge}")),
+            ("serve --retries 3", &format!("--retries {of_jobs}")),
+            (
+                "get --variable a=b",
+                &format!("--variable is not an option of get, but of run, check, compare{fleet}{merge}"),
+            ),
             ("run a.toml b.toml", "\"b.toml\" is one argument too many"),
             ("help gte", "\"gte\" is not a command: did you mean get?"),
             ("get -qW http://a/", "unknown option -W: roundup get --help lists all"),

@@ -1,0 +1,102 @@
+//! `worker`, `submit` and `collect`.
+
+use std::num::NonZeroU32;
+use std::rc::Rc;
+
+use futures_lite::FutureExt;
+use roundup::event_loop::Event;
+use roundup::fleet::Worker;
+use roundup::{HostKey, Result};
+
+use super::table::table;
+use crate::cli::config::{Config, OutputConfig};
+use crate::cli::console::{complain, print};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::flags::{Collect, Flags, Submit, WorkerCommand};
+use crate::cli::fleet::{address, check, fetch, find, fleet, redis_transport, secrets, settings};
+use crate::cli::interrupts::Interrupts;
+use crate::cli::jobs::JobSet;
+use crate::cli::report_tables::planned;
+use crate::cli::run::event_loop;
+
+pub(crate) fn worker(command: &WorkerCommand, flags: &Flags) -> Result<Exit, CommandError> {
+    let config = Config::new(flags)?;
+    let address = address(&command.url, flags)?;
+    let hosts = flags.all("allow").iter().map(|host| host.parse(HostKey::new)).collect::<Result<Vec<_>>>()?;
+    let is_held_to_hosts = !hosts.is_empty();
+    let mut transport = config.transport.clone().no_private(flags.on("no_private")?);
+    if is_held_to_hosts {
+        transport = transport.reach(move |origin| hosts.iter().any(|host| host.matches(origin)));
+    }
+    let mut worker = Worker::new(address.clone(), redis_transport(flags)?, transport.build()?)
+        .idle_exit(config.fleet.idle_exit)
+        .notes(complain);
+    if let Some(jobs) = flags.count("concurrency")?.and_then(NonZeroU32::new) {
+        worker = worker.concurrency(jobs);
+    }
+    if is_held_to_hosts {
+        worker = worker.secrets(secrets(flags)?);
+    } else if flags.text("secrets").is_some() {
+        let text = "--secrets has no effect without --allow: jobs come from whoever can write to the Redis, and say where secrets go";
+        return Err(CommandError::usage(text));
+    }
+    let event_loop = event_loop(&config);
+    let done = event_loop.run(async {
+        let interrupts = Interrupts::listen(&event_loop);
+        let stop = Rc::<Event>::default();
+        let stopped = async {
+            interrupts.end().await;
+            stop.set();
+            std::future::pending().await
+        };
+        if !config.output.quiet {
+            complain(&format!("worker {} takes jobs from {address}", worker.name()));
+        }
+        worker.work(&event_loop, stop.clone()).or(stopped).await
+    })?;
+    if !config.output.quiet {
+        complain(&format!("{done} jobs were done"));
+    }
+    Ok(Exit::Success)
+}
+
+pub(crate) fn submit(submit: &Submit, flags: &Flags) -> Result<Exit, CommandError> {
+    let config = Config::new(flags)?;
+    let mut jobs = JobSet::from_plan(&submit.plan, &config)?;
+    let (fleet, _) = fleet(&submit.url, flags)?;
+    check(&jobs)?;
+    let settings = roundup::fleet::FleetSettings { bodies: true, ..settings(&jobs, &config) };
+    let event_loop = event_loop(&config);
+    let all = std::mem::take(&mut jobs.jobs);
+    let run = event_loop.run(async {
+        let run = fleet.begin(settings).await?;
+        match run.submit(all).await {
+            Ok(_) => Ok(run),
+            Err(error) => {
+                // What is there by then is of no use.
+                let _ = run.end().await;
+                Err(error)
+            }
+        }
+    })?;
+    print(&format!("{}\n", run.id()))
+}
+
+pub(crate) fn collect(collect: &Collect, flags: &Flags) -> Result<Exit, CommandError> {
+    let mut config = Config::new(flags)?;
+    let jobs = JobSet::from_plan(&collect.plan, &config)?;
+    config.output = OutputConfig::of_plan(flags, planned(&collect.plan, &jobs.report)?)?;
+    let (fleet, address) = fleet(&collect.url, flags)?;
+    let event_loop = event_loop(&config);
+    let run = find(&event_loop, &fleet, &address, &jobs, flags)?;
+    if flags.on("cancel")? {
+        event_loop.run(run.end())?;
+        if !config.output.quiet {
+            complain(&format!("run {} was cancelled", run.id()));
+        }
+        return Ok(Exit::Success);
+    }
+    check(&jobs)?;
+    fetch((&collect.plan, &address), jobs, &config, table(), |_| Ok(run))
+}

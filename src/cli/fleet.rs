@@ -1,0 +1,228 @@
+//! Runs that a fleet fetches: how they begin, are collected and end.
+
+use std::path::PathBuf;
+
+use roundup::event_loop::EventLoop;
+use roundup::fleet::{Fleet, FleetAddress, FleetRun, FleetSettings, RunId, check_jobs};
+use roundup::plan::parse_secrets;
+use roundup::report::Output;
+use roundup::transport::{Roots, Transport};
+use roundup::{Error, Kind, Result};
+
+use super::config::{Config, FleetConfig};
+use super::console::complain;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::flags::Flags;
+use super::input;
+use super::interrupts::Interrupts;
+use super::jobs::JobSet;
+use super::run::{PreparedRun, event_loop};
+
+/// Options that are for those who send: with a fleet, its workers.
+const OF_WORKERS: [&str; 15] = [
+    "user_agent",
+    "expect100_timeout",
+    "proxy",
+    "resolve",
+    "connect_to",
+    "ipv4",
+    "ipv6",
+    "unix_socket",
+    "interface",
+    "cacert",
+    "roots",
+    "insecure",
+    "cert",
+    "key",
+    "pinnedpubkey",
+];
+
+/// Options that have no meaning with a fleet, and why.
+const NOT_WITH_A_FLEET: [(&str, &str); 3] = [
+    ("shard", "a fleet shares out the jobs by itself"),
+    ("every", "a fleet runs a plan once"),
+    ("output_dir", "contents would be on the machines of the workers"),
+];
+
+/// `run --fleet`.
+pub(crate) fn run(
+    plan: &str,
+    jobs: JobSet,
+    config: &Config,
+    flags: &Flags,
+    default_report: Option<Output>,
+) -> Result<Exit, CommandError> {
+    for name in OF_WORKERS {
+        if flags.is_typed(name) {
+            let option = format!("--{}", name.replace('_', "-"));
+            return Err(CommandError::usage(format!("{option} has no effect with --fleet: give it to the workers")));
+        }
+    }
+    for (name, why) in NOT_WITH_A_FLEET {
+        if flags.one(name).is_some() {
+            let option = format!("--{}", name.replace('_', "-"));
+            return Err(CommandError::usage(format!("{option} has no effect with --fleet: {why}")));
+        }
+    }
+    let url = flags.text("fleet").unwrap_or_default();
+    let (fleet, address) = fleet(&url, flags)?;
+    check(&jobs)?;
+    let settings = settings(&jobs, config);
+    let begin = |event_loop: &EventLoop| event_loop.run(fleet.begin(settings)).map_err(unreachable);
+    fetch((plan, &address), jobs, config, default_report, begin)
+}
+
+/// Fetches by a run of a fleet: it begins, or is found, when the reports are open.
+pub(crate) fn fetch(
+    (plan, address): (&str, &FleetAddress),
+    mut jobs: JobSet,
+    config: &Config,
+    default_report: Option<Output>,
+    find: impl FnOnce(&EventLoop) -> Result<FleetRun, CommandError>,
+) -> Result<Exit, CommandError> {
+    jobs.may_be_kept = true;
+    let run = PreparedRun::new(jobs, config, default_report)?;
+    let event_loop = event_loop(config);
+    let fleet_run = find(&event_loop)?;
+    let id = fleet_run.id();
+    if !config.output.quiet {
+        complain(&format!("run {id} at {address}"));
+    }
+    let run = run.fetched_by(|fetcher| fleet_run.fetcher(fetcher));
+    let result = event_loop.run(async {
+        let interrupts = Interrupts::listen(&event_loop);
+        run.execute(&event_loop, &interrupts).await
+    });
+    std::mem::forget(result.outcomes);
+    if result.exit == Exit::Interrupted {
+        let command = format!("roundup collect {plan} {address} --run {id}");
+        complain(&format!("run {id} goes on: \"{command}\" writes the report of all of it, and ends it with --cancel"));
+    } else if let Err(error) = event_loop.run(fleet_run.end()) {
+        complain(&format!("run {id} is over, and its keys are still there until they expire: {}", error.one_line()));
+    }
+    Ok(result.exit)
+}
+
+/// Whether the jobs can go to other machines.
+pub(crate) fn check(jobs: &JobSet) -> Result<(), CommandError> {
+    check_jobs(&jobs.jobs, jobs.graph.as_ref())
+        .map_err(|error| CommandError::usage(jobs.redactor.redact(&error.one_line())))
+}
+
+/// What the workers of a run hold to.
+pub(crate) fn settings(jobs: &JobSet, config: &Config) -> FleetSettings {
+    let is_kept = config.state.file.is_some() || jobs.state_file.is_some();
+    let FleetConfig { lease, keep, .. } = config.fleet;
+    FleetSettings {
+        name: jobs.plan.clone(),
+        plan: jobs.plan_digest(),
+        lease,
+        keep,
+        bodies: config.output.keeps_bodies(),
+        fields: is_kept || config.output.keeps_fields(),
+        limits: jobs.limits.clone(),
+    }
+}
+
+/// The fleet at this address.
+pub(crate) fn fleet(url: &str, flags: &Flags) -> Result<(Fleet, FleetAddress), CommandError> {
+    let address = address(url, flags)?;
+    Ok((Fleet::new(address.clone(), redis_transport(flags)?, complain), address))
+}
+
+/// A run at this address, by its name or because it is the only one of the plan.
+pub(crate) fn find(
+    event_loop: &EventLoop,
+    fleet: &Fleet,
+    address: &FleetAddress,
+    jobs: &JobSet,
+    flags: &Flags,
+) -> Result<FleetRun, CommandError> {
+    let plan = jobs.plan_digest();
+    let id = match flags.parsed("run", str::parse::<RunId>)? {
+        Some(id) => id,
+        None => {
+            let runs = event_loop.run(fleet.runs(plan)).map_err(unreachable)?;
+            let of_plan: Vec<&RunId> = runs.iter().filter(|run| run.is_of_plan).map(|run| &run.id).collect();
+            match of_plan[..] {
+                [id] => id.clone(),
+                [] => {
+                    let others: Vec<String> = runs.iter().map(|run| format!("{} of {}", run.id, run.name)).collect();
+                    let others = if others.is_empty() { "none at all".to_owned() } else { others.join(", ") };
+                    let text = format!("{address} has no run of {}: there is {others}", jobs.plan);
+                    return Err(CommandError::usage(text));
+                }
+                _ => {
+                    let ids: Vec<String> = of_plan.iter().map(ToString::to_string).collect();
+                    let text = format!(
+                        "{address} has several runs of {}: write --run and one of {}",
+                        jobs.plan,
+                        ids.join(", ")
+                    );
+                    return Err(CommandError::usage(text));
+                }
+            }
+        }
+    };
+    event_loop.run(fleet.run(&id, plan)).map_err(unreachable)
+}
+
+fn unreachable(error: Error) -> CommandError {
+    CommandError::usage(error.one_line())
+}
+
+/// The address with the values of its `${NAME}`.
+pub(crate) fn address(url: &str, flags: &Flags) -> Result<FleetAddress, CommandError> {
+    let lookup = secrets(flags)?;
+    let mut text = String::new();
+    let mut rest = url;
+    while let Some((before, behind)) = rest.split_once("${") {
+        let Some((name, after)) = behind.split_once('}') else { break };
+        let value = lookup(name)
+            .ok_or_else(|| CommandError::usage(format!("there is no value for ${{{name}}} in the URL of the fleet")))?;
+        text.push_str(before);
+        text.push_str(&encoded(&value));
+        rest = after;
+    }
+    text.push_str(rest);
+    Ok(text.parse()?)
+}
+
+/// A value as it stands in a URL, whatever is in it.
+fn encoded(value: &str) -> String {
+    use std::fmt::Write as _;
+    value.bytes().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
+
+/// Values by name: of the secrets file, or else of the environment.
+pub(crate) fn secrets(flags: &Flags) -> Result<impl Fn(&str) -> Option<String> + Send + Sync + 'static, CommandError> {
+    let unreadable = |error: Error| CommandError { exit: Exit::Plan, lines: vec![error.one_line()] };
+    let values = match flags.text("secrets") {
+        Some(file) => {
+            let text = input::text(&file, "the secrets file").map_err(unreadable)?;
+            parse_secrets(input::shown(&file), &text).map_err(|errors| CommandError::plan(&errors))?
+        }
+        None => Default::default(),
+    };
+    Ok(move |name: &str| values.get(name).cloned().or_else(|| std::env::var(name).ok()))
+}
+
+/// How Redis is reached: directly, and with authorities of its own if there are some.
+pub(crate) fn redis_transport(flags: &Flags) -> Result<Transport, CommandError> {
+    let builder = Transport::builder();
+    let builder = match flags.text("fleet_cacert") {
+        Some(file) => builder.roots(Roots::File(PathBuf::from(file))),
+        None => builder,
+    };
+    builder.build().map_err(|error| {
+        CommandError::usage(Error::new(Kind::Config, format!("--fleet-cacert: {}", error.one_line())).one_line())
+    })
+}

@@ -1,0 +1,262 @@
+//! The side of a run that has its plan: gives jobs to the fleet and takes their outcomes.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_lite::FutureExt;
+
+use super::connection::{Connector, Trouble};
+use super::job_text::{JobWriter, key_of};
+use super::outcome_text::read;
+use super::patience::{Notes, Patience};
+use super::run::{Entry, RunId, RunMeta};
+use super::scripts::{KEEP, SUBMIT};
+use crate::error::{Error, Kind};
+use crate::event_loop::sleep;
+use crate::fetcher::elsewhere::{Courier, RemoteJobs};
+use crate::job::Job;
+
+/// How many jobs go to Redis at once.
+const JOBS_AT_ONCE: usize = 200;
+
+/// How many outcomes come from Redis at once.
+const OUTCOMES_AT_ONCE: usize = 16;
+
+/// How many outcomes may wait for the reader of the run before no more are asked for.
+const MOST_UNTAKEN: usize = 1000;
+
+/// For so long Redis is asked to wait for an outcome.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Gives the jobs of a run to its fleet, and takes the outcomes.
+pub(super) struct Collector {
+    pub(super) connector: Connector,
+    pub(super) run: RunId,
+    pub(super) meta: RunMeta,
+    pub(super) notes: Notes,
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+impl Courier for Collector {
+    fn carry(self: Arc<Self>, jobs: RemoteJobs) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(async move {
+            let known = RefCell::new(KnownJobs::default());
+            let ended = self.submit(&jobs, &known).or(self.collect(&jobs, &known)).await;
+            if let Err(trouble) = ended {
+                let error = trouble.into_error(&self.connector.address);
+                (self.notes)(&error.one_line());
+                jobs.refuse_all(&error);
+            }
+        })
+    }
+}
+
+/// The jobs that were submitted, by their keys.
+#[derive(Debug, Default)]
+pub(super) struct KnownJobs {
+    writer: JobWriter,
+    /// How many of each text there were.
+    counts: HashMap<String, u32>,
+    /// Those whose outcomes have not come.
+    open: HashMap<String, (usize, Job)>,
+    /// Where outcomes stand that came before their jobs were known, as when a run is collected anew.
+    early: HashMap<String, String>,
+}
+
+impl KnownJobs {
+    /// The key and the text of a job.
+    ///
+    /// # Errors
+    /// It cannot go to another machine.
+    pub(super) fn add(&mut self, number: usize, job: Job) -> Result<(String, String), Error> {
+        let text = self.writer.write(&job)?;
+        let key = key_of(&text, 0);
+        let count = self.counts.entry(key.clone()).or_default();
+        let key = if *count == 0 { key } else { key_of(&text, *count) };
+        *count += 1;
+        self.open.insert(key.clone(), (number, job));
+        Ok((key, text))
+    }
+}
+
+impl Collector {
+    /// Gives jobs to Redis as they come, and keeps the run alive. Ends when the run is over.
+    async fn submit(&self, jobs: &RemoteJobs, known: &RefCell<KnownJobs>) -> Result<(), Trouble> {
+        let mut patience = Patience::new(self.connector.clone(), self.notes.clone());
+        let mut next_keep = Instant::now();
+        while !jobs.is_over() {
+            let new = jobs.take_new(JOBS_AT_ONCE);
+            if !new.is_empty() {
+                let mut arguments = Vec::with_capacity(new.len() * 2);
+                for (number, job) in new {
+                    let added = known.borrow_mut().add(number, job);
+                    match added {
+                        Ok((key, text)) => arguments.extend([key, text]),
+                        Err(error) => {
+                            let text = format!("it cannot go to a fleet: it {}", error.one_line());
+                            jobs.refuse(number, &Error::new(Kind::Skipped, text));
+                        }
+                    }
+                }
+                if !arguments.is_empty() {
+                    patience.run(&self.run, SUBMIT, &arguments).await?;
+                }
+                self.take_early(jobs, known, &mut patience).await?;
+                continue;
+            }
+            if Instant::now() >= next_keep {
+                let under_way = self.keep(&mut patience).await?;
+                jobs.set_in_flight(under_way);
+                next_keep = Instant::now() + self.meta.lease / 3;
+            }
+            let due = async {
+                crate::event_loop::sleep_until(next_keep).await;
+            };
+            jobs.changed().or(due).await;
+        }
+        Ok(())
+    }
+
+    /// Ends jobs that are lost, lets no key expire, and tells how many jobs are under way.
+    async fn keep(&self, patience: &mut Patience) -> Result<usize, Trouble> {
+        let arguments = keep_arguments("", &self.meta, 0, "0-0", &[], &[]);
+        let reply = patience.run(&self.run, KEEP, &arguments).await?;
+        let under_way = reply.into_list().get(2).and_then(super::resp::Reply::number).unwrap_or(0);
+        Ok(usize::try_from(under_way).unwrap_or(0))
+    }
+
+    /// Takes outcomes as they come; until there is trouble that no patience helps with.
+    async fn collect(&self, jobs: &RemoteJobs, known: &RefCell<KnownJobs>) -> Result<(), Trouble> {
+        let mut patience = Patience::new(self.connector.clone(), self.notes.clone());
+        let mut behind = "0-0".to_owned();
+        let began = self.began(&mut patience).await?;
+        loop {
+            while jobs.untaken() >= MOST_UNTAKEN {
+                // Nothing tells when they are taken; this is about as long as it takes to write that many.
+                sleep(Duration::from_millis(20)).await;
+            }
+            let entries = patience.read_out(&self.run, &behind, OUTCOMES_AT_ONCE, WAIT).await?;
+            if entries.is_empty() && self.meta_is_gone(&mut patience).await? {
+                return Err(Trouble::Gone);
+            }
+            for entry in entries {
+                behind.clone_from(&entry.id);
+                let open = known.borrow_mut().open.remove(&entry.key);
+                match open {
+                    Some((number, job)) => put(jobs, number, &job, &entry, began),
+                    None => drop(known.borrow_mut().early.insert(entry.key, entry.id)),
+                }
+            }
+        }
+    }
+
+    /// When the run of this process began, by the clock of Redis, in milliseconds.
+    async fn began(&self, patience: &mut Patience) -> Result<Began, Trouble> {
+        let now = patience.time().await?;
+        Ok(Began { at: Instant::now(), redis: now })
+    }
+
+    async fn meta_is_gone(&self, patience: &mut Patience) -> Result<bool, Trouble> {
+        Ok(patience.meta(&self.run).await?.is_none())
+    }
+
+    /// Outcomes that had come before their jobs were known.
+    async fn take_early(
+        &self,
+        jobs: &RemoteJobs,
+        known: &RefCell<KnownJobs>,
+        patience: &mut Patience,
+    ) -> Result<(), Trouble> {
+        let early: Vec<(String, String)> = {
+            let mut known = known.borrow_mut();
+            let KnownJobs { open, early, .. } = &mut *known;
+            early.extract_known(open)
+        };
+        if early.is_empty() {
+            return Ok(());
+        }
+        let began = self.began(patience).await?;
+        for (key, id) in early {
+            let entries = patience.entry(&self.run, &id).await?;
+            let open = known.borrow_mut().open.remove(&key);
+            if let (Some((number, job)), Some(entry)) = (open, entries.first()) {
+                put(jobs, number, &job, entry, began);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes what is known on both sides.
+trait ExtractKnown {
+    fn extract_known(&mut self, open: &HashMap<String, (usize, Job)>) -> Vec<(String, String)>;
+}
+
+impl ExtractKnown for HashMap<String, String> {
+    fn extract_known(&mut self, open: &HashMap<String, (usize, Job)>) -> Vec<(String, String)> {
+        let known: Vec<String> = self.keys().filter(|key| open.contains_key(*key)).cloned().collect();
+        known.into_iter().filter_map(|key| self.remove_entry(&key)).collect()
+    }
+}
+
+/// One moment by two clocks.
+#[derive(Clone, Copy, Debug)]
+struct Began {
+    at: Instant,
+    redis: i64,
+}
+
+/// Ends a job with the outcome of this entry.
+fn put(jobs: &RemoteJobs, number: usize, job: &Job, entry: &Entry, began: Began) {
+    let value = |name: &str| job.secrets().iter().find(|(known, _)| *known == name).map(|(_, it)| it.to_owned());
+    match read(&entry.text, &value) {
+        Ok((outcome, age)) => {
+            // By the clock of Redis alone: those of the machines may be a year apart.
+            let since = entry.added() - began.redis;
+            let offset = Duration::from_millis(since.unsigned_abs());
+            let here = began.at.saturating_duration_since(jobs.started());
+            let noted = if since >= 0 { here + offset } else { here.saturating_sub(offset) };
+            jobs.put(number, outcome, noted.saturating_sub(age));
+        }
+        Err(error) => jobs.refuse(number, &Error::new(Kind::Protocol, error.one_line())),
+    }
+}
+
+/// What [`KEEP`] is called with.
+pub(super) fn keep_arguments(
+    worker: &str,
+    meta: &RunMeta,
+    room: usize,
+    cursor: &str,
+    held: &[String],
+    once: &[String],
+) -> Vec<String> {
+    let lost = Error::new(Kind::Cancelled, "it is not known whether it was sent: its worker died");
+    let poison = Error::new(Kind::Cancelled, format!("{MOST_WORKERS} workers died with it"));
+    let mut arguments = vec![
+        worker.to_owned(),
+        meta.lease.as_millis().to_string(),
+        meta.keep.as_millis().to_string(),
+        room.to_string(),
+        cursor.to_owned(),
+        super::outcome_text::failed(&lost),
+        super::outcome_text::failed(&poison),
+        MOST_WORKERS.to_string(),
+        held.len().to_string(),
+    ];
+    arguments.extend(held.iter().chain(once).cloned());
+    arguments
+}
+
+/// After so many workers have died with a job, it is not given to another.
+const MOST_WORKERS: u32 = 3;

@@ -1,0 +1,217 @@
+//! A run of a fleet, for who begins it, collects it, or ends it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::FleetAddress;
+use super::collector::{Collector, KnownJobs};
+use super::connection::{Connector, Trouble};
+use super::job_text::JobWriter;
+use super::patience::Notes;
+use super::run::{RunId, RunMeta, Session, VERSION};
+use super::scripts::SUBMIT;
+use crate::error::{Error, Kind, Result};
+use crate::fetcher::Fetcher;
+use crate::graph::JobGraph;
+use crate::job::Job;
+use crate::job_id::JobDigest;
+use crate::limits::Limits;
+use crate::transport::Transport;
+
+/// Whether these jobs can go to other machines, as far as that is known before the run.
+///
+/// # Errors
+/// [`Kind::Config`], with the first that cannot and why.
+pub fn check_jobs<'a>(jobs: impl IntoIterator<Item = &'a Job>, graph: Option<&JobGraph>) -> Result<()> {
+    if graph.is_some_and(JobGraph::has_secret_values) {
+        let text = "the plan takes secret values from answers (auth, secret), and none goes through Redis: run it without a fleet";
+        return Err(Error::new(Kind::Config, text));
+    }
+    let mut writer = JobWriter::default();
+    for job in jobs {
+        writer.write(job).map_err(|error| cannot_go(job.name(), &error))?;
+    }
+    Ok(())
+}
+
+/// Why the job of this name stays here.
+fn cannot_go(name: &str, error: &Error) -> Error {
+    Error::new(Kind::Config, format!("\"{name}\" cannot go to a fleet: it {}", error.one_line()))
+}
+
+/// How many jobs go to Redis at once.
+const JOBS_AT_ONCE: usize = 200;
+
+/// A Redis by which machines share the jobs of plans.
+#[derive(Clone)]
+pub struct Fleet {
+    connector: Connector,
+    notes: Notes,
+}
+
+/// What all workers of a run hold to.
+#[derive(Clone, Debug)]
+pub struct FleetSettings {
+    /// The plan's name, for people.
+    pub name: String,
+    /// What tells its jobs from those of other plans: see [`plan_digest`](crate::plan_digest).
+    pub plan: JobDigest,
+    /// After how long without a sign of life a worker's jobs are taken over; at least 100 ms.
+    pub lease: Duration,
+    /// For how long Redis keeps a run with which nobody has to do any more.
+    pub keep: Duration,
+    /// Whether contents come with outcomes, up to 256 KiB each.
+    pub bodies: bool,
+    /// Whether fields of responses do.
+    pub fields: bool,
+    /// What each worker holds to, within its own concurrency.
+    pub limits: Limits,
+}
+
+/// A run that is in Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRun {
+    /// Its name.
+    pub id: RunId,
+    /// The name of its plan.
+    pub name: String,
+    /// Whether it is of the plan that was asked for.
+    pub is_of_plan: bool,
+    /// The version that has begun it.
+    pub version: String,
+}
+
+/// A run of a fleet, that goes on in Redis whoever comes and goes.
+#[derive(Clone, Debug)]
+pub struct FleetRun {
+    fleet: Fleet,
+    id: RunId,
+    meta: RunMeta,
+}
+
+impl Fleet {
+    /// The fleet at this Redis, which is reached by this transport. `notes` takes lines for people: that Redis is gone.
+    pub fn new(address: FleetAddress, transport: Transport, notes: impl Fn(&str) + Send + Sync + 'static) -> Fleet {
+        Fleet { connector: Connector::new(address, transport), notes: Arc::new(notes) }
+    }
+
+    fn error(&self, trouble: Trouble) -> Error {
+        trouble.into_error(&self.connector.address)
+    }
+
+    async fn session(&self) -> Result<Session> {
+        let (connection, note) = self.connector.connect_first().await.map_err(|trouble| self.error(trouble))?;
+        if let Some(note) = note {
+            (self.notes)(&format!("{} {note}", self.connector.address));
+        }
+        Ok(Session::new(connection))
+    }
+
+    /// Begins a run, without jobs yet.
+    ///
+    /// # Errors
+    /// [`Kind::Config`]: Redis cannot be reached, or cannot be what a fleet needs.
+    pub async fn begin(&self, settings: FleetSettings) -> Result<FleetRun> {
+        let mut session = self.session().await?;
+        let FleetSettings { name, plan, lease, keep, bodies, fields, limits } = settings;
+        let (version, plan) = (VERSION.to_owned(), plan.to_string());
+        let lease = lease.max(Duration::from_millis(100));
+        let mut meta = RunMeta { version, plan, name, lease, keep, bodies, fields, limits, started: 0 };
+        let id = RunId::new();
+        meta.started = session.begin(&id, &meta).await.map_err(|trouble| self.error(trouble))?;
+        Ok(FleetRun { fleet: self.clone(), id, meta })
+    }
+
+    /// The runs that there are, the oldest first.
+    ///
+    /// # Errors
+    /// As for [`begin`](Self::begin).
+    pub async fn runs(&self, plan: JobDigest) -> Result<Vec<FoundRun>> {
+        let runs = self.session().await?.runs().await.map_err(|trouble| self.error(trouble))?;
+        let found = runs.into_iter().map(|(id, meta)| FoundRun {
+            id,
+            name: meta.name,
+            is_of_plan: meta.plan == plan.to_string(),
+            version: meta.version,
+        });
+        Ok(found.collect())
+    }
+
+    /// The run of this name.
+    ///
+    /// # Errors
+    /// As for [`begin`](Self::begin); it is not there, of another plan, or of another version.
+    pub async fn run(&self, id: &RunId, plan: JobDigest) -> Result<FleetRun> {
+        let mut session = self.session().await?;
+        let meta = session.meta(id).await.map_err(|trouble| self.error(trouble))?;
+        let address = &self.connector.address;
+        let wrong = |text: String| Err(Error::new(Kind::Config, text));
+        let Some(meta) = meta else {
+            return wrong(format!("{address} has no run {id}: it is over, was cancelled, or has expired"));
+        };
+        if meta.version != VERSION {
+            let version = &meta.version;
+            return wrong(format!(
+                "run {id} is of roundup {version}, and this is {VERSION}: collect it with the same version"
+            ));
+        }
+        if meta.plan != plan.to_string() {
+            let name = &meta.name;
+            return wrong(format!(
+                "run {id} is of another plan than this one, or of jobs that have changed since: of {name}"
+            ));
+        }
+        Ok(FleetRun { fleet: self.clone(), id: id.clone(), meta })
+    }
+}
+
+impl FleetRun {
+    /// Its name.
+    pub fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// A fetcher whose jobs are fetched by the fleet. Nothing is sent from here.
+    pub fn fetcher(&self, fetcher: Fetcher) -> Fetcher {
+        let (connector, run) = (self.fleet.connector.clone(), self.id.clone());
+        let collector = Collector { connector, run, meta: self.meta.clone(), notes: self.fleet.notes.clone() };
+        fetcher.courier(Arc::new(collector))
+    }
+
+    /// Adds jobs, for who collects them later. Returns how many were not there yet.
+    ///
+    /// # Errors
+    /// As for [`Fleet::begin`]; or a job cannot go to another machine, and then none is added.
+    pub async fn submit(&self, jobs: impl IntoIterator<Item = Job>) -> Result<usize> {
+        let mut known = KnownJobs::default();
+        let mut arguments = Vec::new();
+        for (number, job) in jobs.into_iter().enumerate() {
+            let name = job.name().to_owned();
+            let (key, text) = known.add(number, job).map_err(|error| cannot_go(&name, &error))?;
+            arguments.extend([key, text]);
+        }
+        let mut session = Session::open(&self.fleet.connector).await.map_err(|trouble| self.fleet.error(trouble))?;
+        let mut added = 0;
+        for some in arguments.chunks(JOBS_AT_ONCE * 2) {
+            let reply = session.run(&self.id, SUBMIT, some).await.map_err(|trouble| self.fleet.error(trouble))?;
+            added += usize::try_from(reply.number().unwrap_or(0)).unwrap_or(0);
+        }
+        Ok(added)
+    }
+
+    /// Takes all of it out of Redis. Workers that have jobs of it drop them.
+    ///
+    /// # Errors
+    /// As for [`Fleet::begin`].
+    pub async fn end(&self) -> Result<()> {
+        let mut session = Session::open(&self.fleet.connector).await.map_err(|trouble| self.fleet.error(trouble))?;
+        session.delete(&self.id).await.map_err(|trouble| self.fleet.error(trouble))
+    }
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fleet").field("address", &self.connector.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! Outcomes as they go through Redis: what the collector knows of the job stays out, and so do secrets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::secret_text::{SecretText, shown};
+use crate::error::{Error, Kind, Result};
+use crate::event_loop::unblock;
+use crate::outcome::{Failure, Outcome};
+
+/// The largest content that goes through Redis.
+pub(super) const MAX_BODY: u64 = 256 << 10;
+
+/// The longest text of an outcome.
+const MAX_OUTCOME: usize = 4 << 20;
+
+/// An outcome as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutcomeText {
+    /// How long before this was written the worker had taken the job.
+    #[serde(rename = "age_ms", with = "crate::serde_forms::ms")]
+    age: Duration,
+    #[serde(rename = "o")]
+    outcome: Outcome,
+}
+
+/// Writes an outcome. Its attempts are given from when the job was taken, `age` ago.
+pub(super) async fn write(mut outcome: Outcome, age: Duration, secrets: &SecretText) -> String {
+    outcome.index = 0;
+    (outcome.name, outcome.url, outcome.digest) = (Arc::default(), Arc::default(), None);
+    (outcome.place, outcome.method, outcome.table) = (None, None, None);
+    if let Some(body) = outcome.body.take() {
+        if body.len() > MAX_BODY {
+            outcome.body_truncated = true;
+        } else if body.in_memory().is_some() {
+            outcome.body = Some(body);
+        } else {
+            // It is in the temporary file of the run.
+            let read = unblock(move || body.read().map(std::borrow::Cow::into_owned)).await;
+            outcome.body_truncated = read.is_err();
+            outcome.body = read.ok().map(Into::into);
+        }
+    }
+    let text = text_of(&outcome, age, secrets);
+    let too_long = text.len() > MAX_OUTCOME;
+    if !too_long && !secrets.is_left(&text) {
+        return text;
+    }
+    // Some forms of a secret cannot be put back; what was hidden for good is so in every report, too.
+    let numbers_leak = !too_long && secrets.is_left(&text.replace(crate::http::REDACTED, ""));
+    if !too_long && !numbers_leak {
+        return text;
+    }
+    let why = match too_long {
+        true => Error::new(
+            Kind::TooLarge,
+            format!("its rows take {} MiB, and through Redis go at most {}", text.len() >> 20, MAX_OUTCOME >> 20),
+        ),
+        false => Error::new(Kind::Body, "a number in its content is a secret, and none goes through Redis"),
+    };
+    let (status, fields) = (outcome.status, None);
+    let Outcome { attempts, timings, content_type, body_bytes, worker, .. } = outcome;
+    let error = Some(Failure::from(&why));
+    let short = Outcome {
+        status,
+        fields,
+        attempts,
+        timings,
+        content_type,
+        body_bytes,
+        worker,
+        error,
+        body_truncated: true,
+        ..Outcome::default()
+    };
+    text_of(&short, age, secrets)
+}
+
+fn text_of(outcome: &Outcome, age: Duration, secrets: &SecretText) -> String {
+    let text = OutcomeText { age, outcome: outcome.clone() };
+    secrets.hidden(&serde_json::to_string(&text).unwrap_or_default())
+}
+
+/// The outcome of a job that was not fetched, for this reason.
+pub(super) fn failed(error: &Error) -> String {
+    let outcome = Outcome { error: Some(Failure::from(error)), ..Outcome::default() };
+    text_of(&outcome, Duration::ZERO, &SecretText::default())
+}
+
+/// Reads an outcome, and how long before it was written the job had been taken.
+///
+/// # Errors
+/// [`Kind::Config`]: it is none, or names a secret that is not known here.
+pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<(Outcome, Duration)> {
+    let text = shown(text, value)?;
+    let OutcomeText { age, outcome } = serde_json::from_str(&text)
+        .map_err(|error| Error::new(Kind::Config, format!("the outcome cannot be read: {error}")))?;
+    Ok((outcome, age))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::Body;
+    use crate::event_loop::EventLoop;
+    use crate::secrets::Secrets;
+
+    fn there_and_back(outcome: Outcome, secrets: &Secrets) -> (String, Outcome) {
+        let texts = SecretText::new(secrets);
+        let text = EventLoop::new().run(write(outcome, Duration::from_millis(5), &texts));
+        let value = |name: &str| secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
+        let (outcome, age) = read(&text, &value).expect("it was just written");
+        assert_eq!(age, Duration::from_millis(5));
+        (text, outcome)
+    }
+
+    #[test]
+    fn contents_come_back_without_secrets_on_the_way() {
+        let secrets = Secrets::new([("KEY", "a-long-secret")]);
+        let body = br#"{"echo":"a-long-secret","n":1.0}"#.to_vec();
+        let captured = vec![crate::rows::Cell::Text("http://h/?page=2&key=a-long-secret".into())];
+        let outcome = Outcome { body: Some(Body::from(body)), status: Some(200), captured, ..Outcome::default() };
+        let (text, read) = there_and_back(outcome.clone(), &secrets);
+        assert!(!text.contains("a-long-secret"), "{text}");
+        assert_eq!(read, outcome);
+    }
+
+    #[test]
+    fn large_contents_are_left_out() {
+        let with = |len: u64| Outcome { body: Some(Body::from(vec![b'x'; len as usize])), ..Outcome::default() };
+        let none = Secrets::default();
+        assert_eq!(there_and_back(with(MAX_BODY), &none).1, with(MAX_BODY));
+        let cut = there_and_back(with(MAX_BODY + 1), &none).1;
+        assert_eq!((cut.body, cut.body_truncated), (None, true));
+    }
+
+    #[test]
+    fn what_cannot_go_is_a_failure_that_says_so() {
+        let data = serde_json::from_str(&format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_OUTCOME))).expect("a record");
+        let large = Outcome { data: Some(data), status: Some(200), ..Outcome::default() };
+        let read = there_and_back(large, &Secrets::default()).1;
+        assert_eq!((read.status, read.error.map(|error| error.kind)), (Some(200), Some(Kind::TooLarge)));
+        let data = serde_json::from_str(r#"{"a":1234567890}"#).expect("a record");
+        let secret = Outcome { data: Some(data), ..Outcome::default() };
+        let (text, read) = there_and_back(secret, &Secrets::new([("N", "1234567890")]));
+        assert!(!text.contains("1234567890"), "{text}");
+        assert_eq!(read.error.map(|error| error.kind), Some(Kind::Body));
+    }
+}

@@ -1,0 +1,166 @@
+//! What Redis does in one step: scripts in Lua. Each names all keys that it touches, and they are of one run.
+//!
+//! A run has these keys, between braces what keeps them on one machine of a cluster:
+//!
+//! | key | what |
+//! |---|---|
+//! | `ru:{R}:jobs` | stream of jobs that are not done, with the group `fleet`: `k` its key, `j` its text |
+//! | `ru:{R}:keys` | hash: of each key that was submitted whether it waits (`s`) or is done (`d`) |
+//! | `ru:{R}:out` | stream of outcomes: `k`, `o` |
+//! | `ru:{R}:once` | sorted set: keys of jobs that are under way and must not be sent again, by when they count as lost |
+//! | `ru:{R}:meta` | hash: version, plan, lease and what else workers must know |
+//!
+//! The first command of each that writes is one that a full Redis refuses, so that nothing is done by halves.
+
+/// The group of workers.
+pub(super) const GROUP: &str = "fleet";
+
+/// The keys that scripts get, in this order, by the last part of their names.
+pub(super) const KEYS: [&str; 5] = ["meta", "jobs", "keys", "out", "once"];
+
+/// A script. Redis keeps what it has seen, and knows it by a digest that it gives when it is loaded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Script {
+    pub(super) text: &'static str,
+    /// Its place among the digests of a connection.
+    pub(super) number: usize,
+}
+
+/// How many scripts there are.
+pub(super) const SCRIPTS: usize = 6;
+
+/// Begins a run, if there is none of this name. Fields and values of `meta`; the first argument is how long keys are kept.
+/// Answers the time of Redis in milliseconds.
+pub(super) const OPEN: Script = Script {
+    number: 0,
+    text: r"
+if redis.call('EXISTS', KEYS[1]) == 1 then return redis.error_reply('EXISTS') end
+local now = redis.call('TIME')
+now = now[1] * 1000 + math.floor(now[2] / 1000)
+redis.call('HSET', KEYS[1], 'started', string.format('%.0f', now), unpack(ARGV, 2))
+redis.call('XGROUP', 'CREATE', KEYS[2], 'fleet', '0', 'MKSTREAM')
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[1])
+return now",
+};
+
+/// Adds jobs: key and text of each. One that was added before is not added again.
+pub(super) const SUBMIT: Script = Script {
+    number: 1,
+    text: r"
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+local added = 0
+for i = 1, #ARGV, 2 do
+    if redis.call('HSETNX', KEYS[3], ARGV[i], 's') == 1 then
+        redis.call('XADD', KEYS[2], '*', 'k', ARGV[i], 'j', ARGV[i + 1])
+        added = added + 1
+    end
+end
+return added",
+};
+
+/// Notes outcomes: of each the entry of its job, its key, and its text. What is done already counts nothing.
+pub(super) const COMMIT: Script = Script {
+    number: 2,
+    text: r"
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+local noted = 0
+for i = 1, #ARGV, 3 do
+    local id, key = ARGV[i], ARGV[i + 1]
+    if redis.call('HGET', KEYS[3], key) == 's' then
+        redis.call('XADD', KEYS[4], '*', 'k', key, 'o', ARGV[i + 2])
+        redis.call('HSET', KEYS[3], key, 'd')
+        noted = noted + 1
+    end
+    redis.call('XACK', KEYS[2], 'fleet', id)
+    redis.call('XDEL', KEYS[2], id)
+    redis.call('ZREM', KEYS[5], key)
+end
+return noted",
+};
+
+/// Acknowledges a job that must not be sent again, before it is sent: worker, lease, entry, key. Answers 0 if the entry is not
+/// this worker's any more.
+pub(super) const BEGIN_ONCE: Script = Script {
+    number: 3,
+    text: r"
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+if #redis.call('XPENDING', KEYS[2], 'fleet', ARGV[3], ARGV[3], 1, ARGV[1]) == 0 then return 0 end
+local now = redis.call('TIME')
+redis.call('ZADD', KEYS[5], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[2], ARGV[4])
+redis.call('XACK', KEYS[2], 'fleet', ARGV[3])
+redis.call('XDEL', KEYS[2], ARGV[3])
+return 1",
+};
+
+/// Gives jobs back that were not done: the worker, and of each the entry, the key, and the text.
+pub(super) const GIVE_BACK: Script = Script {
+    number: 4,
+    text: r"
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+for i = 2, #ARGV, 3 do
+    local id, key = ARGV[i], ARGV[i + 1]
+    local once = redis.call('ZSCORE', KEYS[5], key)
+    local mine = #redis.call('XPENDING', KEYS[2], 'fleet', id, id, 1, ARGV[1]) > 0
+    if redis.call('HGET', KEYS[3], key) == 's' and (mine or once) then
+        redis.call('XADD', KEYS[2], '*', 'k', key, 'j', ARGV[i + 2])
+        redis.call('XACK', KEYS[2], 'fleet', id)
+        redis.call('XDEL', KEYS[2], id)
+        redis.call('ZREM', KEYS[5], key)
+    end
+end
+return 1",
+};
+
+/// What each worker does every third of a lease: worker, lease, time for which keys are kept, how many jobs it has room for,
+/// where it looks for jobs of the dead, the outcome of a job that was lost, that of one whose workers died, after how many,
+/// how many entries follow, these, and keys of jobs that must not be sent again.
+///
+/// It renews what the worker holds and nobody has taken over, takes jobs of the dead over, and ends those that are lost.
+/// Answers where to look next, what it took over, how many jobs are under way, and with how many workers.
+pub(super) const KEEP: Script = Script {
+    number: 5,
+    text: r"
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+local me, lease, room = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
+local held = tonumber(ARGV[9])
+local function done(key, text)
+    if redis.call('HGET', KEYS[3], key) == 's' then
+        redis.call('XADD', KEYS[4], '*', 'k', key, 'o', text)
+        redis.call('HSET', KEYS[3], key, 'd')
+    end
+end
+for i = 10, 9 + held do
+    local mine = redis.call('XPENDING', KEYS[2], 'fleet', ARGV[i], ARGV[i], 1, me)
+    if #mine > 0 then redis.call('XCLAIM', KEYS[2], 'fleet', me, 0, ARGV[i], 'JUSTID') end
+end
+local now = redis.call('TIME')
+now = now[1] * 1000 + math.floor(now[2] / 1000)
+for i = 10 + held, #ARGV do
+    redis.call('ZADD', KEYS[5], 'XX', now + lease, ARGV[i])
+end
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, 100)) do
+    done(key, ARGV[6])
+    redis.call('ZREM', KEYS[5], key)
+end
+local cursor, taken = '0-0', {}
+if room > 0 then
+    local claimed = redis.call('XAUTOCLAIM', KEYS[2], 'fleet', me, lease, ARGV[5], 'COUNT', room)
+    cursor = claimed[1]
+    for _, entry in ipairs(claimed[2]) do
+        local id, fields = entry[1], entry[2]
+        local pending = redis.call('XPENDING', KEYS[2], 'fleet', id, id, 1)
+        if #pending > 0 and pending[1][4] > tonumber(ARGV[8]) then
+            done(fields[2], ARGV[7])
+            redis.call('XACK', KEYS[2], 'fleet', id)
+            redis.call('XDEL', KEYS[2], id)
+        else
+            taken[#taken + 1] = entry
+        end
+    end
+end
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
+local pending = redis.call('XPENDING', KEYS[2], 'fleet')
+local workers = type(pending[4]) == 'table' and #pending[4] or 0
+return {cursor, taken, pending[1], workers}",
+};

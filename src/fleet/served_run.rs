@@ -1,0 +1,292 @@
+//! One run that a worker serves: jobs that it has taken, and the way of their outcomes back.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_lite::{FutureExt, StreamExt};
+
+use super::collector::keep_arguments;
+use super::connection::Trouble;
+use super::job_text::{read, secret_names};
+use super::outcome_text::{failed, write};
+use super::patience::Patience;
+use super::run::{Entry, RunId, RunMeta, entries};
+use super::scripts::{BEGIN_ONCE, COMMIT, GIVE_BACK, KEEP};
+use super::secret_text::SecretText;
+use super::worker_config::{Load, WorkerConfig};
+use crate::error::{Error, Kind, Result};
+use crate::event_loop::{EventLoop, Task, sleep_until};
+use crate::fetcher::{Fetcher, Intake, Outcomes, Stopper};
+use crate::job::Job;
+use crate::outcome::Outcome;
+use crate::outcome_group::gather;
+use crate::secrets::Secrets;
+
+/// For so long outcomes wait for others, to go with them.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// The most bytes of outcomes that go to Redis at once, but for the last one.
+const MOST_BYTES: usize = 4 << 20;
+
+/// A job that this worker has taken.
+#[derive(Debug)]
+struct HeldJob {
+    entry: Entry,
+    /// Whether it was acknowledged before it was sent, because it must not be sent again.
+    once: bool,
+    taken: Instant,
+    secrets: Arc<SecretText>,
+}
+
+/// A run that a worker serves.
+#[derive(Debug)]
+pub(super) struct ServedRun {
+    shared: Rc<SharedRun>,
+    _task: Task<()>,
+}
+
+/// What the side that takes jobs and the side that brings outcomes both know.
+#[derive(Debug)]
+struct SharedRun {
+    id: RunId,
+    meta: RunMeta,
+    config: Rc<WorkerConfig>,
+    intake: RefCell<Option<Intake>>,
+    stopper: Stopper,
+    /// By their numbers.
+    held: RefCell<BTreeMap<usize, HeldJob>>,
+    next: Cell<usize>,
+    /// Whether jobs that were not done are given back.
+    gives_back: Cell<bool>,
+    /// Why it is not served any more.
+    ended: RefCell<Option<Trouble>>,
+    secrets: RefCell<Arc<SecretText>>,
+    /// How many jobs this worker has in all runs.
+    load: Rc<Load>,
+}
+
+impl ServedRun {
+    /// Begins to serve a run.
+    pub(super) fn new(
+        id: RunId,
+        meta: RunMeta,
+        config: &Rc<WorkerConfig>,
+        load: &Rc<Load>,
+        event_loop: &EventLoop,
+    ) -> ServedRun {
+        let mut limits = meta.limits.clone();
+        limits.concurrency = limits.concurrency.min(config.concurrency);
+        let fetcher = Fetcher::with_transport(config.transport.clone()).limits(limits);
+        let (intake, outcomes) = fetcher.keep_bodies(meta.bodies).keep_fields(meta.fields).open(event_loop);
+        let shared = Rc::new(SharedRun {
+            id,
+            meta,
+            config: config.clone(),
+            intake: RefCell::new(Some(intake)),
+            stopper: outcomes.stopper(),
+            held: RefCell::default(),
+            next: Cell::new(0),
+            gives_back: Cell::new(false),
+            ended: RefCell::new(None),
+            secrets: RefCell::default(),
+            load: load.clone(),
+        });
+        let task = event_loop.spawn_named("fleet run", shared.clone().serve(outcomes));
+        ServedRun { shared, _task: task }
+    }
+
+    /// Why it is not served any more, if it is not.
+    pub(super) fn ended(&self) -> Option<Trouble> {
+        self.shared.ended.borrow().clone()
+    }
+
+    /// Whether it has no job.
+    pub(super) fn is_idle(&self) -> bool {
+        self.shared.held.borrow().is_empty()
+    }
+
+    /// Takes jobs in.
+    pub(super) async fn add(&self, entries: Vec<Entry>, patience: &mut Patience) -> Result<(), Trouble> {
+        self.shared.add(entries, patience).await
+    }
+
+    /// Ends what is under way; what was not done is given back.
+    pub(super) fn give_back(&self) {
+        self.shared.gives_back.set(true);
+        self.shared.stopper.stop();
+    }
+}
+
+impl SharedRun {
+    async fn add(&self, entries: Vec<Entry>, patience: &mut Patience) -> Result<(), Trouble> {
+        for entry in entries {
+            let job = self.read(&entry);
+            let once = job
+                .as_ref()
+                .is_ok_and(|(job, _)| !job.settings().method.is_idempotent() && !job.settings().retry_unsafe);
+            if once {
+                let lease = self.meta.lease.as_millis().to_string();
+                let arguments = [self.config.name.clone(), lease, entry.id.clone(), entry.key.clone()];
+                if patience.run(&self.id, BEGIN_ONCE, &arguments).await?.number() != Some(1) {
+                    // Another has taken it over.
+                    continue;
+                }
+            }
+            match job {
+                Ok((job, secrets)) => self.start(job, HeldJob { entry, once, taken: Instant::now(), secrets }),
+                Err(error) => {
+                    let mut outcome = failed(&error);
+                    if let Some(open) = outcome.strip_suffix("}}") {
+                        let worker = serde_json::to_string(&self.config.name).unwrap_or_default();
+                        outcome = format!("{open},\"worker\":{worker}}}}}");
+                    }
+                    patience.run(&self.id, COMMIT, &[entry.id, entry.key, outcome]).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&self, job: Job, held: HeldJob) {
+        let number = self.next.replace(self.next.get() + 1);
+        let added = self.intake.borrow().as_ref().is_some_and(|intake| intake.add(job.at(number)).is_ok());
+        // One that is not taken in is left to others, when its lease is over.
+        if added {
+            self.held.borrow_mut().insert(number, held);
+            self.load.held.set(self.load.held.get() + 1);
+        }
+    }
+
+    /// Reads a job, as one of a stranger.
+    fn read(&self, entry: &Entry) -> Result<(Job, Arc<SecretText>)> {
+        let skipped =
+            |error: Error| Error::new(Kind::Skipped, format!("a worker did not take it: {}", error.one_line()));
+        let names = secret_names(&entry.text).map_err(skipped)?;
+        if !names.is_empty() && !self.config.sends_secrets {
+            let text = "it needs secrets, which this worker sends nowhere: start it with --allow and the hosts that may have them";
+            return Err(skipped(Error::new(Kind::Config, text)));
+        }
+        let value = |name: &str| (self.config.secret)(name);
+        let job = read(&entry.text, &value).map_err(skipped)?;
+        let mut secrets = self.secrets.borrow_mut();
+        // What one job was answered may be echoed to another, so all that are known are looked for.
+        let new = job.secrets().iter().any(|one| secrets.secrets().iter().all(|known| known != one));
+        if new {
+            let all = secrets.secrets().iter().chain(job.secrets().iter());
+            let all = all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+            *secrets = SecretText::new(&Secrets::new(all)).into();
+        }
+        Ok((job, secrets.clone()))
+    }
+
+    /// Brings outcomes back, and renews the lease of what is under way.
+    async fn serve(self: Rc<Self>, outcomes: Outcomes) {
+        let mut patience = Patience::new(self.config.connector.clone(), self.config.notes.clone());
+        if let Err(trouble) = self.bring(outcomes, &mut patience).await {
+            *self.ended.borrow_mut() = Some(trouble);
+            let held = std::mem::take(&mut *self.held.borrow_mut()).len();
+            self.load.held.set(self.load.held.get().saturating_sub(held));
+            *self.intake.borrow_mut() = None;
+            self.stopper.stop();
+        }
+        self.load.changed.set();
+    }
+
+    async fn bring(&self, mut outcomes: Outcomes, patience: &mut Patience) -> Result<(), Trouble> {
+        let mut cursor = "0-0".to_owned();
+        let every = self.meta.lease / 3;
+        let mut next_keep = Instant::now() + every;
+        loop {
+            let due = async {
+                sleep_until(next_keep).await;
+                None
+            };
+            // Only the wait for the first is given up when a lease is due: outcomes that were taken must not go with it.
+            let first = async { Some(outcomes.next().await) };
+            match first.or(due).await {
+                Some(None) => return Ok(()),
+                Some(Some(first)) => {
+                    let group = gather(first, &mut outcomes, GATHER).await;
+                    self.commit(group, patience).await?;
+                }
+                None => {
+                    next_keep = Instant::now() + every;
+                    self.keep(&mut cursor, patience).await?;
+                }
+            }
+            if Instant::now() >= next_keep {
+                next_keep = Instant::now() + every;
+                self.keep(&mut cursor, patience).await?;
+            }
+        }
+    }
+
+    async fn commit(&self, group: Vec<Outcome>, patience: &mut Patience) -> Result<(), Trouble> {
+        let (mut done, mut back) = (Vec::new(), vec![self.config.name.clone()]);
+        let (mut bytes, mut count) = (0, 0);
+        for mut outcome in group {
+            let held = self.held.borrow_mut().remove(&outcome.index);
+            let Some(HeldJob { entry, once, taken, secrets }) = held else { continue };
+            count += 1;
+            let kind = outcome.error.as_ref().map(|error| error.kind);
+            let was_sent = kind != Some(Kind::Skipped);
+            if self.gives_back.get() && matches!(kind, Some(Kind::Cancelled | Kind::Skipped)) && !(once && was_sent) {
+                back.extend([entry.id, entry.key, entry.text]);
+                continue;
+            }
+            let age = taken.elapsed();
+            // From when it was taken, in place of from when the run of this worker began.
+            let base = outcome
+                .attempts
+                .first()
+                .map_or(Duration::ZERO, |attempt| attempt.started.saturating_sub(outcome.timings.queue));
+            outcome.attempts.iter_mut().for_each(|attempt| attempt.started = attempt.started.saturating_sub(base));
+            outcome.worker = Some(self.config.name.as_str().into());
+            let text = write(outcome, age, &secrets).await;
+            bytes += text.len();
+            done.extend([entry.id, entry.key, text]);
+            if bytes >= MOST_BYTES {
+                bytes = 0;
+                patience.run(&self.id, COMMIT, &std::mem::take(&mut done)).await?;
+            }
+        }
+        if !done.is_empty() {
+            patience.run(&self.id, COMMIT, &done).await?;
+        }
+        if back.len() > 1 {
+            patience.run(&self.id, GIVE_BACK, &back).await?;
+        }
+        self.load.held.set(self.load.held.get().saturating_sub(count));
+        self.load.done.set(self.load.done.get() + count);
+        self.load.changed.set();
+        Ok(())
+    }
+
+    /// Renews what this worker holds, and takes over what the dead have left, as far as there is room.
+    async fn keep(&self, cursor: &mut String, patience: &mut Patience) -> Result<(), Trouble> {
+        let room = match self.intake.borrow().is_some() && !self.config.stop.is_set() {
+            true => (self.config.concurrency.get() as usize).saturating_sub(self.load.held.get()),
+            false => 0,
+        };
+        let (mut held, mut once) = (Vec::new(), Vec::new());
+        for job in self.held.borrow().values() {
+            if job.once { once.push(job.entry.key.clone()) } else { held.push(job.entry.id.clone()) }
+        }
+        let arguments = keep_arguments(&self.config.name, &self.meta, room, cursor, &held, &once);
+        let mut reply = patience.run(&self.id, KEEP, &arguments).await?.into_list();
+        if reply.len() < 2 {
+            return Ok(());
+        }
+        let taken = entries(reply.swap_remove(1));
+        *cursor = reply.swap_remove(0).into_text().unwrap_or_else(|| "0-0".to_owned());
+        if !taken.is_empty() {
+            let (count, run) = (taken.len(), &self.id);
+            log::info!("{count} jobs of run {run} were taken over: their worker has given no sign of life");
+            self.add(taken, patience).await?;
+        }
+        Ok(())
+    }
+}

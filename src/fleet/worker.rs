@@ -1,0 +1,288 @@
+//! A worker: takes jobs from Redis, whatever run they are of, and fetches them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::num::NonZeroU32;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_lite::FutureExt;
+
+use super::address::FleetAddress;
+use super::connection::{Connector, Trouble};
+use super::patience::{Notes, Patience};
+use super::run::{RunId, RunMeta, VERSION};
+use super::served_run::ServedRun;
+use super::worker_config::{Load, SecretValues, WorkerConfig};
+use crate::error::Result;
+use crate::event_loop::{Event, EventLoop, sleep, sleep_until};
+use crate::transport::Transport;
+
+/// The most runs that are served at once.
+const MOST_RUNS: usize = 8;
+
+/// How often it is looked whether there are other runs, and so the longest time after which the first job of a run is taken.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// For so long a worker that was told to end finishes what is under way, before it gives it back.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Fetches the jobs of any run of a fleet.
+///
+/// Jobs are checked as those of a stranger: see [`secrets`](Self::secrets), and give it a transport that reaches only what it
+/// should.
+#[derive(Clone)]
+pub struct Worker {
+    address: FleetAddress,
+    /// How Redis is reached.
+    transport: Transport,
+    config: WorkerOptions,
+}
+
+#[derive(Clone)]
+struct WorkerOptions {
+    name: String,
+    transport: Transport,
+    secret: SecretValues,
+    sends_secrets: bool,
+    concurrency: NonZeroU32,
+    idle_exit: Option<Duration>,
+    notes: Notes,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("address", &self.address)
+            .field("name", &self.config.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// A worker of the fleet at this Redis, which is reached by `redis`, and its jobs by `jobs`.
+    pub fn new(address: FleetAddress, redis: Transport, jobs: Transport) -> Worker {
+        let config = WorkerOptions {
+            name: own_name(),
+            transport: jobs,
+            secret: Arc::new(|_| None),
+            sends_secrets: false,
+            concurrency: DEFAULT_WORKER_CONCURRENCY,
+            idle_exit: None,
+            notes: Arc::new(|line| log::warn!("{line}")),
+        };
+        Worker { address, transport: redis, config }
+    }
+
+    /// Values for the `${NAME}` of jobs. Without this, jobs that have some fail, because whoever can write to the Redis decides
+    /// where they are sent: give them only if the worker's transport [reaches](crate::transport::TransportBuilder::reach) no
+    /// host but those that may have them.
+    pub fn secrets(mut self, value: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Worker {
+        (self.config.secret, self.config.sends_secrets) = (Arc::new(value), true);
+        self
+    }
+
+    /// How many jobs are under way at once; [`DEFAULT_WORKER_CONCURRENCY`] by default.
+    pub fn concurrency(mut self, jobs: NonZeroU32) -> Worker {
+        self.config.concurrency = jobs;
+        self
+    }
+
+    /// Ends the worker when it had nothing to do for this long; by default it waits for ever.
+    pub fn idle_exit(mut self, idle: Option<Duration>) -> Worker {
+        self.config.idle_exit = idle;
+        self
+    }
+
+    /// Where lines for people go: that Redis is gone, that a run is of another version. The log by default.
+    pub fn notes(mut self, notes: impl Fn(&str) + Send + Sync + 'static) -> Worker {
+        self.config.notes = Arc::new(notes);
+        self
+    }
+
+    /// The name under which outcomes say who fetched them.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// Works until `stop` is set, and then finishes what is under way, for ten seconds at most; what is not done by then is
+    /// given back. Returns how many jobs were done.
+    ///
+    /// # Errors
+    /// Redis cannot be reached at first, or cannot be what a fleet needs. Later it is waited for.
+    pub async fn work(self, event_loop: &EventLoop, stop: Rc<Event>) -> Result<usize> {
+        let connector = Connector::new(self.address.clone(), self.transport.clone());
+        let address = connector.address.clone();
+        let (_, note) = connector.connect_first().await.map_err(|trouble| trouble.into_error(&address))?;
+        if let Some(note) = note {
+            (self.config.notes)(&format!("{address} {note}"));
+        }
+        let WorkerOptions { name, transport, secret, sends_secrets, concurrency, idle_exit, notes } = self.config;
+        let config = WorkerConfig { name, transport, secret, sends_secrets, concurrency, connector, notes, stop };
+        let mut work = Work {
+            config: config.into(),
+            load: Rc::default(),
+            runs: BTreeMap::new(),
+            passed_over: BTreeSet::new(),
+            event_loop,
+            idle_exit,
+        };
+        let worked = work.work().await;
+        work.drain().await;
+        worked.map_err(|trouble| trouble.into_error(&address))?;
+        Ok(work.load.done.get())
+    }
+}
+
+/// The default of [`Worker::concurrency`].
+pub const DEFAULT_WORKER_CONCURRENCY: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+
+/// The machine, the process, and some digits, because a container has the same process each time.
+fn own_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.or_else(|| std::env::var("COMPUTERNAME").ok()).or_else(|| std::env::var("HOSTNAME").ok());
+    let host: String =
+        host.as_deref().unwrap_or("worker").trim().chars().filter(|c| c.is_ascii_graphic()).take(60).collect();
+    format!("{host}-{}-{:04x}", std::process::id(), fastrand::u16(..))
+}
+
+/// A worker at work.
+struct Work<'l> {
+    config: Rc<WorkerConfig>,
+    load: Rc<Load>,
+    runs: BTreeMap<RunId, ServedRun>,
+    /// Runs of other versions, which were told of.
+    passed_over: BTreeSet<RunId>,
+    event_loop: &'l EventLoop,
+    idle_exit: Option<Duration>,
+}
+
+impl Work<'_> {
+    async fn work(&mut self) -> Result<(), Trouble> {
+        let mut patience = Patience::new(self.config.connector.clone(), self.config.notes.clone());
+        let stop = self.config.stop.clone();
+        let (mut last_look, mut idle_since) = (None::<Instant>, Instant::now());
+        loop {
+            if stop.is_set() {
+                return Ok(());
+            }
+            if last_look.is_none_or(|last| last.elapsed() >= LOOK) {
+                let stopped = async {
+                    stop.wait().await;
+                    None
+                };
+                let Some(runs) = async { Some(patience.runs().await) }.or(stopped).await else { return Ok(()) };
+                self.look(runs?)?;
+                last_look = Some(Instant::now());
+            }
+            let busy = self.load.held.get() > 0;
+            if busy {
+                idle_since = Instant::now();
+            }
+            if self.idle_exit.is_some_and(|idle| !busy && idle_since.elapsed() >= idle) {
+                return Ok(());
+            }
+            let room = (self.config.concurrency.get() as usize).saturating_sub(self.load.held.get());
+            if room == 0 {
+                self.load.changed.clear();
+                self.load.changed.wait().or(stop.wait()).await;
+                continue;
+            }
+            // No longer than until it ends for having nothing to do.
+            let wait = self
+                .idle_exit
+                .filter(|_| !busy)
+                .map_or(LOOK, |idle| idle.saturating_sub(idle_since.elapsed()).clamp(Duration::from_millis(1), LOOK));
+            if self.take(&mut patience, room, wait).await? {
+                idle_since = Instant::now();
+            }
+        }
+    }
+
+    /// Takes jobs, if there are some within this time.
+    async fn take(&mut self, patience: &mut Patience, room: usize, wait: Duration) -> Result<bool, Trouble> {
+        let stop = self.config.stop.clone();
+        if self.runs.is_empty() {
+            sleep(wait).or(stop.wait()).await;
+            return Ok(false);
+        }
+        let taken = {
+            let runs: Vec<&RunId> = self.runs.keys().collect();
+            let most = room.div_ceil(runs.len());
+            // What Redis gives to a worker that was just told to end is left to others, when its lease is over; so the wait
+            // is for Redis to end.
+            patience.take(&runs, &self.config.name, most, wait).await
+        };
+        let taken = match taken {
+            Ok(taken) => taken,
+            // One of the runs is over; which, the next look tells.
+            Err(Trouble::Gone) => {
+                let runs = patience.runs().await?;
+                self.look(runs)?;
+                return Ok(false);
+            }
+            Err(trouble) => return Err(trouble),
+        };
+        let any = !taken.is_empty();
+        for (run, entries) in taken {
+            let Some(served) = self.runs.get(&run) else { continue };
+            match served.add(entries, patience).await {
+                Ok(()) => {}
+                Err(Trouble::Gone) => drop(self.runs.remove(&run)),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(any)
+    }
+
+    /// Serves the runs that there are, and no others.
+    fn look(&mut self, there: Vec<(RunId, RunMeta)>) -> Result<(), Trouble> {
+        let names: BTreeSet<&RunId> = there.iter().map(|(run, _)| run).collect();
+        let mut trouble = None;
+        self.runs.retain(|run, served| {
+            match served.ended() {
+                None | Some(Trouble::Gone) => {}
+                Some(other) => trouble = Some(other),
+            }
+            served.ended().is_none() && (names.contains(run) || !served.is_idle())
+        });
+        self.passed_over.retain(|run| names.contains(run));
+        if let Some(trouble) = trouble {
+            return Err(trouble);
+        }
+        for (run, meta) in there {
+            if self.runs.contains_key(&run) || self.runs.len() >= MOST_RUNS {
+                continue;
+            }
+            if meta.version != VERSION {
+                if self.passed_over.insert(run.clone()) {
+                    let (name, version) = (&meta.name, &meta.version);
+                    let line = format!(
+                        "run {run} of {name} is of roundup {version}, and this worker is {VERSION}: it takes none of its jobs"
+                    );
+                    (self.config.notes)(&line);
+                }
+                continue;
+            }
+            let served = ServedRun::new(run.clone(), meta, &self.config, &self.load, self.event_loop);
+            self.runs.insert(run, served);
+        }
+        Ok(())
+    }
+
+    /// Waits for what is under way, and gives back what takes too long.
+    async fn drain(&mut self) {
+        for end in [DRAIN, DRAIN] {
+            let end = Instant::now() + end;
+            while self.load.held.get() > 0 && Instant::now() < end {
+                self.load.changed.clear();
+                let over = async {
+                    sleep_until(end).await;
+                };
+                self.load.changed.wait().or(over).await;
+            }
+            self.runs.values().for_each(ServedRun::give_back);
+        }
+    }
+}

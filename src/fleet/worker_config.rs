@@ -1,0 +1,41 @@
+//! What all parts of a worker know, and how much it has to do.
+
+use std::cell::Cell;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::connection::Connector;
+use super::patience::Notes;
+use crate::event_loop::Event;
+use crate::transport::Transport;
+
+/// Values of secrets by their names.
+pub(super) type SecretValues = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What all parts of a worker know.
+pub(super) struct WorkerConfig {
+    pub(super) name: String,
+    pub(super) transport: Transport,
+    pub(super) secret: SecretValues,
+    pub(super) sends_secrets: bool,
+    pub(super) concurrency: NonZeroU32,
+    pub(super) connector: Connector,
+    pub(super) notes: Notes,
+    pub(super) stop: Rc<Event>,
+}
+
+impl fmt::Debug for WorkerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerConfig").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// How many jobs a worker has, and that this has changed.
+#[derive(Debug, Default)]
+pub(super) struct Load {
+    pub(super) held: Cell<usize>,
+    pub(super) done: Cell<usize>,
+    pub(super) changed: Event,
+}

@@ -1,0 +1,135 @@
+//! What becomes of a fleet's run when its Redis and its workers die.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::fleet::{many, report, results, with_plan};
+use super::redis::Redis;
+use crate::common::{Dir, Reply, Running, Server};
+
+/// Each job has one outcome, whoever dies. What was under way in a worker that died is asked for again.
+#[test]
+#[ignore = "needs redis-server"]
+fn who_dies_costs_no_outcome() {
+    const JOBS: usize = 2000;
+    let (mut redis, dir) = (Redis::start(&[]), Dir::new());
+    let server = Server::start(|_| Reply::json("{}").late(Duration::from_millis(5)));
+    many(&dir, &server, JOBS);
+    let words = ["-q", "--lease", "1s", "--fleet", &redis.url(), "--per-host", "100", "--report", "json=report.json"];
+    let run = with_plan(&dir, "run", &words).spawn();
+    let mut workers: Vec<Running> = (0..3).map(|_| redis.worker(&[])).collect();
+    let (mut killed, mut restarted) = (0, 0);
+    for step in 1..=12 {
+        server.wait_for(|stats| stats.requests >= JOBS * step / 13);
+        if step % 4 == 0 {
+            redis.kill_and_start();
+            restarted += 1;
+        } else {
+            let place = step % workers.len();
+            workers[place].signal(Signal::KILL);
+            workers[place] = redis.worker(&[]);
+            killed += 1;
+        }
+    }
+    let output = run.wait().expect_code(0);
+    let report = report(&dir, "report.json");
+    let names: std::collections::BTreeSet<&str> =
+        results(&report).iter().map(|result| result["name"].as_str().expect("a name")).collect();
+    assert_eq!((names.len(), results(&report).len()), (JOBS, JOBS), "{output:?}");
+    let most = JOBS + killed * 10 + restarted * 30;
+    assert!(server.stats().requests <= most, "{} requests for {JOBS} jobs", server.stats().requests);
+}
+
+/// A job that must not be sent twice is not, and says that nobody knows.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_post_whose_worker_died_is_not_sent_again() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let server = Server::start(|request| match request.method.as_str() {
+        "POST" => Reply::hang(),
+        _ => Reply::json("{}"),
+    });
+    let url = server.url("/");
+    dir.write(
+        "plan.toml",
+        format!(
+            "[[job]]\nname = \"order\"\nurl = \"{url}\"\ndata = \"one\"\n[[job]]\nname = \"get\"\nurl = \"{url}\"\n"
+        ),
+    );
+    let words = ["-q", "--lease", "500ms", "--fleet", &redis.url(), "--report", "json=report.json"];
+    let run = with_plan(&dir, "run", &words).spawn();
+    let first = redis.worker(&[]);
+    server.wait_for(|stats| stats.seen.iter().any(|request| request.method == "POST"));
+    first.signal(Signal::KILL);
+    let _second = redis.worker(&[]);
+    run.wait().expect_code(3);
+    let report = report(&dir, "report.json");
+    let error = &results(&report)[0]["error"];
+    assert_eq!(error["message"], "it is not known whether it was sent: its worker died", "{report:#}");
+    assert_eq!(results(&report)[1]["ok"], true);
+    assert_eq!(server.requests().iter().filter(|request| request.method == "POST").count(), 1);
+}
+
+/// A job that kills those who fetch it ends when three have died.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_job_with_which_workers_die_ends() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let server = Server::start(|_| Reply::hang());
+    many(&dir, &server, 1);
+    let words = ["-q", "--lease", "300ms", "--fleet", &redis.url(), "--report", "json=report.json"];
+    let run = with_plan(&dir, "run", &words).spawn();
+    for number in 1..=3 {
+        let worker = redis.worker(&[]);
+        server.wait_for(|stats| stats.requests == number);
+        worker.signal(Signal::KILL);
+    }
+    let _fourth = redis.worker(&[]);
+    run.wait().expect_code(3);
+    let report = report(&dir, "report.json");
+    assert_eq!(results(&report)[0]["error"]["message"], "3 workers died with it", "{report:#}");
+    assert_eq!(server.stats().requests, 3);
+}
+
+/// Told to end, a worker finishes what it can and gives back the rest, which another fetches before any lease is over.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_worker_that_ends_gives_back_what_it_holds() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let server = Server::start(move |_| match first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+        true => Reply::hang(),
+        false => Reply::json("{}"),
+    });
+    many(&dir, &server, 1);
+    let words = ["-q", "--lease", "1h", "--fleet", &redis.url(), "--report", "json=report.json"];
+    let run = with_plan(&dir, "run", &words).spawn();
+    let worker = redis.worker(&[]);
+    server.wait_for(|stats| stats.requests == 1);
+    worker.signal(Signal::TERM);
+    worker.wait().expect_code(0);
+    let _second = redis.worker(&[]);
+    run.wait().expect_code(0);
+    assert_eq!(server.stats().requests, 2);
+    assert_eq!(results(&report(&dir, "report.json"))[0]["ok"], true);
+}
+
+/// A Redis that gets full while a run goes on holds it up, and nothing is lost when it has room again.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_redis_that_gets_full_is_waited_for() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let server = Server::start(|_| Reply::json("{}").late(Duration::from_millis(20)));
+    many(&dir, &server, 400);
+    let run = with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=report.json"]).spawn();
+    let mut worker = redis.worker(&[]);
+    server.wait_for(|stats| stats.requests > 50);
+    redis.ask(&["config", "set", "maxmemory", "1"]);
+    worker.wait_for_stderr("is full: give it more than its maxmemory allows, or let other keys go; trying again");
+    redis.ask(&["config", "set", "maxmemory", "0"]);
+    worker.wait_for_stderr("goes on");
+    run.wait().expect_code(0);
+    assert_eq!(report(&dir, "report.json")["summary"]["ok"], 400);
+    assert_eq!(server.stats().requests, 400);
+}

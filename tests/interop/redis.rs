@@ -1,0 +1,88 @@
+//! A Redis of one test, and workers of its fleet.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::{Dir, PATIENCE, Running, TestCommand};
+
+/// A Redis on a port of this machine that writes each command to its file at once, so that it may be killed.
+pub(super) struct Redis {
+    child: Child,
+    pub(super) port: u16,
+    dir: Dir,
+    options: Vec<String>,
+}
+
+impl Redis {
+    pub(super) fn start(options: &[&str]) -> Redis {
+        // Others may take the port in between; then it does not answer.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = listener.local_addr().expect("it listens").port();
+        drop(listener);
+        let (dir, options) = (Dir::new(), options.iter().map(|option| (*option).to_owned()).collect::<Vec<_>>());
+        let child = Redis::spawn(port, &dir, &options);
+        let redis = Redis { child, port, dir, options };
+        redis.wait();
+        redis
+    }
+
+    fn spawn(port: u16, dir: &Dir, options: &[String]) -> Child {
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"]);
+        command.args(["--port", &port.to_string()]).arg("--dir").arg(dir.path()).args(options);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap_or_else(|e| panic!("redis-server: {e}: apt-get install redis-server"))
+    }
+
+    fn wait(&self) {
+        let end = Instant::now() + PATIENCE;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            assert!(Instant::now() < end, "redis-server does not listen");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Kills it, and starts it again with what it had written.
+    pub(super) fn kill_and_start(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it is ours");
+        self.child = Redis::spawn(self.port, &self.dir, &self.options);
+        self.wait();
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// What it answers to a command.
+    pub(super) fn ask(&self, words: &[&str]) -> String {
+        let output = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(words).output();
+        String::from_utf8(output.expect("redis-cli comes with redis-server").stdout).expect("text").trim().to_owned()
+    }
+
+    /// All that it has written to its disk.
+    pub(super) fn written(&self) -> Vec<u8> {
+        let folder = std::fs::read_dir(self.dir.join("appendonlydir")).expect("it writes there");
+        folder.flat_map(|entry| std::fs::read(entry.expect("a file").path()).expect("it is there")).collect()
+    }
+
+    pub(super) fn worker(&self, words: &[&str]) -> Running {
+        let mut worker = worker(&self.url(), words).spawn();
+        worker.wait_for_stderr("takes jobs from");
+        worker
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A worker that may ask this machine.
+pub(super) fn worker(url: &str, words: &[&str]) -> TestCommand {
+    TestCommand::new().args(["worker", url, "--allow", "127.0.0.1"]).args(words).limit(PATIENCE * 4)
+}
