@@ -46,23 +46,24 @@ impl LastFailures {
 pub(super) fn lines(state: &LiveState, redactor: &Redactor, width: usize) -> Vec<String> {
     let narrow = width < NARROW;
     let RunSnapshot { running, retrying, held, .. } = &state.snapshot;
-    let mut rows: Vec<(String, String)> = Vec::new();
+    // Each with a shorter text, if the whole would be cut: how long a source has taken stands at its end.
+    let mut rows: Vec<(String, String, Option<String>)> = Vec::new();
     let shown = |name: &str| printable(&redactor.redact(name), &[]).into_owned();
     for source in running.iter().take(MOST) {
-        rows.push((shown(&source.name), doing(source, narrow)));
+        rows.push((shown(&source.name), doing(source, narrow), Some(doing(source, true))));
     }
     for source in retrying.iter().take(FEW) {
-        rows.push((shown(&source.name), shown(&doing(source, narrow))));
+        rows.push((shown(&source.name), shown(&doing(source, narrow)), None));
     }
     for host in held.iter().take(FEW) {
-        rows.push((shown(&host.origin.to_string()), held_for(host)));
+        rows.push((shown(&host.origin.to_string()), held_for(host), None));
     }
     for (name, message) in &state.failures.0 {
-        rows.push((name.clone(), format!("failed: {message}")));
+        rows.push((name.clone(), format!("failed: {message}"), None));
     }
     // What was typed into the window, as ^C, needs two columns more.
     let width = width.saturating_sub(3).max(1);
-    for (name, _) in &mut rows {
+    for (name, ..) in &mut rows {
         // All URLs begin so.
         for scheme in ["http://", "https://"] {
             if let Some(rest) = name.strip_prefix(scheme) {
@@ -70,15 +71,21 @@ pub(super) fn lines(state: &LiveState, redactor: &Redactor, width: usize) -> Vec
             }
         }
     }
-    let widest = rows.iter().map(|(name, _)| width_of(name)).max().unwrap_or(0);
+    let widest = rows.iter().map(|(name, ..)| width_of(name)).max().unwrap_or(0);
     let column = widest.min((width / 2).max(LEAST_NAME));
     let mut lines = vec![cut_to_width(&counts(&state.snapshot.status, state.elapsed, width), width)];
-    for (name, text) in rows {
-        let name = cut_middle_to_width(&name, column);
-        let pad = column - width_of(&name).min(column);
-        lines.push(cut_to_width(&format!("  {name}{:pad$}  {text}", ""), width));
-    }
+    lines.extend(rows.into_iter().map(|(name, text, short)| {
+        let text = short.filter(|_| 4 + column + width_of(&text) > width).unwrap_or(text);
+        row(&name, column, &text, width)
+    }));
     lines
+}
+
+/// A line of two columns: the name, cut in its middle, and the text, cut at its end.
+fn row(name: &str, column: usize, text: &str, width: usize) -> String {
+    let name = cut_middle_to_width(name, column);
+    let pad = column - width_of(&name).min(column);
+    cut_to_width(&format!("  {name}{:pad$}  {text}", ""), width)
 }
 
 /// Why a host is not asked, for how long, and how many of its sources wait.
