@@ -1,5 +1,6 @@
 //! Runs that are kept in a file: what is in it and when, and what later runs make of it.
 
+mod adaptive;
 mod cache;
 mod cache_files;
 mod files;

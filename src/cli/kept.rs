@@ -1,14 +1,17 @@
 //! Runs that are kept: what is taken from an earlier one, and outcomes that are in the file before they are shown or reported.
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use roundup::event_loop::{EventLoop, unblock};
+use roundup::fetcher::FoundConcurrency;
+use roundup::report::SettledHost;
 use roundup::rows::Rows;
 use roundup::state::{NewRun, OpenRun, Recorded, Repeat, Resumed, ResumedFrom, RunEnd, State, record};
 use roundup::tables::ReportSpec;
-use roundup::{Fetcher, KeptRuns, Kind, Outcome, Result};
+use roundup::{Fetcher, KeptRuns, Kind, Origin, Outcome, Result, parse_url};
 
 use super::config::{Config, Repeated};
 use super::console::complain;
@@ -101,6 +104,18 @@ impl KeptRun {
             complain(&format!("{}: there is nothing to compare with", error.one_line()));
             Vec::new()
         })
+    }
+
+    /// How many requests at once hosts were found to take by earlier runs.
+    pub(crate) fn found(&self) -> FoundConcurrency {
+        let hosts = self.run.as_ref().map(OpenRun::found_hosts).unwrap_or(Ok(Vec::new())).unwrap_or_else(|error| {
+            complain(&format!("{}: hosts are found out about anew", error.one_line()));
+            Vec::new()
+        });
+        let known = |(host, at_once): (String, u32)| {
+            Some((Origin::of(&parse_url(&format!("{host}/")).ok()?).ok()?, NonZeroU32::new(at_once)?))
+        };
+        FoundConcurrency::of(hosts.into_iter().filter_map(known))
     }
 
     /// The fetcher, which asks the file about responses that are kept.
@@ -242,7 +257,7 @@ impl OutcomeStream {
     }
 
     /// Notes how the run ended, when its reports are written. Returns what that means for the exit code.
-    pub(crate) async fn end(self, is_whole: bool, elapsed: Duration) -> Exit {
+    pub(crate) async fn end(self, is_whole: bool, elapsed: Duration, hosts: Vec<SettledHost>) -> Exit {
         let (recorded, retention) = match self {
             OutcomeStream::Plain(_) => return Exit::Success,
             OutcomeStream::Unkept(_) => return Exit::Report,
@@ -251,7 +266,12 @@ impl OutcomeStream {
         let end = if is_whole { RunEnd::Done } else { RunEnd::CutShort };
         let Retention { file, plan, keep, size } = retention;
         let (complaint, error) = match recorded.end(end, elapsed).await {
-            Ok(mut state) => match unblock(move || state.prune(&plan, keep, size)).await {
+            Ok(mut state) => match unblock(move || {
+                let hosts: Vec<_> = hosts.into_iter().map(|host| (host.host.into(), host.at_once)).collect();
+                state.note_hosts(&hosts).and_then(|()| state.prune(&plan, keep, size))
+            })
+            .await
+            {
                 Ok(_) => return Exit::Success,
                 Err(error) => (error.one_line(), error),
             },

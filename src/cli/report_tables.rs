@@ -170,10 +170,7 @@ impl ReportTables {
 
 /// The run once for each of its tables, with that table alone; and if `results`, once without any, for its results.
 fn per_table(run: &RunInfo, results: bool) -> impl Iterator<Item = RunInfo> {
-    let with = |tables| {
-        let (title, redactor, cutoff) = (run.title.clone(), run.redactor.clone(), run.cutoff.clone());
-        RunInfo { tables, title, redactor, cutoff, ..*run }
-    };
+    let with = |tables| RunInfo { tables, ..run.clone() };
     let has_sources = run.tables.iter().any(|table| *table.name == *SOURCES);
     let results = (results && !has_sources).then(Vec::new);
     run.tables.iter().map(|table| vec![table.clone()]).chain(results).map(with)

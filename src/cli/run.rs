@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use roundup::event_loop::EventLoop;
-use roundup::fetcher::Stopper;
-use roundup::report::{Cutoff, Destination, OpenReport, Output, RunInfo};
+use roundup::fetcher::{FoundConcurrency, Stopper};
+use roundup::report::{Cutoff, Destination, OpenReport, Output, RunInfo, SettledHost};
 use roundup::transport::PoolLimits;
 use roundup::{Error, Fetcher, Kind, Outcome, Result, Summary, remove_leftovers, whole_ms};
 use tempfile::NamedTempFile;
@@ -32,6 +32,8 @@ pub(crate) struct PreparedRun {
     writer: Writer,
     jobs: JobSet,
     kept: Option<KeptRun>,
+    /// How many requests at once hosts take, if the run is to find out.
+    found: Option<FoundConcurrency>,
     quiet: bool,
     verbose: u8,
     progress: ProgressStyle,
@@ -133,9 +135,11 @@ impl PreparedRun {
             Some(kept) => kept.cached(fetcher, &config.user_agent),
             None => fetcher,
         };
+        let found = jobs.limits.adaptive.then(|| kept.as_ref().map(KeptRun::found).unwrap_or_default());
+        let fetcher = fetcher.found(found.clone().unwrap_or_default());
         let last = kept.as_ref().map(|kept| kept.last_rows(&jobs.report)).unwrap_or_default();
         let writer = Writer::new(reports, tables.with_last(last), &mut jobs, &config.output);
-        Ok(PreparedRun { kept, ..PreparedRun::with(config, fetcher, writer, jobs) })
+        Ok(PreparedRun { kept, found, ..PreparedRun::with(config, fetcher, writer, jobs) })
     }
 
     /// A run that is only timed: it writes no report. Contents are saved, as the time for that counts.
@@ -156,6 +160,7 @@ impl PreparedRun {
             writer,
             jobs,
             kept: None,
+            found: None,
             quiet,
             verbose,
             progress,
@@ -235,12 +240,14 @@ impl PreparedRun {
         let is_whole = !writer.is_unfinished();
         let in_time = deadline.is_none_or(|deadline| elapsed < deadline) || is_whole;
         let interrupted = interrupts.came() || !in_time;
-        let info = RunInfo { started, elapsed, interrupted, shard, cutoff, redactor, ..RunInfo::default() };
+        let hosts = settled(self.found.as_ref());
+        let noted = hosts.clone();
+        let info = RunInfo { started, elapsed, interrupted, shard, cutoff, redactor, hosts, ..RunInfo::default() };
         interrupts.writing();
         #[cfg(feature = "watch")]
         writer.leave_files_if(self.keeps_whole && interrupts.came());
         let (exit, summary, all) = writer.finish(info).await;
-        let exit = exit.max(outcomes.end(is_whole, elapsed).await);
+        let exit = exit.max(outcomes.end(is_whole, elapsed, noted).await);
         let exit = match has_no_reader {
             // The reader that closed the pipe has what it wanted.
             true => Exit::Success,
@@ -249,6 +256,12 @@ impl PreparedRun {
         };
         RunResult { exit, summary, started, elapsed, has_no_reader, outcomes: all }
     }
+}
+
+/// What was found of hosts, for reports.
+fn settled(found: Option<&FoundConcurrency>) -> Vec<SettledHost> {
+    let hosts = found.map(FoundConcurrency::hosts).unwrap_or_default().into_iter();
+    hosts.map(|(origin, at_once)| SettledHost { host: origin.to_string().into(), at_once: at_once.get() }).collect()
 }
 
 /// Writes what comes until all has ended.

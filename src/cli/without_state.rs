@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use roundup::Fetcher;
 use roundup::event_loop::EventLoop;
+use roundup::fetcher::FoundConcurrency;
+use roundup::report::SettledHost;
 use roundup::rows::Rows;
 use roundup::tables::ReportSpec;
 
@@ -38,6 +40,10 @@ impl KeptRun {
         Ok(None)
     }
 
+    pub(crate) fn found(&self) -> FoundConcurrency {
+        match *self {}
+    }
+
     pub(crate) fn cached(&self, _: Fetcher, _: &str) -> Fetcher {
         match *self {}
     }
@@ -62,7 +68,7 @@ impl OutcomeStream {
         self.0.next_group(wait).await
     }
 
-    pub(crate) async fn end(self, _: bool, _: Duration) -> Exit {
+    pub(crate) async fn end(self, _: bool, _: Duration, _: Vec<SettledHost>) -> Exit {
         Exit::Success
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::found::FoundConcurrency;
 #[cfg(feature = "state")]
 use crate::cache::CacheStore;
 use crate::limits::Limits;
@@ -26,6 +27,7 @@ pub(super) struct RunConfig {
     pub(super) backlog: usize,
     /// Whether others fetch the jobs.
     pub(super) is_remote: bool,
+    pub(super) found: FoundConcurrency,
 }
 
 /// What is kept of a response beyond status and figures.
@@ -50,6 +52,7 @@ impl Default for RunConfig {
             redactor: None,
             backlog: DEFAULT_BACKLOG,
             is_remote: false,
+            found: FoundConcurrency::default(),
         }
     }
 }

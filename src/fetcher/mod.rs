@@ -50,6 +50,7 @@ mod driver;
 #[cfg(feature = "fleet")]
 pub(crate) mod elsewhere;
 mod expect;
+mod found;
 mod host;
 mod intake;
 mod job_time;
@@ -88,6 +89,7 @@ pub mod fuzzing {
 }
 
 pub use self::config::DEFAULT_BACKLOG;
+pub use self::found::FoundConcurrency;
 pub use self::intake::Intake;
 pub use self::outcomes::{Outcomes, Stopper};
 pub use self::refused::Refused;
@@ -193,6 +195,12 @@ impl Fetcher {
     pub(crate) fn courier(mut self, courier: std::sync::Arc<dyn elsewhere::Courier>) -> Fetcher {
         self.config.is_remote = true;
         self.senders = self.senders.by(courier);
+        self
+    }
+
+    /// What adaptive runs know of hosts when they begin, and where they note what they have found.
+    pub fn found(mut self, found: FoundConcurrency) -> Fetcher {
+        self.config.found = found;
         self
     }
 

@@ -3,12 +3,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use url::Url;
 
 use self::job_waits::{Delay, JobWaits};
 use super::budget::RetryBudget;
+use super::found::FoundConcurrency;
 use super::host::{Gate, HostQueue, JobNumber, QueuedJob, Rank, Verdict};
 use super::run_pacer::RunPacer;
 use super::waits::{HeldHost, WaitReason};
@@ -40,6 +42,8 @@ pub(super) struct Queue {
     budget: RetryBudget,
     pacer: RunPacer,
     waits: JobWaits,
+    /// What is known of hosts beforehand.
+    found: FoundConcurrency,
     waiting: usize,
     /// How many of those that wait have not been tried.
     fresh: usize,
@@ -108,6 +112,7 @@ impl Queue {
             budget: RetryBudget::default(),
             pacer: RunPacer::new(limits.rate),
             waits: JobWaits::default(),
+            found: FoundConcurrency::default(),
             waiting: 0,
             fresh: 0,
             running: 0,
@@ -116,6 +121,17 @@ impl Queue {
             vacant: Vec::new(),
             sweep_at: MAX_IDLE_HOSTS,
         }
+    }
+
+    /// What adaptive hosts begin with, if it is known.
+    pub(super) fn with_found(self, found: FoundConcurrency) -> Queue {
+        Queue { found, ..self }
+    }
+
+    /// How many requests at once hosts were found to take.
+    pub(super) fn found(&self) -> Vec<(Origin, NonZeroU32)> {
+        let found = |(origin, index): (&Origin, &HostIndex)| Some((origin.clone(), self.hosts[*index].found()?));
+        self.by_origin.iter().filter_map(found).collect()
     }
 
     /// Adds a job. Numbers of new jobs are higher than those of the jobs before them.
@@ -335,7 +351,8 @@ impl Queue {
             self.forget_idle_hosts(now);
         }
         let run_paced = self.pacer.held(now);
-        let host = HostQueue::new(self.limits.of(origin), self.limits.adaptive, now, run_paced);
+        let adaptive = self.limits.adaptive.then(|| self.found.of_host(origin));
+        let host = HostQueue::new(self.limits.of(origin), adaptive, now, run_paced);
         let index = self.vacant.pop().unwrap_or(self.hosts.len());
         match self.hosts.get_mut(index) {
             Some(place) => *place = host,

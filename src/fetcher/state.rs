@@ -65,7 +65,7 @@ pub(super) struct RunState {
 impl RunState {
     pub(super) fn new(config: RunConfig, started: Instant, changed: Sender<()>, open: bool) -> RunState {
         RunState {
-            queue: Queue::new(config.limits.clone()),
+            queue: Queue::new(config.limits.clone()).with_found(config.found.clone()),
             budget: MemoryBudget::new(max_memory(&config.limits), tempfile::tempfile),
             picked: PickedMemory::new(max_memory(&config.limits)),
             cookies: RunCookies::new(config.redactor.clone()),
@@ -339,9 +339,17 @@ impl RunState {
 
     /// Ends the run because the stream was dropped; otherwise as [`stop`](Self::stop).
     pub(super) fn close(&mut self) -> Vec<RunningAttempt> {
+        self.note_found();
         (self.stopped, self.closed) = (true, true);
         self.status.in_flight = 0;
         self.jobs.values_mut().filter_map(ActiveJob::take_running).collect()
+    }
+
+    /// Notes how many requests at once hosts were found to take.
+    fn note_found(&self) {
+        if self.config.limits.adaptive {
+            self.config.found.note(self.queue.found());
+        }
     }
 
     /// The next outcome, if there is one.
@@ -353,7 +361,10 @@ impl RunState {
                 self.status.taken += 1;
                 Poll::Ready(Some(outcome))
             }
-            None if self.status.done == self.status.total && (self.stopped || !self.open) => Poll::Ready(None),
+            None if self.status.done == self.status.total && (self.stopped || !self.open) => {
+                self.note_found();
+                Poll::Ready(None)
+            }
             None => {
                 self.reader = Some(cx.waker().clone());
                 Poll::Pending

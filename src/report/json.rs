@@ -86,6 +86,7 @@ pub(super) fn head(object: &mut Object<'_, '_>, run: &RunInfo) -> io::Result<()>
     object.field("elapsed_ms", &whole_ms(run.elapsed))?;
     object.field("interrupted", &run.interrupted)?;
     shard(object, run.shard.as_ref())?;
+    object.field("hosts", &run.hosts)?;
     object.field("title", &run.title.as_deref().map(|title| redacted::text(&run.redactor, title)))
 }
 

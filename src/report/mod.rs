@@ -69,7 +69,7 @@ pub use markdown::Markdown;
 pub use output::{Destination, OpenFailure, OpenReport, Output, check_places, open, try_open};
 pub use prometheus::Prometheus;
 pub use read::{read, read_from};
-pub use run_info::RunInfo;
+pub use run_info::{RunInfo, SettledHost};
 pub use save::save;
 #[cfg(feature = "sql")]
 pub use sqlite_file::SqliteFile;

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::body::is_json;
-use super::run_info::RunInfo;
+use super::run_info::{RunInfo, SettledHost};
 use crate::error::{Error, Kind, Result};
 use crate::job_id::JobDigest;
 use crate::outcome::{Attempt, Failure, Outcome, Stale, Timings, sort_outcomes};
@@ -201,6 +201,8 @@ struct Head {
     plan: Option<String>,
     #[serde(default)]
     title: Option<Box<str>>,
+    #[serde(default)]
+    hosts: Vec<SettledHost>,
 }
 
 /// Which part of which plan a run is of.
@@ -223,8 +225,8 @@ impl Head {
         let elapsed = Duration::from_millis(self.elapsed_ms);
         let tables = tables.into_iter().map(ReadTable::table).collect();
         let shard = shard_run(self.shard, self.plan)?;
-        let Head { interrupted, title, .. } = self;
-        Ok(RunInfo { started, elapsed, interrupted, shard, title, tables, ..RunInfo::default() })
+        let Head { interrupted, title, hosts, .. } = self;
+        Ok(RunInfo { started, elapsed, interrupted, shard, title, tables, hosts, ..RunInfo::default() })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use super::cutoff::Cutoff;
 use crate::outcome::{Outcome, Summary};
 use crate::redact::Redactor;
@@ -28,6 +30,17 @@ pub struct RunInfo {
     pub title: Option<Box<str>>,
     /// The tables that the report shows, beside the results.
     pub tables: Vec<DataTable>,
+    /// How many requests at once each host was found to take, if the run was adaptive.
+    pub hosts: Vec<SettledHost>,
+}
+
+/// A host, and how many requests at once it was found to take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettledHost {
+    /// Its origin: `https://api.example.com`.
+    pub host: Box<str>,
+    /// How many requests at once.
+    pub at_once: u32,
 }
 
 impl RunInfo {
@@ -57,6 +70,7 @@ impl Default for RunInfo {
             redactor: Redactor::default(),
             title: None,
             tables: Vec::new(),
+            hosts: Vec::new(),
         }
     }
 }

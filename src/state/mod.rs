@@ -27,6 +27,7 @@ mod cache_changes;
 mod check;
 mod damage;
 mod file;
+mod found;
 mod history;
 mod job_keys;
 mod last;

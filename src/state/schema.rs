@@ -7,7 +7,12 @@ pub(super) const APPLICATION_ID: i32 = 0x726e_6470;
 
 /// A step from one layout to the next. `PRAGMA user_version` is the number of steps that a file has taken. A step that was
 /// released never changes: what is new is another one.
-const STEPS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// The tables of a new file. The steps would make the same, in thirty milliseconds.
 const NEW: &str = include_str!("schema.sql");

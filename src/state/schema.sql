@@ -147,3 +147,8 @@ when not exists (select 1 from outcome_bodies where body = old.body)
 begin
     delete from bodies where id = old.body;
 end;
+
+create table hosts (
+    host text primary key,
+    at_once integer not null
+) strict;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use roundup::report::RunInfo;
+use roundup::report::{RunInfo, SettledHost};
 use roundup::rows::{Cell, Chart, DataTable, Rows};
 use roundup::{
     Attempt, Failure, Kind, Outcome, Phase, PhaseTimes, Redactor, ResponseField, Timings, WaitCause, WaitTimes,
@@ -34,6 +34,7 @@ pub(super) fn run() -> RunInfo {
         elapsed: Duration::from_micros(1_012_345),
         interrupted: false,
         redactor: Redactor::new([SECRET.to_owned()]),
+        hosts: vec![SettledHost { host: "https://api.example.com".into(), at_once: 12 }],
         ..RunInfo::default()
     }
 }

@@ -21,6 +21,7 @@ struct Document {
     shard: Option<String>,
     #[serde(deserialize_with = "present")]
     plan: Option<String>,
+    hosts: Vec<SettledHost>,
     summary: Summary,
     results: Vec<Outcome>,
     #[serde(deserialize_with = "present")]
@@ -38,6 +39,13 @@ struct Table {
     rows: Vec<Vec<Value>>,
     notes: Vec<String>,
     charts: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SettledHost {
+    host: String,
+    at_once: u32,
 }
 
 #[derive(Deserialize, Debug, PartialEq)]
@@ -155,6 +163,7 @@ outcome!(LineOutcome { index: usize });
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "that it can be read is the point")]
 struct LineSummary {
+    hosts: Vec<SettledHost>,
     roundup: String,
     started: String,
     elapsed_ms: u64,
@@ -262,6 +271,7 @@ fn the_document_is_read_back() {
     assert_eq!(document.started, "2026-01-31T12:00:00.000Z");
     assert_eq!((document.elapsed_ms, document.interrupted), (1012, false));
     assert_eq!((document.shard, document.plan), (None, None));
+    assert_eq!((&*document.hosts[0].host, document.hosts[0].at_once), ("https://api.example.com", 12));
     let bytes = outcomes.iter().filter_map(|outcome| outcome.body_bytes).sum();
     let expected = Summary {
         total: 10,

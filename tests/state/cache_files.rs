@@ -69,7 +69,7 @@ fn a_file_of_the_first_layout_keeps_its_contents() {
         let report = line(&dir, &words).run().expect_code(0).json();
         assert_eq!(report["results"][0]["attempts"][0]["cache"], used);
     }
-    assert_eq!(query::<i64>(&dir, "pragma user_version"), [3]);
+    assert_eq!(query::<i64>(&dir, "pragma user_version"), [4]);
     assert_eq!(texts(&dir, "select cast(bytes as text) from contents where outcome = 1"), ["hello"]);
     assert_eq!(query::<i64>(&dir, "select status from attempts where outcome = 1"), [200]);
     super::open(&dir).execute_batch("pragma foreign_keys = on; delete from runs where id = 1").expect("gone");

@@ -61,14 +61,15 @@ const TOLERATED_HALVES: u32 = 3;
 const FORGETS: u32 = 50;
 
 impl HostConcurrency {
-    pub(super) fn new(limit: Option<NonZeroU32>, adaptive: bool) -> HostConcurrency {
-        let adaptive = adaptive.then_some(AdaptiveLimit {
-            limit: FIRST,
+    /// If it is `adaptive`, it begins with what was found before, if anything was.
+    pub(super) fn new(limit: Option<NonZeroU32>, adaptive: Option<Option<u32>>) -> HostConcurrency {
+        let adaptive = adaptive.map(|found| AdaptiveLimit {
+            limit: found.unwrap_or(FIRST),
             lowest: None,
             served: 0,
             took: Duration::ZERO,
             was_full: false,
-            is_new: true,
+            is_new: found.is_none(),
         });
         HostConcurrency { running: 0, limit: limit.map(u32::from), learned: None, adaptive }
     }
@@ -126,6 +127,12 @@ impl HostConcurrency {
         [self.limit, learned, adaptive].into_iter().flatten().min()
     }
 
+    /// How many requests at once it was found to take, if it is adaptive and has been seen to take some.
+    pub(super) fn found(&self) -> Option<u32> {
+        let seen = self.adaptive?.lowest.is_some() || self.learned.is_some();
+        self.now_allowed().filter(|_| seen)
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.running == 0
     }
@@ -172,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_refusal_lowers_the_limit_and_four_rounds_raise_it() {
-        let mut host = HostConcurrency::new(None, false);
+        let mut host = HostConcurrency::new(None, None);
         for _ in 0..5 {
             host.start();
         }
@@ -211,7 +218,7 @@ mod tests {
     /// each, and how many are refused. A request takes 100 ms at least.
     fn time(adaptive: bool, limit: u32, capacities: &[u32], beyond: Beyond, each: u32) -> (Duration, u32) {
         const SERVICE: Duration = Duration::from_millis(100);
-        let mut host = HostConcurrency::new(NonZeroU32::new(limit), adaptive);
+        let mut host = HostConcurrency::new(NonZeroU32::new(limit), adaptive.then_some(None));
         let mut events = BinaryHeap::new();
         let (mut now, mut refused, mut done) = (Duration::ZERO, 0, 0);
         let total = each * capacities.len() as u32;
@@ -263,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_cap_holds_whatever_was_found() {
-        let mut host = HostConcurrency::new(NonZeroU32::new(6), true);
+        let mut host = HostConcurrency::new(NonZeroU32::new(6), Some(None));
         for _ in 0..1000 {
             while !host.is_full() {
                 host.start();
@@ -273,5 +280,23 @@ mod tests {
             host.served(Duration::from_millis(10));
         }
         assert_eq!(host.now_allowed(), Some(6));
+    }
+
+    #[test]
+    fn what_was_found_is_where_the_next_run_begins() {
+        let mut host = HostConcurrency::new(NonZeroU32::new(100), Some(None));
+        assert_eq!((host.now_allowed(), host.found()), (Some(FIRST), None), "nothing is known");
+        for _ in 0..2000 {
+            while !host.is_full() {
+                host.start();
+            }
+            host.end();
+            host.served(Duration::from_millis(10));
+        }
+        let found = host.found().expect("it has served");
+        assert_eq!(found, 100, "its latency never grew");
+        assert_eq!(HostConcurrency::new(NonZeroU32::new(100), Some(Some(found))).now_allowed(), Some(100));
+        assert_eq!(HostConcurrency::new(NonZeroU32::new(6), Some(Some(found))).now_allowed(), Some(6), "a cap is one");
+        assert_eq!(HostConcurrency::new(None, None).found(), None);
     }
 }

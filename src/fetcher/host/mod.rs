@@ -10,6 +10,7 @@ mod wait_clock;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use self::breaker::{Breaker, BreakerGate};
@@ -61,7 +62,13 @@ pub(super) enum Verdict {
 }
 
 impl HostQueue {
-    pub(super) fn new(limits: HostLimits, adaptive: bool, now: Instant, run_paced: Duration) -> HostQueue {
+    /// If it is `adaptive`, it begins with what is known of it.
+    pub(super) fn new(
+        limits: HostLimits,
+        adaptive: Option<Option<u32>>,
+        now: Instant,
+        run_paced: Duration,
+    ) -> HostQueue {
         HostQueue {
             fresh: VecDeque::new(),
             others: BinaryHeap::new(),
@@ -163,6 +170,11 @@ impl HostQueue {
     /// Lets jobs end unsent until then.
     pub(super) fn close(&mut self, until: Instant) {
         self.closed.extend(until);
+    }
+
+    /// How many requests at once it was found to take.
+    pub(super) fn found(&self) -> Option<NonZeroU32> {
+        self.concurrency.found().and_then(NonZeroU32::new)
     }
 
     /// Whether the next job may start.
