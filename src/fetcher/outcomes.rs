@@ -98,7 +98,7 @@ impl Stopper {
     }
 
     /// What the run does now, with at most so many sources of each kind and so many hosts; `None` if the stream has been
-    /// dropped. It looks at every job that has not ended, which takes a millisecond for a hundred thousand.
+    /// dropped. It looks at the jobs that have begun and not ended.
     pub fn snapshot(&self, most: usize) -> Option<RunSnapshot> {
         let state = self.0.upgrade()?;
         let state = state.borrow();

@@ -8,10 +8,11 @@ use super::status::{RunSnapshot, SourceActivity, SourceStatus};
 use super::waits::HeldHost;
 
 impl RunState {
-    /// What the run does now, with at most so many sources of each kind and hosts. Looks at every job that has not ended.
+    /// What the run does now, with at most so many sources of each kind and hosts. Looks at the jobs that have not ended, up to
+    /// the last that has begun: mostly those that are under way.
     pub(super) fn snapshot(&self, now: Instant, most: usize) -> RunSnapshot {
         let (mut running, mut retrying) = (Vec::new(), Vec::new());
-        for active in self.jobs.values() {
+        for active in self.jobs.range(..=self.last_begun).map(|(_, active)| active) {
             let Some(history) = &active.history else { continue };
             match &history.running {
                 Some(attempt) => running.push((attempt.since, active)),

@@ -39,6 +39,8 @@ pub(super) struct RunState {
     pub(super) picked: PickedMemory,
     /// Jobs that have not ended.
     pub(super) jobs: BTreeMap<JobNumber, ActiveJob>,
+    /// The highest number of a job that has begun: of those behind it nothing is to be seen.
+    pub(super) last_begun: JobNumber,
     /// Jobs that have to do with the cache.
     pub(super) cache: CacheLane,
     /// The cookies of jobs that want them.
@@ -71,6 +73,7 @@ impl RunState {
             cookies: RunCookies::new(config.redactor.clone()),
             config,
             jobs: BTreeMap::new(),
+            last_begun: 0,
             cache: CacheLane::default(),
             outcomes: VecDeque::new(),
             reader: None,
@@ -157,6 +160,7 @@ impl RunState {
 
     /// Notes that an attempt at a job is under way.
     pub(super) fn attempt_started(&mut self, number: JobNumber, attempt: RunningAttempt) {
+        self.last_begun = self.last_begun.max(number);
         if let Some(active) = self.jobs.get_mut(&number) {
             let history = active.history_since(attempt.since);
             history.running = Some(attempt);
