@@ -25,11 +25,12 @@ pub(in crate::fetcher) struct Pacer {
 /// So many starts are remembered at most: a larger rate is held to in parts of its stretch, which costs it less than 2 %.
 const MOST_REMEMBERED: u32 = 64;
 
-/// A part of the window that is added to it, because what leaves evenly may arrive closer together.
-const MARGIN: u32 = 100;
+/// A part of the window that is added to it, because what leaves evenly may arrive closer together: a server that is held up
+/// for a moment sees the first request of a window late and the last one in time.
+const MARGIN: u32 = 50;
 
 /// The most that is added.
-const MAX_MARGIN: Duration = Duration::from_millis(10);
+const MAX_MARGIN: Duration = Duration::from_millis(20);
 
 impl Pacer {
     pub(in crate::fetcher) fn new(rate: Rate) -> Pacer {
