@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError, PeerIncompatible};
 
 use super::CertRequest;
+use super::alerts;
 use super::verify::Untrusted;
 use crate::error::{Error, Kind, Phase};
 use crate::http::printable;
@@ -32,14 +33,19 @@ pub(super) fn handshake(origin: &Origin, error: io::Error, asked: CertRequest, n
             format!("the server at {host} does not know this name: is it spelled rightly?")
         }
         Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
-            format!("{host} does not offer HTTP/1.1")
+            format!("{host} does not offer HTTP/1.1: it has to, or ask for another address")
         }
         Some(rustls::Error::AlertReceived(alert)) => match refusal(*alert, asked) {
             Some(text) => format!("{host}: {text}"),
             None if *alert == AlertDescription::HandshakeFailure => {
-                format!("{host} shares no cipher and key exchange with TLS 1.2 or 1.3 as it is done here")
+                format!(
+                    "{host} shares no cipher and key exchange with TLS 1.2 or 1.3 as it is done here: it has to offer more"
+                )
             }
-            None => format!("{host} refused the TLS handshake with the alert {}", alert_name(*alert)),
+            None => {
+                let (name, meaning) = (alert_name(*alert), alerts::meaning(*alert));
+                format!("{host} refused the TLS handshake with the alert {name}: {meaning}")
+            }
         },
         Some(other) => format!("the TLS handshake with {host} failed: {}", describe(other)),
         None => return lost(host, error, asked),
@@ -92,7 +98,10 @@ pub(crate) fn described(error: io::Error) -> io::Error {
 fn describe(error: &rustls::Error) -> String {
     use rustls::Error as E;
     match error {
-        E::AlertReceived(alert) => format!("the server ended it with the TLS alert {}", alert_name(*alert)),
+        E::AlertReceived(alert) => {
+            let (name, meaning) = (alert_name(*alert), alerts::meaning(*alert));
+            format!("the server ended it with the TLS alert {name}: {meaning}")
+        }
         E::InvalidCertificate(problem) => certificate("the server", problem, SystemTime::now()),
         E::InvalidMessage(why) => {
             format!("the server sent malformed TLS ({}): something between may have changed it", words(why))
@@ -113,12 +122,19 @@ fn describe(error: &rustls::Error) -> String {
             "what the server sent cannot be decrypted: something between may have changed it, try again".to_owned()
         }
         E::NoCertificatesPresented => "the server sent no certificate: it has to have one".to_owned(),
-        E::NoApplicationProtocol => "the server does not offer HTTP/1.1".to_owned(),
+        E::NoApplicationProtocol => {
+            "the server does not offer HTTP/1.1: it has to, or ask for another address".to_owned()
+        }
         E::UnsupportedNameType => "the host cannot be the name in a certificate: ask for another".to_owned(),
         E::FailedToGetCurrentTime => "the system does not say what time it is: set the clock".to_owned(),
-        E::FailedToGetRandomBytes => "the system gives no random bytes, which TLS cannot do without".to_owned(),
-        E::General(text) => format!("TLS failed: {}", shown(text)),
-        E::Other(OtherError(why)) => format!("TLS failed: {}", shown(&why.to_string())),
+        E::FailedToGetRandomBytes => {
+            "the system gives no random bytes, which TLS cannot do without: let the process have /dev/urandom"
+                .to_owned()
+        }
+        E::General(text) => format!("TLS failed: {}; try again, and report it if it stays", shown(text)),
+        E::Other(OtherError(why)) => {
+            format!("TLS failed: {}; try again, and report it if it stays", shown(&why.to_string()))
+        }
         other => format!("TLS failed ({}), which is a mistake here: please report it", words(other)),
     }
 }
@@ -245,9 +261,15 @@ fn certificate(host: &str, problem: &CertificateError, now: SystemTime) -> Strin
         E::Other(OtherError(why)) => match (why.downcast_ref(), why.downcast_ref()) {
             (Some(untrusted), _) => distrust(*untrusted),
             (_, Some(problem)) => return format!("the certificate of {host} {}", chain(problem)),
-            (None, None) => "is not accepted",
+            (None, None) => "is not accepted: its owner has to replace it",
         },
-        other => return format!("the certificate of {host} is not accepted ({})", words(other)),
+        E::UnknownRevocationStatus | E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => {
+            "cannot be held against a list of those that were revoked: its authority has to renew the list"
+        }
+        other => {
+            let why = words(other);
+            return format!("the certificate of {host} is not accepted ({why}): its owner has to replace it");
+        }
     };
     format!("the certificate of {host} {is}")
 }
@@ -336,6 +358,25 @@ mod tests {
         assert!(!certificate("h", &CertificateError::NotValidForName, past).contains("clock"));
     }
 
+    /// Every alert there is, in the handshake and after it, whether or not a certificate was asked for.
+    #[test]
+    fn every_alert_has_words_and_a_remedy() {
+        let origin = Origin::of(&crate::origin::parse_url("https://a.example/").expect("a URL")).expect("an origin");
+        let remedies = [": ", "? ", " with --cert"];
+        for number in 0..=u8::MAX {
+            let error = || io::Error::other(rustls::Error::AlertReceived(AlertDescription::from(number)));
+            let mut texts = vec![described(error()).to_string()];
+            for asked in [CertRequest::None, CertRequest::Unanswered, CertRequest::Answered] {
+                let text = handshake(&origin, error(), asked, SystemTime::now()).one_line();
+                texts.push(text.strip_prefix("a.example: ").unwrap_or(&text).to_owned());
+            }
+            for text in texts {
+                assert!(remedies.iter().any(|remedy| text.contains(remedy)), "{number}: {text}");
+                assert!(!text.contains(['{', '}', '"', '\n']) && !text.contains("::"), "{number}: {text}");
+            }
+        }
+    }
+
     /// No text ends in a debug dump, and each has the part that says what can be done or what it was.
     fn assert_in_words(errors: Vec<(rustls::Error, &str)>) {
         let origin = Origin::of(&crate::origin::parse_url("https://a.example/").expect("a URL")).expect("an origin");
@@ -380,10 +421,21 @@ mod tests {
             (P::IllegalHelloRetryRequestWithEmptyCookie.into(), "(illegal hello retry request with empty cookie)"),
             (
                 rustls::Error::AlertReceived(AlertDescription::InternalError),
-                "a.example refused the TLS handshake with the alert internal_error",
+                "a.example refused the TLS handshake with the alert internal_error: something failed in the server",
             ),
-            (rustls::Error::AlertReceived(AlertDescription::UnknownCA), "with the alert unknown_ca"),
-            (rustls::Error::AlertReceived(AlertDescription::Unknown(199)), "with the alert 199"),
+            (rustls::Error::AlertReceived(AlertDescription::UnknownCA), "with the alert unknown_ca: it refuses for"),
+            (rustls::Error::AlertReceived(AlertDescription::Unknown(199)), "with the alert 199: this alert is not"),
+            (rustls::Error::HandshakeNotComplete, "TLS failed (handshake not complete), which is a mistake here"),
+            (rustls::Error::BadMaxFragmentSize, "TLS failed (bad max fragment size), which is a mistake here"),
+            (rustls::InconsistentKeys::KeyMismatch.into(), "(inconsistent keys), which is a mistake here"),
+            (
+                rustls::CertRevocationListError::ParseError.into(),
+                "(invalid cert revocation list), which is a mistake here",
+            ),
+            (
+                rustls::EncryptedClientHelloError::NoCompatibleConfig.into(),
+                "(invalid encrypted client hello), which is a mistake here",
+            ),
             (rustls::Error::General("no\nline".into()), "TLS failed: no"),
             (rustls::Error::FailedToGetCurrentTime, "set the clock"),
             (rustls::Error::FailedToGetRandomBytes, "no random bytes"),
@@ -402,8 +454,14 @@ mod tests {
             (CertificateError::UnhandledCriticalExtension.into(), "marked critical"),
             (CertificateError::BadSignature.into(), "give the right one with --cacert"),
             (CertificateError::InvalidPurpose.into(), "serverAuth"),
-            (CertificateError::InvalidOcspResponse.into(), "is not accepted (invalid ocsp response)"),
-            (CertificateError::ApplicationVerificationFailure.into(), "(application verification failure)"),
+            (
+                CertificateError::InvalidOcspResponse.into(),
+                "is not accepted (invalid ocsp response): its owner has to replace it",
+            ),
+            (CertificateError::ApplicationVerificationFailure.into(), "(application verification failure): its owner"),
+            (CertificateError::UnknownRevocationStatus.into(), "its authority has to renew the list"),
+            (CertificateError::ExpiredRevocationList.into(), "its authority has to renew the list"),
+            (CertificateError::Other(OtherError(Arc::new(io::Error::other("x")))).into(), "is not accepted: its owner"),
             (CertificateError::NotValidForName.into(), "the certificate is not for a.example"),
             (CertificateError::UnknownIssuer.into(), "--cacert"),
             (Untrusted::KeyNotProven.into(), "does not fit what the server signed"),

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use crate::error::{Error, Kind, Result};
 
 #[cfg(feature = "tls")]
+mod alerts;
+#[cfg(feature = "tls")]
 mod cert_request;
 #[cfg(feature = "tls")]
 mod client;
