@@ -124,6 +124,8 @@ pub mod rows;
 #[cfg(feature = "jobs")]
 mod secret_forms;
 #[cfg(feature = "jobs")]
+mod secret_table;
+#[cfg(feature = "jobs")]
 mod secrets;
 #[cfg(feature = "jobs")]
 mod serde_forms;

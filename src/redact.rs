@@ -10,15 +10,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use memchr::memmem::Finder;
 use roundup_http::REDACTED;
 
-use crate::secret_forms::{Forms, forms_of};
-use crate::text_views::find_behind_escapes;
-
-/// Values shorter than this many bytes are not looked for in any text: to replace every "a" would destroy it and hide
-/// nothing. URLs and fields that hold one are shown as they were written all the same.
-const MIN_LEN: usize = 4;
-
-/// Values shorter than this are not looked for in what servers sent: four digits of a PIN stand in many numbers.
-const MIN_LEN_RECEIVED: usize = 8;
+use crate::secret_table::{MIN_LEN, SecretTable, Wanted};
+use crate::text_views::{find_behind_escapes, merged};
 
 /// Replaces secret values in text that goes to a log, an error or a report. Cheap to clone; `Debug` shows only how many.
 ///
@@ -37,82 +30,54 @@ struct SharedValues {
     hid_number: AtomicBool,
 }
 
-#[derive(Default)]
+/// Values that are hidden, in tables of which each is more than twice as large as the next: to add one to any number of
+/// values makes few of them anew.
+#[derive(Clone, Default)]
 struct Values {
-    values: BTreeSet<Box<str>>,
-    /// What is looked for, the longest first, so that a secret that contains another one goes whole.
-    forms: Vec<SecretForm>,
-}
-
-/// A value as it may stand in a text.
-struct SecretForm {
-    bytes: Box<[u8]>,
-    /// Finds it: this is prepared once, and the texts are many.
-    finder: Finder<'static>,
-    /// Whether it is looked for in what servers sent, too.
-    in_received: bool,
-    /// Whether it is looked for behind escapes, too.
-    is_plain: bool,
+    tables: Vec<Arc<SecretTable>>,
 }
 
 impl Values {
-    fn of(values: BTreeSet<Box<str>>) -> Values {
-        let mut forms: Vec<SecretForm> = Vec::new();
-        for value in &values {
-            let in_received = value.trim().len() >= MIN_LEN_RECEIVED;
-            let Forms { plain, escaped } = forms_of(value);
-            let all = plain.into_iter().map(|form| (form, true)).chain(escaped.into_iter().map(|form| (form, false)));
-            forms.extend(all.filter(|(form, _)| form.len() >= MIN_LEN).map(|(form, is_plain)| SecretForm {
-                finder: Finder::new(&form).into_owned(),
-                bytes: form.into(),
-                in_received,
-                is_plain,
-            }));
+    fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    fn contains(&self, value: &str) -> bool {
+        self.tables.iter().any(|table| table.values().contains(value))
+    }
+
+    /// Adds those that are not there. Whether there were any.
+    fn add(&mut self, values: impl IntoIterator<Item = Box<str>>) -> bool {
+        let mut new: BTreeSet<Box<str>> =
+            values.into_iter().filter(|value| value.len() >= MIN_LEN && !self.contains(value)).collect();
+        if new.is_empty() {
+            return false;
         }
-        // The same text may come of two values; then it is hidden in all places if it is in one of them.
-        forms.sort_by(|a, b| b.bytes.len().cmp(&a.bytes.len()).then_with(|| b.bytes.cmp(&a.bytes)));
-        forms.dedup_by(|next, kept| {
-            let is_same = next.bytes == kept.bytes;
-            kept.in_received |= is_same && next.in_received;
-            kept.is_plain |= is_same && next.is_plain;
-            is_same
-        });
-        Values { values, forms }
+        while self.tables.last().is_some_and(|last| last.values().len() <= 2 * new.len()) {
+            new.extend(self.tables.pop().iter().flat_map(|last| last.values()).cloned());
+        }
+        self.tables.push(Arc::new(SecretTable::of(new)));
+        true
     }
 
     /// The bytes with every form replaced; `None` if there was none.
-    fn hide(&self, bytes: &[u8], is_received: bool) -> Option<Vec<u8>> {
-        let mut hidden: Option<Vec<u8>> = None;
-        for form in self.wanted(is_received) {
-            hidden = replace_found(hidden.as_deref().unwrap_or(bytes), &form.finder, REDACTED).or(hidden);
-        }
-        let text = hidden.as_deref().unwrap_or(bytes);
-        let places = self.behind_escapes(text, is_received);
-        if places.is_empty() { hidden } else { Some(replaced_at(text, &places)) }
+    fn hide(&self, bytes: &[u8], in_received: bool) -> Option<Vec<u8>> {
+        let places = self.places(bytes, in_received);
+        (!places.is_empty()).then(|| replaced_at(bytes, &places))
     }
 
-    /// Whether there is anything to hide.
-    #[cfg(any(feature = "report", feature = "sql"))]
-    fn is_in(&self, bytes: &[u8], is_received: bool) -> bool {
-        self.wanted(is_received).any(|form| form.finder.find(bytes).is_some())
-            || !self.behind_escapes(bytes, is_received).is_empty()
-    }
-
-    /// Where values stand of which some characters are escaped.
-    fn behind_escapes(&self, text: &[u8], is_received: bool) -> Vec<Range<usize>> {
-        if self.wanted(is_received).next().is_none() {
+    /// Where values stand, also those of which some characters are escaped.
+    fn places(&self, text: &[u8], in_received: bool) -> Vec<Range<usize>> {
+        if self.is_empty() {
             return Vec::new();
         }
-        find_behind_escapes(text, &|said, places| {
-            for form in self.wanted(is_received).filter(|form| form.is_plain) {
-                places.extend(form.finder.find_iter(said).map(|at| at..at + form.bytes.len()));
-            }
-        })
-    }
-
-    /// What is looked for, in texts of servers or in others.
-    fn wanted(&self, is_received: bool) -> impl Iterator<Item = &SecretForm> {
-        self.forms.iter().filter(move |form| form.in_received || !is_received)
+        let mut places = find_behind_escapes(text, &|said, places| {
+            let wanted = Wanted { in_received, is_undone: true };
+            self.tables.iter().for_each(|table| table.find(said, wanted, places));
+        });
+        let wanted = Wanted { in_received, is_undone: false };
+        self.tables.iter().for_each(|table| table.find(text, wanted, &mut places));
+        merged(places)
     }
 }
 
@@ -120,38 +85,29 @@ impl Redactor {
     /// Hides these values. Those shorter than four bytes are left out, and those shorter than eight are left in what
     /// servers sent.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Redactor {
-        Redactor::of(secrets.into_iter().filter(|secret| secret.len() >= MIN_LEN).map(Box::from).collect())
+        let mut values = Values::default();
+        values.add(secrets.into_iter().map(Box::from));
+        Redactor::of(values)
     }
 
     /// Both lists in one.
     pub fn and(&self, other: &Redactor) -> Redactor {
-        let (ours, others) = (self.values(), other.values());
-        if others.values.is_subset(&ours.values) {
-            return self.clone();
-        }
-        Redactor::of(ours.values.union(&others.values).cloned().collect())
+        let (mut ours, others) = ((*self.values()).clone(), other.values());
+        let is_new = ours.add(others.tables.iter().flat_map(|table| table.values()).cloned());
+        if is_new { Redactor::of(ours) } else { self.clone() }
     }
 
     /// Hides these values from now on, too, also in all clones: secrets that come up in a run, such as a token that was
     /// fetched.
     pub fn learn(&self, secrets: impl IntoIterator<Item = String>) {
-        let ours = self.values();
-        let new: BTreeSet<Box<str>> = secrets
-            .into_iter()
-            .filter(|secret| secret.len() >= MIN_LEN && !ours.values.contains(&**secret))
-            .map(Box::from)
-            .collect();
-        if !new.is_empty() {
-            let all = Values::of(ours.values.union(&new).cloned().collect());
-            *self.0.values.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
+        let mut ours = (*self.values()).clone();
+        if ours.add(secrets.into_iter().map(Box::from)) {
+            *self.0.values.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ours);
         }
     }
 
-    fn of(values: BTreeSet<Box<str>>) -> Redactor {
-        Redactor(Arc::new(SharedValues {
-            values: RwLock::new(Arc::new(Values::of(values))),
-            ..SharedValues::default()
-        }))
+    fn of(values: Values) -> Redactor {
+        Redactor(Arc::new(SharedValues { values: RwLock::new(Arc::new(values)), ..SharedValues::default() }))
     }
 
     fn values(&self) -> Arc<Values> {
@@ -160,7 +116,7 @@ impl Redactor {
 
     /// Whether there is nothing to hide.
     pub fn is_empty(&self) -> bool {
-        self.values().forms.is_empty()
+        self.values().is_empty()
     }
 
     /// Text of our own with every secret replaced by [`REDACTED`]; borrowed if there was none. A part of a secret is found,
@@ -168,14 +124,14 @@ impl Redactor {
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let values = self.values();
         // Most runs have no secrets, and then there is nothing to look for.
-        if values.forms.is_empty() {
+        if values.is_empty() {
             return Cow::Borrowed(text);
         }
         let mut text = as_text(text, values.hide(text.as_bytes(), false));
         for ellipsis in ["\u{2026}", "..."] {
             let mut from = 0;
             while let Some(at) = text[from..].find(ellipsis).map(|at| from + at) {
-                let cut = values.forms.iter().filter_map(|form| cut_form(&text[..at], &form.bytes)).max();
+                let cut = values.tables.iter().filter_map(|table| table.cut(&text[..at])).max();
                 from = at + ellipsis.len();
                 if let Some(length) = cut {
                     text.to_mut().replace_range(at - length..at, REDACTED);
@@ -199,14 +155,13 @@ impl Redactor {
     /// Whether text that a server sent holds a secret.
     #[cfg(feature = "report")]
     pub(crate) fn is_in_received(&self, text: &str) -> bool {
-        self.values().is_in(text.as_bytes(), true)
+        !self.values().places(text.as_bytes(), true).is_empty()
     }
 
     /// Whether one of the values may stand in a number in more ways than one.
     #[cfg(feature = "report")]
     pub(crate) fn has_numbers(&self) -> bool {
-        let is_number = |form: &SecretForm| form.bytes.iter().all(u8::is_ascii_digit);
-        self.values().wanted(true).any(is_number)
+        self.values().tables.iter().any(|table| table.has_numbers())
     }
 
     /// Whether a number that a server sent shows a secret: its digits are those of one, wherever its point is, or they are
@@ -218,13 +173,13 @@ impl Redactor {
     #[cfg(any(feature = "report", feature = "sql"))]
     pub(crate) fn hides_number(&self, number: &str) -> bool {
         let values = self.values();
-        if values.forms.is_empty() {
+        if values.is_empty() {
             return false;
         }
         // Java writes 12345678 as 1.2345678E7.
         let digits = || number.split(['e', 'E']).next().unwrap_or_default().replace('.', "");
-        let is_hidden = values.is_in(number.as_bytes(), true)
-            || number.contains(['e', 'E']) && values.is_in(digits().as_bytes(), true);
+        let is_in = |text: &str| !values.places(text.as_bytes(), true).is_empty();
+        let is_hidden = is_in(number) || number.contains(['e', 'E']) && is_in(&digits());
         if is_hidden {
             self.0.hid_number.store(true, Ordering::Relaxed);
         }
@@ -239,7 +194,8 @@ impl Redactor {
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Redactor({} values)", self.values().values.len())
+        let values = self.values().tables.iter().map(|table| table.values().len()).sum::<usize>();
+        write!(f, "Redactor({values} values)")
     }
 }
 
@@ -250,14 +206,6 @@ fn as_text(text: &str, hidden: Option<Vec<u8>>) -> Cow<'_, str> {
         Some(Ok(hidden)) => Cow::Owned(hidden),
         Some(Err(error)) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
     }
-}
-
-/// How many bytes at the end of the text are the beginning of a form that goes on, if they are enough to tell.
-fn cut_form(text: &str, form: &[u8]) -> Option<usize> {
-    let longest = text.len().min(form.len() - 1);
-    let is_cut =
-        |length: &usize| text.is_char_boundary(text.len() - length) && text.as_bytes().ends_with(&form[..*length]);
-    (MIN_LEN..=longest).rev().find(is_cut)
 }
 
 /// The bytes with [`REDACTED`] in these places, which are in order.
@@ -362,7 +310,27 @@ mod tests {
         for _ in 0..20 {
             all = all.and(&redactor(&["qu\"ote\\s"])).and(&one);
         }
-        assert_eq!(all.values().forms.len(), one.values().forms.len());
-        assert_eq!(all.and(&redactor(&["other"])).values().values.len(), 3);
+        assert_eq!(format!("{all:?}"), "Redactor(2 values)");
+        assert!(Arc::ptr_eq(&all.0, &one.0));
+        assert_eq!(format!("{:?}", all.and(&redactor(&["other"]))), "Redactor(3 values)");
+    }
+
+    /// With a secret for each job, all were derived anew for each job.
+    #[test]
+    fn values_that_come_one_by_one_are_in_few_tables() {
+        let value = |number: u32| format!("value-{number:06}");
+        let all = redactor(&[]);
+        let mut joined = redactor(&[]);
+        for number in 0..2000 {
+            all.learn([value(number)]);
+            joined = joined.and(&Redactor::new([value(number)]));
+        }
+        for redactor in [all, joined] {
+            assert!(redactor.values().tables.len() <= 11, "{}", redactor.values().tables.len());
+            assert_eq!(
+                redactor.redact_received("value-000000 value-001999 value-002000"),
+                "[redacted] [redacted] value-002000"
+            );
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The forms in which a secret may stand in a text: what sends it back may have encoded it.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use roundup_http::percent::{COMPONENT, encode};
@@ -21,15 +23,16 @@ pub(crate) fn forms_of(value: &str) -> Forms {
     let is_long = |form: &Vec<u8>| form.len() >= MIN_ENCODED;
     let encoded = in_base64(value.as_bytes()).into_iter().chain(in_hex(value)).map(String::into_bytes);
     plain.extend(encoded.chain(in_wide_units(value)).filter(is_long));
-    let mut escaped = in_json(value);
+    let in_json_of_value: BTreeSet<String> = in_json(value).into_iter().collect();
+    let mut escaped: Vec<String> = in_json_of_value.iter().cloned().collect();
     escaped.extend(in_urls(value));
     escaped.extend(in_messages(value));
     // JSON within JSON, and a cell of CSV in quotes (RFC 4180).
-    let twice: Vec<String> = in_json(value).iter().flat_map(|form| in_json(form)).collect();
-    escaped.extend(twice);
+    escaped.extend(in_json_of_value.iter().flat_map(|form| in_json(form)));
     escaped.push(value.replace('"', "\"\""));
-    let mut escaped: Vec<Vec<u8>> = escaped.into_iter().map(String::into_bytes).collect();
+    let mut escaped: BTreeSet<Vec<u8>> = escaped.into_iter().map(String::into_bytes).collect();
     escaped.extend(in_html(value).into_iter().map(String::into_bytes).filter(is_long));
+    let escaped = escaped.into_iter().filter(|form| !plain.contains(form)).collect();
     Forms { plain, escaped }
 }
 

@@ -21,7 +21,10 @@ pub(crate) struct Context {
     options: Options,
     /// Before the loop, which it is dropped before.
     run: Option<Run>,
+    /// Hides the secrets of the options and of all jobs that may still come out.
     redactor: Redactor,
+    /// Those of the jobs that were added last, and how many these are.
+    young: (Redactor, usize),
     /// The names of files in the folder for contents.
     files: FileNames,
     summary: Summary,
@@ -43,6 +46,7 @@ impl Context {
             options: Options::default(),
             run: None,
             redactor: Redactor::default(),
+            young: (Redactor::default(), 0),
             files: FileNames::new(),
             summary: Summary::default(),
             stopped: false,
@@ -81,17 +85,27 @@ impl Context {
             return Err(Failure::new(Code::Full, text));
         }
         let mut first = None;
-        self.redactor = self.redactor.and(&Redactor::for_jobs(&jobs));
+        let secrets = Redactor::for_jobs(&jobs).and(&redactor.unwrap_or_default());
+        self.hide(&secrets, count);
+        let Some(run) = &mut self.run else { return Err(over()) };
         for job in jobs {
             let job = save_to(self.options.output_dir.as_deref(), &mut self.files, job);
             // If one is refused, all are: the run is over.
             let index = run.intake.add(job).map_err(|_| over())?;
             first.get_or_insert(index);
         }
-        if let Some(redactor) = redactor {
-            self.redactor = self.redactor.and(&redactor);
-        }
         Ok((first.unwrap_or_default() as u64, i32::try_from(count).unwrap_or(i32::MAX)))
+    }
+
+    /// Hides the secrets of so many jobs that are added now. A host may add jobs for months, each with a token of its own:
+    /// those of jobs whose outcomes were taken are let go. No more outcomes than the backlog can wait to be taken.
+    fn hide(&mut self, secrets: &Redactor, jobs: usize) {
+        self.redactor = self.redactor.and(secrets);
+        self.young = (self.young.0.and(secrets), self.young.1 + jobs);
+        if self.young.1 > self.options.backlog() {
+            let (young, _) = std::mem::take(&mut self.young);
+            self.redactor = self.options.redactor().and(&young);
+        }
     }
 
     pub(crate) fn tick(&mut self, budget: Duration) -> bool {
