@@ -85,6 +85,8 @@ use self::{caching as cache_lane, caching as delivery, caching as look_ahead};
 #[cfg(fuzzing)]
 pub mod fuzzing {
     pub use super::advice::Advice;
+    #[cfg(feature = "cookies")]
+    pub use super::cookies::FuzzedCookies as Cookies;
     pub use super::picking::look_into_bytes as look_into;
 }
 

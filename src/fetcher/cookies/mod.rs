@@ -99,6 +99,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The cookies of a run, for the fuzzer.
+#[cfg(fuzzing)]
+#[derive(Debug, Default)]
+pub struct FuzzedCookies(Mutex<CookieJar>);
+
+#[cfg(fuzzing)]
+impl FuzzedCookies {
+    /// Takes what a field of a response to a request of this URL sets, at this time in seconds since 1970.
+    pub fn store(&self, url: &Url, field: &[u8], wall: i64) {
+        if let Ok(origin) = Origin::of(url) {
+            lock(&self.0).store(url, &origin, field, Instant::now(), wall);
+        }
+    }
+
+    /// The Cookie field of a request of this URL.
+    pub fn field(&self, url: &Url) -> Option<Vec<u8>> {
+        lock(&self.0).field(url, &Origin::of(url).ok()?, Instant::now())
+    }
+}
+
 /// Sends requests with the cookies for their URLs.
 #[derive(Debug)]
 pub(super) struct CookieSender<'a> {
