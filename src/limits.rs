@@ -27,9 +27,9 @@ pub struct Limits {
     pub per_host: Option<NonZeroU32>,
     /// How many requests may start in any stretch of this time, over all hosts, redirects included; no limit by default.
     pub rate: Option<Rate>,
-    /// The bytes that contents may take in memory together, those under way included. What is beyond goes to a temporary
-    /// file and is read back when it is needed. The values and rows that are taken out of them may take as much, and at
-    /// least 16 MiB; a source that finds no room for its own fails. `None`, the default, is [`DEFAULT_MAX_MEMORY`], or a quarter of the memory
+    /// The bytes that contents, values and rows may take in memory together. Half is for contents, those under way included:
+    /// what is beyond goes to a temporary file and is read back when it is needed. Half, and at least 16 MiB, is for the
+    /// values and rows that are taken out of them; a source that finds no room for its own fails. `None`, the default, is [`DEFAULT_MAX_MEMORY`], or a quarter of the memory
     /// that the process may use if that is less.
     pub max_memory: Option<u64>,
     /// Whether each host gets as many requests at once as it is found to take, from its refusals and its latency, within

@@ -7,7 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::overflow::{MakeFile, Overflow, StoredBytes};
 
 /// The temporary file may be so many times as large as the memory that it relieves.
-const OVERFLOW_FACTOR: u64 = 16;
+const OVERFLOW_FACTOR: u64 = 32;
+
+/// A share of so many bytes is small. Of the least memory that values and rows may take, 2 MiB are for such shares: hundreds
+/// of sources that take all they can get have one each.
+const SMALL: u64 = 8 << 10;
 
 /// It may be at least this large, in bytes.
 const LEAST_OVERFLOW: u64 = 1 << 30;
@@ -18,6 +22,8 @@ pub(crate) struct MemoryBudget(Arc<Shared>);
 
 struct Shared {
     limit: u64,
+    /// How much of it is for shares that are [`SMALL`].
+    for_small: u64,
     used: AtomicU64,
     overflow: Arc<Overflow>,
 }
@@ -26,7 +32,17 @@ impl MemoryBudget {
     /// A budget of so many bytes, with files that `make` makes.
     pub(crate) fn new(limit: u64, make: MakeFile) -> MemoryBudget {
         let overflow = Overflow::new(make, limit.saturating_mul(OVERFLOW_FACTOR).max(LEAST_OVERFLOW));
-        MemoryBudget(Arc::new(Shared { limit, used: AtomicU64::new(0), overflow: Arc::new(overflow) }))
+        MemoryBudget(Arc::new(Shared { limit, for_small: 0, used: AtomicU64::new(0), overflow: Arc::new(overflow) }))
+    }
+
+    /// The same, with an eighth of it for small shares alone, so that what takes much keeps out nothing that takes little. It
+    /// is to be called before the first share.
+    #[cfg(feature = "fetcher")]
+    pub(crate) fn with_room_for_small(mut self) -> MemoryBudget {
+        if let Some(shared) = Arc::get_mut(&mut self.0) {
+            shared.for_small = shared.limit / 8;
+        }
+        self
     }
 
     /// How many bytes there are in all.
@@ -56,10 +72,11 @@ impl Reservation {
     /// Makes it so many bytes, if there is room. To make it smaller always succeeds.
     pub(crate) fn resize(&mut self, bytes: u64) -> bool {
         let Some(budget) = &self.budget else { return true };
-        let Shared { limit, used, .. } = &*budget.0;
+        let Shared { limit, for_small, used, .. } = &*budget.0;
+        let limit = if bytes > SMALL { limit - for_small } else { *limit };
         match bytes.checked_sub(self.bytes) {
             Some(more) => {
-                let fits = |used: u64| used.checked_add(more).filter(|sum| sum <= limit);
+                let fits = |used: u64| used.checked_add(more).filter(|sum| *sum <= limit);
                 if used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
                     return false;
                 }
@@ -162,6 +179,17 @@ mod tests {
         drop(one);
         assert_eq!(format!("{budget:?}"), "MemoryBudget(0 of 100 bytes)");
         assert!(Reservation::default().resize(u64::MAX));
+    }
+
+    #[cfg(feature = "fetcher")]
+    #[test]
+    fn what_takes_much_leaves_room_for_what_takes_little() {
+        let budget = MemoryBudget::new(800 << 10, || Err(std::io::ErrorKind::Unsupported.into())).with_room_for_small();
+        let (mut large, mut other) = (budget.reservation(), budget.reservation());
+        assert!(!large.resize((700 << 10) + 1) && large.resize(700 << 10) && !other.resize(SMALL + 1));
+        let mut small: Vec<Reservation> = (0..13).map(|_| budget.reservation()).collect();
+        let fits = small.iter_mut().filter_map(|small| small.resize(SMALL).then_some(())).count();
+        assert_eq!(fits, 12);
     }
 
     #[cfg(feature = "fetcher")]

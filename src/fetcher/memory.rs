@@ -23,11 +23,15 @@ fn machine() -> Option<u64> {
     kib.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
+/// The addresses that the process takes beside the contents of a run. glibc reserves 64 MiB for each of the threads that
+/// allocate memory, of which there are up to six, whether or not they need them.
+const OWN_ADDRESSES: u64 = if cfg!(target_env = "gnu") { 384 << 20 } else { 64 << 20 };
+
 /// What `ulimit -v` leaves.
 #[cfg(unix)]
 fn address_space() -> Option<u64> {
     use rustix::process::{Resource, getrlimit};
-    getrlimit(Resource::As).current
+    getrlimit(Resource::As).current.map(|bytes| bytes.saturating_sub(OWN_ADDRESSES))
 }
 
 #[cfg(not(unix))]

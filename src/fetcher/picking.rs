@@ -26,13 +26,17 @@ use crate::rows::{Cell, Record, Rows, Selection, ValueSource};
 /// millisecond here, and some forty times that on the smallest boards.
 const MOST_ON_LOOP: usize = 256 * 1024;
 
-/// Content beyond that is looked into for so many sources at once: each takes up to three times its content in memory.
+/// Content beyond that is looked into for so many sources at once: each takes up to three times its content in memory. With
+/// less memory than [`FOR_TWO`] it is one.
 const LARGE_AT_ONCE: usize = 2;
+
+/// Three times two contents of the size that is kept by default.
+const FOR_TWO: u64 = 96 << 20;
 
 /// Values and rows may take so much memory together however little contents may.
 const LEAST_PICKED: u64 = 16 << 20;
 
-/// The memory that values and rows of a run may take together, as much as contents may. Cheap to clone.
+/// The memory that values and rows of a run may take together. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct PickedMemory {
     budget: MemoryBudget,
@@ -42,8 +46,10 @@ pub(super) struct PickedMemory {
 impl PickedMemory {
     pub(super) fn new(limit: u64) -> PickedMemory {
         // Values that find no room are an error, so there is no file for them.
-        let budget = MemoryBudget::new(limit.max(LEAST_PICKED), || Err(io::ErrorKind::Unsupported.into()));
-        PickedMemory { budget, large: Arc::new(Semaphore::new(LARGE_AT_ONCE)) }
+        let no_file = || Err(io::ErrorKind::Unsupported.into());
+        let budget = MemoryBudget::new(limit.max(LEAST_PICKED), no_file).with_room_for_small();
+        let at_once = if limit < FOR_TWO { 1 } else { LARGE_AT_ONCE };
+        PickedMemory { budget, large: Arc::new(Semaphore::new(at_once)) }
     }
 }
 

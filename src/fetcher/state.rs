@@ -66,10 +66,13 @@ pub(super) struct RunState {
 
 impl RunState {
     pub(super) fn new(config: RunConfig, started: Instant, changed: Sender<()>, open: bool) -> RunState {
+        // Half is for contents and half for what is taken out of them: neither may keep the other out, and together they are
+        // what was asked for.
+        let half = max_memory(&config.limits) / 2;
         RunState {
             queue: Queue::new(config.limits.clone()).with_found(config.found.clone()),
-            budget: MemoryBudget::new(max_memory(&config.limits), tempfile::tempfile),
-            picked: PickedMemory::new(max_memory(&config.limits)),
+            budget: MemoryBudget::new(half, tempfile::tempfile),
+            picked: PickedMemory::new(half),
             cookies: RunCookies::new(config.redactor.clone()),
             config,
             jobs: BTreeMap::new(),

@@ -27,6 +27,6 @@ impl BodyStore {
 
 impl Default for BodyStore {
     fn default() -> BodyStore {
-        BodyStore(MemoryBudget::new(max_memory(&Limits::default()), tempfile::tempfile))
+        BodyStore(MemoryBudget::new(max_memory(&Limits::default()) / 2, tempfile::tempfile))
     }
 }

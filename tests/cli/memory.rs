@@ -76,7 +76,7 @@ fn values_that_find_no_room_fail_alone_and_say_so() {
         assert!(result["data"].is_null());
     }
     // What is small finds room all the same.
-    assert_eq!((ok, failed), (6, 3));
+    assert_eq!((ok, failed), (5, 4));
     assert_eq!(result(&report, "small")["data"]["v"], 1);
 }
 
@@ -156,6 +156,30 @@ fn what_leads_to_the_next_page_is_held_by_the_budget_too() {
     assert_eq!(endings(&report), ["too_large/body", "ok"]);
     let said = "page 1: its values take 17 MiB, and max_memory leaves the values and rows of the run 16 MiB";
     assert_eq!(result(&report, "large")["error"]["message"], said);
+}
+
+/// What takes much leaves room for what takes little: fifty good sources found none behind a few hostile ones.
+#[test]
+fn values_that_take_little_find_room_whatever_the_others_take() {
+    let rows = format!("[{}{{\"a\":1}}]", "{\"a\":1},".repeat(199_999));
+    let server = Server::start(move |request| match request.path().split('/').nth(1) {
+        Some("many") => Reply::json(rows.clone()),
+        _ => Reply::json("[{\"a\":1}]"),
+    });
+    let dir = Dir::new();
+    let job = |path: &str, many: u32| {
+        let url = server.url(&format!("/{path}/{{n}}"));
+        format!(
+            "[[job]]\nname = \"{path}\"\nurl = \"{url}\"\neach = {{ n = {{ from = 1, to = {many} }} }}\nrows = \"\"\n\
+             select = {{ a = \"/a\" }}\n"
+        )
+    };
+    let plan = ["limits.max_memory = 0\nlimits.concurrency = 4\n".to_owned(), job("many", 5), job("few", 50)];
+    dir.write("plan.toml", plan.concat());
+    let report = line("run plan.toml -q --report json").inside(&dir).run().expect_code(3).json();
+    let ended = endings(&report);
+    assert_eq!(ended[..5], ["too_large/body"; 5]);
+    assert_eq!(ended[5..], ["ok"; 50]);
 }
 
 #[test]
@@ -272,5 +296,65 @@ fn two_hundred_hostile_sources_cost_fifty_good_ones_nothing() {
     assert_eq!(results.len(), 50);
     for (at, result) in results.into_iter().enumerate() {
         assert_eq!((&result["ok"], &result["body"]["n"]), (&true.into(), &(at + 1).into()));
+    }
+}
+
+/// Values, rows and what reports make of them took half a gigabyte with less than that allowed, and the process was aborted.
+#[test]
+#[ignore = "takes minutes without optimization: .ci/release runs it"]
+fn two_hundred_sources_of_rows_and_values_cost_fifty_good_ones_nothing() {
+    static ROWS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        gzip(format!(
+            "{{\"items\":[{}{{}}],\"next\":\"1\"}}",
+            "{\"id\":1,\"v\":\"xxxxxxxxxxxxxxxxxxxx\"},".repeat(400_000)
+        ))
+    });
+    static VALUE: LazyLock<Vec<u8>> =
+        LazyLock::new(|| gzip(format!("{{\"id\":1,\"v\":\"{}\"}}", "x".repeat(15 << 20))));
+    static LINES: LazyLock<Vec<u8>> = LazyLock::new(|| gzip("{\"id\":1}\n".repeat(1_500_000)));
+    let server = Server::builder().malformed_ok().start(|request| {
+        let coded = |bytes: &[u8], kind: &str| {
+            Reply::status(200).header("Content-Encoding", "gzip").header("Content-Type", kind).body(bytes)
+        };
+        match request.path().split('/').nth(1) {
+            Some("good") => Reply::json(format!("{{\"id\":{}}}", number(request.path()))),
+            Some("rows") => coded(&ROWS, "application/json"),
+            Some("value") => coded(&VALUE, "application/json"),
+            _ => coded(&LINES, "application/x-ndjson"),
+        }
+    });
+    let dir = Dir::new();
+    let job = |name: &str, many: u32, keys: &str| {
+        let url = server.url(&format!("/{name}/{{n}}"));
+        format!(
+            "[[job]]\nname = \"{name}\"\nurl = \"{url}\"\neach = {{ n = {{ from = 1, to = {many} }} }}\n\
+             select = {{ id = \"/id\"{keys}\n"
+        )
+    };
+    let optional = "v = { at = \"/v\", optional = true }";
+    let plan = [
+        "[defaults]\nretries = 0\n".to_owned(),
+        job("rows", 70, &format!(", {optional} }}\nrows = \"/items\"\npages = {{ next = \"/next\", param = \"c\" }}")),
+        job("good", 50, " }"),
+        job("value", 70, ", v = \"/v\" }"),
+        job("lines", 60, " }\ntable = \"lines\""),
+    ];
+    dir.write("plan.toml", plan.concat());
+    for report in ["json=report.json", "html=report.html", "jsonl=report.jsonl", "csv={table}.csv"] {
+        let words = ["run", "plan.toml", "-q", "--deadline", "300s", "--report", report, "--report", "jsonl=all.jsonl"];
+        let script = "ulimit -v 524288; exec \"$@\"";
+        let shell = TestCommand::program("sh").args(["-c", script, "sh"]).args(invocation()).args(words);
+        let output = shell.inside(&dir).limit(Duration::from_secs(600)).run().expect_code(3);
+        assert!(!output.stderr.contains("memory allocation"), "{}", output.stderr);
+        let good = dir
+            .read("all.jsonl")
+            .lines()
+            .filter(|line| line.contains("\"name\":\"good["))
+            .map(|line| {
+                let result: Value = serde_json::from_str(line).expect("JSON");
+                result["ok"] == true && result["data"]["id"].is_number()
+            })
+            .collect::<Vec<bool>>();
+        assert_eq!(good, [true; 50], "{report}");
     }
 }

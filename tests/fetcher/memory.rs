@@ -46,7 +46,7 @@ fn room_that_is_given_back_is_used_again() {
     let event_loop = roundup::EventLoop::new();
     let jobs = (0..20).map(|_| job(server.url("/")));
     let fetcher = Fetcher::new().limits(Limits {
-        max_memory: Some(1 << 20),
+        max_memory: Some(2 << 20),
         concurrency: std::num::NonZeroU32::MIN,
         ..Limits::default()
     });

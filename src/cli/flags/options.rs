@@ -127,7 +127,7 @@ options! {
     #[argh(option)]
     max_body: Option<String>,
 
-    /// for contents, which beyond it wait in a temporary file, and as much for values and rows
+    /// half for contents, which beyond that wait in a temporary file, half for values and rows
     #[argh(option)]
     max_memory: Option<String>,
 
