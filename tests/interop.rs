@@ -10,6 +10,8 @@ mod files;
 #[cfg(feature = "fleet")]
 mod fleet;
 #[cfg(feature = "fleet")]
+mod fleet_limits;
+#[cfg(feature = "fleet")]
 mod fleet_mishaps;
 mod httpbin;
 mod imports;

@@ -159,6 +159,14 @@ impl CurrentAttempt<'_> {
     async fn follow(&mut self, followed: &mut FollowedRequest<'_>, slot: &mut Slot) -> Result<Response> {
         let job = self.job;
         loop {
+            #[cfg(feature = "fleet")]
+            if slot.is_shared() {
+                let waits_since = Instant::now();
+                let most = self.about.ends.map_or(Duration::MAX, |ends| ends.saturating_duration_since(waits_since));
+                let leave = event_loop::timeout(most, slot.pass(followed.url())).since(waits_since).await;
+                self.about.began += waits_since.elapsed();
+                leave.map_err(|_| self.timed_out())?;
+            }
             let step = {
                 // Pinned here, because it is large and would otherwise be moved into the timeout.
                 let step = pin!(followed.step());

@@ -1,6 +1,6 @@
 //! What a fetcher was told about its runs.
 
-#[cfg(feature = "state")]
+#[cfg(any(feature = "fleet", feature = "state"))]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ pub(super) struct RunConfig {
     /// Whether others fetch the jobs.
     pub(super) is_remote: bool,
     pub(super) found: FoundConcurrency,
+    /// Those who share the limits of the run, if there are some.
+    #[cfg(feature = "fleet")]
+    pub(super) sharer: Option<Arc<dyn super::shared_limits::LimitSharer>>,
 }
 
 /// What is kept of a response beyond status and figures.
@@ -53,6 +56,8 @@ impl Default for RunConfig {
             backlog: DEFAULT_BACKLOG,
             is_remote: false,
             found: FoundConcurrency::default(),
+            #[cfg(feature = "fleet")]
+            sharer: None,
         }
     }
 }

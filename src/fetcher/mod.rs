@@ -68,6 +68,8 @@ mod row_reader;
 mod run_pacer;
 mod senders;
 mod server_message;
+#[cfg(feature = "fleet")]
+pub(crate) mod shared_limits;
 #[cfg(test)]
 mod simulation;
 mod sink;
@@ -203,6 +205,13 @@ impl Fetcher {
     /// What adaptive runs know of hosts when they begin, and where they note what they have found.
     pub fn found(mut self, found: FoundConcurrency) -> Fetcher {
         self.config.found = found;
+        self
+    }
+
+    /// Shares its limits with others: each request asks for its leave.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn share_limits(mut self, sharer: std::sync::Arc<dyn shared_limits::LimitSharer>) -> Fetcher {
+        self.config.sharer = Some(sharer);
         self
     }
 

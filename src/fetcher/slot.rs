@@ -28,11 +28,36 @@ pub(super) struct Slot {
     state: Rc<RefCell<RunState>>,
     job: JobNumber,
     held: Option<(Lease, SemaphoreGuardArc)>,
+    /// That a request is under way, for those who share the limits of the run.
+    #[cfg(feature = "fleet")]
+    leave: Option<super::shared_limits::SharedLeave>,
 }
 
 impl Slot {
     pub(super) fn new(state: Rc<RefCell<RunState>>, job: JobNumber, lease: Lease, permit: SemaphoreGuardArc) -> Slot {
-        Slot { state, job, held: Some((lease, permit)) }
+        Slot {
+            state,
+            job,
+            held: Some((lease, permit)),
+            #[cfg(feature = "fleet")]
+            leave: None,
+        }
+    }
+
+    /// Whether others share the limits of the run.
+    #[cfg(feature = "fleet")]
+    pub(super) fn is_shared(&self) -> bool {
+        self.state.borrow().config.sharer.is_some()
+    }
+
+    /// Waits until those who share the limits of the run let a request of this URL leave, in place of the one before.
+    #[cfg(feature = "fleet")]
+    pub(super) async fn pass(&mut self, url: &Url) {
+        self.leave = None;
+        let sharer = self.state.borrow().config.sharer.clone();
+        if let Some(sharer) = sharer {
+            self.leave = Some(sharer.pass(url).await);
+        }
     }
 
     /// What is held, if the attempt does not wait for it.

@@ -65,7 +65,7 @@ pub struct FleetSettings {
     pub bodies: bool,
     /// Whether fields of responses do.
     pub fields: bool,
-    /// What each worker holds to, within its own concurrency.
+    /// Rates and numbers at once hold over all workers; the rest is for each of them.
     pub limits: Limits,
 }
 

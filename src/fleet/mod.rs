@@ -15,6 +15,7 @@ mod collector;
 mod connection;
 mod fleet_run;
 mod job_text;
+mod limits;
 mod outcome_text;
 mod patience;
 mod resp;

@@ -27,7 +27,7 @@ pub(super) struct Script {
 }
 
 /// How many scripts there are.
-pub(super) const SCRIPTS: usize = 6;
+pub(super) const SCRIPTS: usize = 7;
 
 /// Begins a run, if there is none of this name. Fields and values of `meta`; the first argument is how long keys are kept.
 /// Answers the time of Redis in milliseconds.
@@ -163,4 +163,71 @@ for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
 local pending = redis.call('XPENDING', KEYS[2], 'fleet')
 local workers = type(pending[4]) == 'table' and #pending[4] or 0
 return {cursor, taken, pending[1], workers}",
+};
+
+/// Gives requests their leave: lease, how many may be under way, microseconds from one start to the next, how many places
+/// are given back and these (member, origin), how many are renewed and these, and of each that asks member, origin, how many
+/// may be under way there, and the microseconds from one start there to the next. 0 is no limit.
+///
+/// Answers for each the microseconds that it waits, or -1 if there is no place. Starts are spaced by GCRA, by the time of Redis:
+/// the next is never earlier than one gap after the last. Places of workers that died are free when their lease is over.
+///
+/// Places are sorted sets `ru:{R}:at:ORIGIN`, `ru:{R}:at:*` for the run, and starts a hash `ru:{R}:rate`.
+pub(super) const LIMIT: Script = Script {
+    number: 6,
+    text: r"
+local base = string.sub(KEYS[1], 1, -5)
+local function place(name) return base .. 'at:' .. name end
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local function text(number) return string.format('%.0f', number) end
+local lease, all, gap = ARGV[1] * 1000, tonumber(ARGV[2]), tonumber(ARGV[3])
+local keep = text(ARGV[1] + 60000)
+local at = 5
+for i = 1, tonumber(ARGV[4]) do
+    redis.call('ZREM', place(ARGV[at + 1]), ARGV[at])
+    redis.call('ZREM', place('*'), ARGV[at])
+    at = at + 2
+end
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+local renewed = tonumber(ARGV[at])
+at = at + 1
+for i = 1, renewed do
+    for _, name in ipairs({ARGV[at + 1], '*'}) do
+        redis.call('ZADD', place(name), 'XX', text(now + lease), ARGV[at])
+        redis.call('PEXPIRE', place(name), keep)
+    end
+    at = at + 2
+end
+local function is_full(name, most)
+    if most == 0 then return false end
+    redis.call('ZREMRANGEBYSCORE', place(name), '-inf', text(now))
+    return redis.call('ZCARD', place(name)) >= most
+end
+local function due(name, gap)
+    if gap == 0 then return now end
+    return math.max(tonumber(redis.call('HGET', base .. 'rate', name) or 0), now)
+end
+local answers = {}
+while at + 3 <= #ARGV do
+    local member, origin = ARGV[at], ARGV[at + 1]
+    local most, host_gap = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+    at = at + 4
+    if is_full(origin, most) or is_full('*', all) then
+        answers[#answers + 1] = -1
+    else
+        local start = math.max(due('*', gap), due(origin, host_gap))
+        for _, name in ipairs({origin, '*'}) do
+            redis.call('ZADD', place(name), text(start + lease), member)
+            redis.call('PEXPIRE', place(name), text((start - now) / 1000 + keep))
+        end
+        if gap > 0 then redis.call('HSET', base .. 'rate', '*', text(start + gap)) end
+        if host_gap > 0 then redis.call('HSET', base .. 'rate', origin, text(start + host_gap)) end
+        if gap > 0 or host_gap > 0 then
+            redis.call('PEXPIRE', base .. 'rate', text((start - now) / 1000 + keep + (gap + host_gap) / 500))
+        end
+        answers[#answers + 1] = math.ceil(start - now)
+    end
+end
+return answers",
 };

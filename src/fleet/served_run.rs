@@ -11,6 +11,7 @@ use futures_lite::{FutureExt, StreamExt};
 use super::collector::keep_arguments;
 use super::connection::Trouble;
 use super::job_text::{read, secret_names};
+use super::limits::{LimitKeeper, SharedLimits};
 use super::outcome_text::{failed, write};
 use super::patience::Patience;
 use super::run::{Entry, RunId, RunMeta, entries};
@@ -77,9 +78,14 @@ impl ServedRun {
         load: &Rc<Load>,
         event_loop: &EventLoop,
     ) -> ServedRun {
+        // The same limits hold here, so that a worker does not ask for what it may not have; rates are for Redis alone.
         let mut limits = meta.limits.clone();
         limits.concurrency = limits.concurrency.min(config.concurrency);
-        let fetcher = Fetcher::with_transport(config.transport.clone()).limits(limits);
+        limits.rate = None;
+        limits.hosts.values_mut().for_each(|host| host.rate = None);
+        let (shared_limits, keeper) = SharedLimits::new(meta.limits.clone());
+        let fetcher =
+            Fetcher::with_transport(config.transport.clone()).limits(limits).share_limits(Arc::new(shared_limits));
         let (intake, outcomes) = fetcher.keep_bodies(meta.bodies).keep_fields(meta.fields).open(event_loop);
         let shared = Rc::new(SharedRun {
             id,
@@ -94,7 +100,7 @@ impl ServedRun {
             secrets: RefCell::default(),
             load: load.clone(),
         });
-        let task = event_loop.spawn_named("fleet run", shared.clone().serve(outcomes));
+        let task = event_loop.spawn_named("fleet run", shared.clone().serve(outcomes, keeper));
         ServedRun { shared, _task: task }
     }
 
@@ -183,9 +189,13 @@ impl SharedRun {
     }
 
     /// Brings outcomes back, and renews the lease of what is under way.
-    async fn serve(self: Rc<Self>, outcomes: Outcomes) {
-        let mut patience = Patience::new(self.config.connector.clone(), self.config.notes.clone());
-        if let Err(trouble) = self.bring(outcomes, &mut patience).await {
+    async fn serve(self: Rc<Self>, outcomes: Outcomes, keeper: LimitKeeper) {
+        let patience = || Patience::new(self.config.connector.clone(), self.config.notes.clone());
+        // The limits are asked for on a connection of their own: to bring outcomes must not hold up requests.
+        let (mut bringing, mut asking) = (patience(), patience());
+        let limits = keeper.keep(self.id.clone(), self.meta.clone(), self.config.name.clone(), &mut asking);
+        let limits = async { Err(limits.await) };
+        if let Err(trouble) = self.bring(outcomes, &mut bringing).or(limits).await {
             *self.ended.borrow_mut() = Some(trouble);
             let held = std::mem::take(&mut *self.held.borrow_mut()).len();
             self.load.held.set(self.load.held.get().saturating_sub(held));
