@@ -306,7 +306,7 @@ impl RunState {
     pub(super) fn put_ready(&mut self, outcome: Outcome) {
         self.status.done += 1;
         self.status.failed += usize::from(!outcome.ok());
-        self.outcomes.push_back((outcome, None, ReleasedChanges::default()));
+        self.outcomes.push_back((outcome, None, Default::default()));
         self.wake_reader();
         self.wake_driver();
     }

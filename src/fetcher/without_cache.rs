@@ -35,7 +35,7 @@ pub(super) struct FirstLook;
 #[derive(Debug, Default)]
 pub(super) struct CacheNote;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ReleasedChanges;
 
 /// What [`open`] gives to [`begin`].
