@@ -2,19 +2,19 @@
 //! event loop.
 
 use std::collections::HashSet;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::slice;
 use std::time::{Duration, Instant};
 
 use roundup::event_loop::unblock;
-use roundup::report::{Cutoff, OpenReport, RunInfo, summary_line};
+use roundup::report::{Cutoff, OpenReport, RunInfo, folded, summary_line};
 use roundup::rows::Rows;
 use roundup::units::DisplayDuration;
 use roundup::{Failure, Kind, Outcome, PageRows, Redactor, Summary, sort_outcomes};
 
 use super::config::OutputConfig;
-use super::console::{complain, head, logger};
+use super::console::{complain, head, logger, width};
 use super::error::is_broken_pipe;
 use super::exit::Exit;
 use super::jobs::JobSet;
@@ -401,7 +401,10 @@ impl Writer {
             complain(&format!("and {} more", left.more));
         }
         if self.closing_lines == ClosingLines::FailuresAndTotals {
-            complain(&summary_line(run, summary));
+            // A log has it on one line.
+            let most = io::stderr().is_terminal().then(width).flatten();
+            let most = most.map(|most| most.saturating_sub("roundup: ".len()));
+            folded(&summary_line(run, summary), most).lines().for_each(complain);
         }
     }
 }

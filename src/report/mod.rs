@@ -74,7 +74,7 @@ pub use save::save;
 #[cfg(feature = "sql")]
 pub use sqlite_file::SqliteFile;
 pub use style::Style;
-pub use table::{Table, summary_line};
+pub use table::{Table, folded, summary_line};
 #[cfg(feature = "template")]
 pub use template::TemplateReport;
 pub use text_width::{cut as cut_to_width, cut_middle as cut_middle_to_width, width_of};

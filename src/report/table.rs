@@ -74,7 +74,7 @@ impl Report for Table {
             _ => RED,
         };
         line.clear();
-        push_painted(&mut line, style, Some(color), &summary_line(run, summary));
+        push_painted(&mut line, style, Some(color), &folded(&summary_line(run, summary), style.width));
         writeln!(out, "{line}")
     }
 }
@@ -104,6 +104,23 @@ pub fn summary_line(run: &RunInfo, summary: &Summary) -> String {
         RoundedDuration(Duration::from_millis(summary.slowest_ms)),
         RoundedDuration(Duration::from_millis(summary.tax_ms)),
     )
+}
+
+/// The totals in lines that fit into this width: they break between their parts, and never within one.
+pub fn folded(summary: &str, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|width| width_of(summary) > *width) else { return summary.to_owned() };
+    let parts = summary.replace(", ", ",\n").replace(" (", "\n(");
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts.split('\n') {
+        match lines.last_mut() {
+            Some(line) if width_of(line) + 1 + width_of(part) <= width => {
+                line.push(' ');
+                line.push_str(part);
+            }
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 /// A duration for people: `0.3 ms`, `812 ms`, `1.012 s`, `2 min 5 s`, `1 h 0 min`.
@@ -166,6 +183,7 @@ impl<'a> TextRows<'a> {
             }
         }
         if let Some(limit) = limit {
+            leave_out(&mut widths, limit);
             narrow(&mut widths, limit);
         }
         widths
@@ -208,6 +226,22 @@ fn describe(redactor: &Redactor, failure: &Failure) -> String {
 pub(super) fn describe_stale(redactor: &Redactor, stale: &Stale) -> String {
     let age = DisplayDuration(Duration::from_secs(stale.age_s));
     format!("{age} old: {}", describe(redactor, &stale.error))
+}
+
+/// Leaves out columns, those that matter least first, until a row fits with its long columns at their narrowest.
+fn leave_out(widths: &mut [usize; COLUMNS.len()], limit: usize) {
+    for title in ["SIZE", "TRIES", "TIME"] {
+        let shown = widths.iter().filter(|width| **width > 0).count();
+        let least = widths.iter().zip(&COLUMNS).map(|(width, column)| match column.long {
+            true => (*width).min(LEAST_LONG),
+            false => *width,
+        });
+        if least.sum::<usize>() + GAP * shown.saturating_sub(1) <= limit {
+            return;
+        }
+        let left_out = widths.iter_mut().zip(&COLUMNS).filter(|(_, column)| column.title == title);
+        left_out.for_each(|(width, _)| *width = 0);
+    }
 }
 
 /// Narrows the long columns, the widest first, until a row fits or they are equally wide.
@@ -324,6 +358,38 @@ mod tests {
         }
     }
 
+    /// At 80 columns the line of totals was broken within a number.
+    #[test]
+    fn totals_break_between_their_parts() {
+        let line =
+            "6 sources: 4 ok (1 stale), 2 failed, 3 retries, 9 attempts, 65 B in 1.528 s (slowest 1.528 s, tax 0 ms)";
+        assert_eq!(folded(line, None), line);
+        assert_eq!(folded(line, Some(200)), line);
+        let at_80 =
+            "6 sources: 4 ok (1 stale), 2 failed, 3 retries, 9 attempts, 65 B in 1.528 s\n(slowest 1.528 s, tax 0 ms)";
+        assert_eq!(folded(line, Some(80)), at_80);
+        assert!(folded(line, Some(40)).lines().all(|line| width_of(line) <= 40));
+        assert_eq!(
+            folded(line, Some(40)).split_whitespace().collect::<Vec<_>>(),
+            line.split_whitespace().collect::<Vec<_>>()
+        );
+    }
+
+    /// At 40 columns each row took two lines.
+    #[test]
+    fn columns_that_matter_least_are_left_out_of_a_narrow_window() {
+        let all: [usize; TITLES] = std::array::from_fn(|at| if COLUMNS[at].long { 30 } else { 8 });
+        // Three long and short columns each, and the gaps between them.
+        let cases = [(68, &[][..]), (67, &["SIZE"]), (57, &["SIZE", "TRIES"]), (47, &["SIZE", "TRIES", "TIME"])];
+        for (limit, left_out) in cases {
+            let mut widths = all;
+            leave_out(&mut widths, limit);
+            let gone = widths.iter().zip(&COLUMNS).filter(|(width, _)| **width == 0).map(|(_, column)| column.title);
+            let gone: std::collections::BTreeSet<&str> = gone.collect();
+            assert_eq!(gone, left_out.iter().copied().collect(), "{limit}");
+        }
+    }
+
     /// The part by which names differ was cut away.
     #[test]
     fn names_are_told_apart_in_narrow_windows() {
@@ -352,7 +418,8 @@ mod tests {
             }
             assert!(text.contains(&format!("\n{}: 503: out of stock\n", name(18))), "{width}\n{text}");
             assert!(!text.contains(&format!("\n{}: ", name(17))), "{width}\n{text}");
-            assert!(text.contains("4 sources: 1 ok, 1 failed, 1 cancelled, 1 skipped, 0 retries"), "{text}");
+            let totals = text.replace('\n', " ");
+            assert!(totals.contains("4 sources: 1 ok, 1 failed, 1 cancelled, 1 skipped, 0 retries"), "{text}");
         }
     }
 
