@@ -12,6 +12,7 @@ mod intake;
 mod kept;
 mod limits;
 mod memory;
+mod places;
 mod polite;
 mod read_back;
 mod retries;
