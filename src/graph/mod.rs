@@ -76,6 +76,15 @@ pub use self::login::Login;
 pub use self::node::{DEFAULT_MAX_JOBS, JobNode, JobTemplate};
 pub use self::values::{JobValue, JobValues};
 
+/// What reads fields of servers, for the fuzzer.
+#[cfg(all(fuzzing, feature = "fetcher"))]
+pub mod fuzzing {
+    /// The target of the first link whose relation is `next`.
+    pub fn next_link(value: &str) -> Option<&str> {
+        super::link::next_link(value)
+    }
+}
+
 #[cfg(all(test, feature = "fetcher"))]
 mod simulation;
 #[cfg(all(test, feature = "fetcher"))]
