@@ -11,6 +11,10 @@ use crate::job::Job;
 use crate::outcome::{Failure, Outcome};
 use crate::shard::Shard;
 
+/// No further jobs of a node are made while its requests take so many bytes: a server that gives a token of megabytes, which
+/// stands in each of a thousand requests, would otherwise take gigabytes.
+const MOST_STARTED_BYTES: usize = 16 << 20;
+
 /// A node, and how far it is.
 pub(super) struct NodeRun {
     pub(super) node: JobNode,
@@ -34,6 +38,8 @@ pub(super) struct NodeRun {
     pub(super) rows: VecDeque<RowSource>,
     /// How many jobs have begun and not ended.
     pub(super) started: usize,
+    /// What their requests take in memory, in bytes.
+    pub(super) started_bytes: usize,
     /// How many jobs were made for rows, and their names.
     pub(super) made: usize,
     pub(super) names: HashSet<Arc<str>>,
@@ -43,6 +49,13 @@ pub(super) struct NodeRun {
     pub(super) failed: bool,
     pub(super) skipped: bool,
     pub(super) done: bool,
+}
+
+/// What the request of a job takes in memory.
+pub(super) fn request_bytes(job: &Job) -> usize {
+    let settings = job.settings();
+    let fields: usize = settings.headers.iter().map(|field| field.value().len()).sum();
+    job.url().as_str().len() + fields + settings.data.as_ref().map_or(0, |data| data.len())
 }
 
 impl NodeRun {
@@ -60,6 +73,7 @@ impl NodeRun {
             shard,
             rows: VecDeque::new(),
             started: 0,
+            started_bytes: 0,
             made: 0,
             names: HashSet::new(),
             captured: None,
@@ -69,6 +83,11 @@ impl NodeRun {
             done: false,
             node,
         }
+    }
+
+    /// Whether there is memory for the request of one more job.
+    pub(super) fn has_room(&self) -> bool {
+        self.started_bytes < MOST_STARTED_BYTES
     }
 
     /// Whether all of its jobs have ended and no further ones will come.

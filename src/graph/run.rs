@@ -9,7 +9,7 @@ use super::captured::{Captured, hide, secrets_of};
 use super::course::Course;
 use super::job_graph::JobGraph;
 use super::login::Login;
-use super::node_run::NodeRun;
+use super::node_run::{NodeRun, request_bytes};
 use super::paging::PageOfRows;
 use super::requests::{Answered, NextRequest, Requests};
 use super::row_source::{NextRow, RowOrigin, RowSource};
@@ -97,6 +97,8 @@ struct SourceRun {
     course: Course,
     /// How many rows of it have gone to the nodes that read them.
     rows_read: usize,
+    /// What its request takes in memory.
+    bytes: usize,
 }
 
 impl GraphRun {
@@ -276,7 +278,6 @@ impl GraphRun {
 
     /// Starts one job of a node. Whether it may have more.
     fn start_one(&mut self, index: usize, now: Instant) -> bool {
-        let values = if self.nodes[index].members.is_empty() { JobValues::default() } else { self.values_for(index) };
         let node = &mut self.nodes[index];
         if node.done || node.skipped || node.missing > 0 || node.started >= MOST_STARTED {
             return false;
@@ -285,10 +286,15 @@ impl GraphRun {
             self.begin(index, place, [place as u32].into(), Ok(job), now);
             return true;
         }
+        if !node.has_room() {
+            return false;
+        }
         if node.node.for_each.is_some() {
             return self.start_row(index, now);
         }
         let Some(member) = node.members.pop_front() else { return false };
+        let values = self.values_for(index);
+        let node = &mut self.nodes[index];
         let place = node.place + member;
         let made = node.node.make(member, &values);
         self.begin(index, place, [place as u32].into(), made, now);
@@ -350,23 +356,25 @@ impl GraphRun {
         match made {
             Ok(job) => {
                 self.learn(job.credentials());
+                let bytes = request_bytes(&job);
+                self.nodes[node].started_bytes += bytes;
                 let (name, url, base) = (job.name().into(), job.written_url().into(), job.url().as_str().into());
                 let known = self.known_outcome(node, &job);
                 #[cfg(feature = "watch")]
                 let known = self.left_out.remove(job.name()).or(known);
                 if let Some(outcome) = known {
                     let course = Course::Single;
-                    self.sources.insert(index, SourceRun { node, name, url, base, order, course, rows_read: 0 });
+                    self.sources.insert(index, SourceRun { node, name, url, base, order, course, rows_read: 0, bytes });
                     return self.finish(index, outcome);
                 }
                 let (course, request) = Course::begin(job, self.by_pages.unwrap_or(true), now);
-                self.sources.insert(index, SourceRun { node, name, url, base, order, course, rows_read: 0 });
+                self.sources.insert(index, SourceRun { node, name, url, base, order, course, rows_read: 0, bytes });
                 self.requests.put(index, request);
             }
             Err(error) => {
                 let outcome = self.nodes[node].not_made(index, Failure::from(&error));
                 let (name, url, base) = (outcome.name.clone(), outcome.url.clone(), outcome.url.clone());
-                let source = SourceRun { node, name, url, base, order, course: Course::Single, rows_read: 0 };
+                let source = SourceRun { node, name, url, base, order, course: Course::Single, rows_read: 0, bytes: 0 };
                 self.sources.insert(index, source);
                 self.finish(index, outcome);
             }
@@ -424,6 +432,7 @@ impl GraphRun {
         outcome.place = Some(source.order.clone());
         let node = &mut self.nodes[source.node];
         node.started -= 1;
+        node.started_bytes -= source.bytes;
         // Jobs that are made of its rows get them as they came.
         let rows = (!source.course.gives_rows()).then(|| RowSource::rows_of(&outcome));
         let mut found = secrets_of(&outcome.rows, &node.node.secret);

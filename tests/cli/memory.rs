@@ -3,7 +3,8 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -180,6 +181,33 @@ fn values_that_take_little_find_room_whatever_the_others_take() {
     let ended = endings(&report);
     assert_eq!(ended[..5], ["too_large/body"; 5]);
     assert_eq!(ended[5..], ["ok"; 50]);
+}
+
+/// A token of a few megabytes stood in each of hundreds of requests at once.
+#[test]
+fn a_large_value_is_in_few_requests_at_once() {
+    let under_way = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+    let seen = under_way.clone();
+    let server = Server::start(move |request| match request.path() {
+        "/login" => Reply::json(format!("{{\"token\":\"{}\"}}", "t".repeat(4 << 20))),
+        _ => {
+            let now = seen.0.fetch_add(1, Ordering::Relaxed) + 1;
+            seen.1.fetch_max(now, Ordering::Relaxed);
+            seen.0.fetch_sub(1, Ordering::Relaxed);
+            Reply::json(request.text().len().to_string())
+        }
+    });
+    let dir = Dir::new();
+    let plan = format!(
+        "[[job]]\nname = \"login\"\nurl = \"{}\"\nselect = {{ token = \"/token\" }}\n[[job]]\nname = \"use\"\n\
+         url = \"{}\"\neach = {{ n = {{ from = 1, to = 30 }} }}\nmethod = \"POST\"\njson = {{ t = \"{{login.token}}\" }}\n",
+        server.url("/login"),
+        server.url("/use/{n}")
+    );
+    dir.write("plan.toml", plan);
+    let report = line("run plan.toml -q --report json").inside(&dir).run().expect_code(0).json();
+    assert_eq!(endings(&report), ["ok"; 31]);
+    assert!((1..=4).contains(&under_way.1.load(Ordering::Relaxed)), "{under_way:?}");
 }
 
 #[test]
