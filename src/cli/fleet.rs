@@ -39,8 +39,9 @@ const OF_WORKERS: [&str; 15] = [
 ];
 
 /// Options that have no meaning with a fleet, and why.
-const NOT_WITH_A_FLEET: [(&str, &str); 3] = [
+const NOT_WITH_A_FLEET: &[(&str, &str)] = &[
     ("shard", "a fleet shares out the jobs by itself"),
+    #[cfg(feature = "watch")]
     ("every", "a fleet runs a plan once"),
     ("output_dir", "contents would be on the machines of the workers"),
 ];
@@ -59,7 +60,7 @@ pub(crate) fn run(
             return Err(CommandError::usage(format!("{option} has no effect with --fleet: give it to the workers")));
         }
     }
-    for (name, why) in NOT_WITH_A_FLEET {
+    for (name, why) in NOT_WITH_A_FLEET.iter().copied() {
         if flags.one(name).is_some() {
             let option = format!("--{}", name.replace('_', "-"));
             return Err(CommandError::usage(format!("{option} has no effect with --fleet: {why}")));
