@@ -17,6 +17,8 @@ mod effects;
 mod example_plans;
 mod explain;
 mod failures;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod graph;
 mod help;
 mod interrupts;
