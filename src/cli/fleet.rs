@@ -1,5 +1,6 @@
 //! Runs that a fleet fetches: how they begin, are collected and end.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use roundup::event_loop::EventLoop;
@@ -96,7 +97,8 @@ pub(crate) fn fetch(
         run.execute(&event_loop, &interrupts).await
     });
     std::mem::forget(result.outcomes);
-    if result.exit == Exit::Interrupted {
+    // Until a report of the whole is written, the outcomes stay where they are.
+    if matches!(result.exit, Exit::Interrupted | Exit::Report) {
         let command = format!("roundup collect {plan} {address} --run {id}");
         complain(&format!("run {id} goes on: \"{command}\" writes the report of all of it, and ends it with --cancel"));
     } else if let Err(error) = event_loop.run(fleet_run.end()) {
@@ -205,15 +207,28 @@ fn encoded(value: &str) -> String {
 
 /// Values by name: of the secrets file, or else of the environment.
 pub(crate) fn secrets(flags: &Flags) -> Result<impl Fn(&str) -> Option<String> + Send + Sync + 'static, CommandError> {
-    let unreadable = |error: Error| CommandError { exit: Exit::Plan, lines: vec![error.one_line()] };
-    let values = match flags.text("secrets") {
-        Some(file) => {
-            let text = input::text(&file, "the secrets file").map_err(unreadable)?;
-            parse_secrets(input::shown(&file), &text).map_err(|errors| CommandError::plan(&errors))?
-        }
-        None => Default::default(),
-    };
+    let values = secrets_file(flags)?.unwrap_or_default();
     Ok(move |name: &str| values.get(name).cloned().or_else(|| std::env::var(name).ok()))
+}
+
+/// Values for the `${NAME}` of jobs: of the secrets file, and of the environment only if there is none, because jobs come from
+/// whoever can write to the Redis, and could ask for all that stands there.
+pub(crate) fn secrets_of_jobs(
+    flags: &Flags,
+) -> Result<impl Fn(&str) -> Option<String> + Send + Sync + 'static, CommandError> {
+    let values = secrets_file(flags)?;
+    Ok(move |name: &str| match &values {
+        Some(values) => values.get(name).cloned(),
+        None => std::env::var(name).ok(),
+    })
+}
+
+/// The values of the secrets file, if one is named.
+fn secrets_file(flags: &Flags) -> Result<Option<BTreeMap<String, String>>, CommandError> {
+    let unreadable = |error: Error| CommandError { exit: Exit::Plan, lines: vec![error.one_line()] };
+    let Some(file) = flags.text("secrets") else { return Ok(None) };
+    let text = input::text(&file, "the secrets file").map_err(unreadable)?;
+    parse_secrets(input::shown(&file), &text).map(Some).map_err(|errors| CommandError::plan(&errors))
 }
 
 /// How Redis is reached: directly, and with authorities of its own if there are some.

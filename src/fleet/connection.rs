@@ -40,6 +40,11 @@ pub(super) enum Trouble {
 impl Trouble {
     /// What an error of Redis means.
     fn of(text: &str) -> Trouble {
+        // Before Redis 7 an error within a script is told as one of the script, and a word alone gets ERR before it.
+        let text = [" -OOM ", " -MISCONF ", " -NOGROUP ", " -GONE"]
+            .iter()
+            .find_map(|word| text.starts_with("ERR ").then(|| text.find(word)).flatten())
+            .map_or_else(|| if text == "ERR GONE" { "GONE" } else { text }, |at| &text[at + 2..]);
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         let said: String = text.chars().take(200).collect();
         match word {
@@ -268,7 +273,11 @@ mod tests {
 
     #[test]
     fn errors_of_redis_are_told_apart() {
-        assert!(matches!(Trouble::of("GONE"), Trouble::Gone));
+        for gone in ["GONE", "GONE the run", "ERR GONE", "ERR Error running script: @user_script:1: -GONE the run"] {
+            assert!(matches!(Trouble::of(gone), Trouble::Gone), "{gone}");
+        }
+        let full = "ERR Error running script (call to f_1): @user_script:3: -OOM command not allowed when used memory > 'maxmemory'.";
+        assert!(matches!(Trouble::of(full), Trouble::Busy(_)));
         assert!(matches!(Trouble::of("OOM command not allowed when used memory > 'maxmemory'."), Trouble::Busy(_)));
         assert!(matches!(Trouble::of("LOADING Redis is loading the dataset in memory"), Trouble::Busy(_)));
         assert!(matches!(Trouble::of("WRONGPASS invalid username-password pair"), Trouble::Fatal(_)));

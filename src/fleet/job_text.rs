@@ -79,12 +79,14 @@ pub(super) struct JobWriter {
 ///
 /// What it names is a file of this machine, or belongs to one run in one process.
 pub(super) fn obstacle(job: &Job) -> Option<&'static str> {
-    let Settings { cookies, auth, proxy, cacert, cert, cert_key, .. } = &**job.settings();
+    let Settings { cookies, auth, proxy, cacert, cert, cert_key, insecure, .. } = &**job.settings();
     let obstacles = [
         (job.output().is_some(), "saves its content to a file, which would be on the machine of a worker"),
         (*cookies, "has cookies, and workers do not know those of each other"),
         (job.settings().keeps_responses(), "keeps responses in a state, which workers have none of"),
         (auth.is_some(), "has auth, and the token of a login does not go through Redis"),
+        (job.url().scheme() == "http+unix", "is at a unix-domain socket, which is one of this machine"),
+        (*insecure, "is insecure, which is for a worker to say"),
         (proxy.is_some(), "has a proxy, which is for a worker to say"),
         (cacert.is_some() || cert.is_some() || cert_key.is_some(), "has certificates, which are files of this machine"),
     ];
@@ -174,6 +176,9 @@ impl JobWriter {
 
 /// The names of the secrets that the text of a job has marks of.
 pub(super) fn secret_names(text: &str) -> Result<Vec<String>> {
+    if text.len() > 2 * MAX_JOB {
+        return Err(Error::new(Kind::Config, format!("the job takes {} MiB, and may take 1", text.len() >> 20)));
+    }
     let JobText { secrets, .. } = parsed(text)?;
     Ok(secrets)
 }
@@ -267,6 +272,8 @@ mod tests {
         let job = || Job::get("http://h/").expect("a URL");
         for (job, why) in [
             (job().saved_to("x"), "saves its content"),
+            (Job::get("http+unix://%2Frun%2Fs/x").expect("a URL"), "is at a unix-domain socket"),
+            (job().with(|settings| settings.insecure = true), "is insecure"),
             (job().with(|settings| settings.cookies = true), "has cookies"),
             (job().with(|settings| settings.cache = true), "keeps responses"),
             (job().with(|settings| settings.auth = Some("l".into())), "has auth"),
@@ -296,7 +303,12 @@ mod tests {
 
     #[test]
     fn a_stranger_cannot_name_files_of_a_worker() {
-        for settings in [r#"{"cert":"/etc/key.pem"}"#, r#"{"proxy":"http://p:1"}"#, r#"{"cacert":"/etc/passwd"}"#] {
+        for settings in [
+            r#"{"insecure":true}"#,
+            r#"{"cert":"/etc/key.pem"}"#,
+            r#"{"proxy":"http://p:1"}"#,
+            r#"{"cacert":"/etc/passwd"}"#,
+        ] {
             let text = format!(r#"{{"n":"a","u":"http://h/","s":{settings}}}"#);
             assert!(read(&text, &value).is_err(), "{settings}");
         }

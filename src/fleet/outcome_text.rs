@@ -16,6 +16,9 @@ pub(super) const MAX_BODY: u64 = 256 << 10;
 /// The longest text of an outcome.
 const MAX_OUTCOME: usize = 4 << 20;
 
+/// Secrets are looked for on the loop in texts up to this length.
+const MOST_ON_LOOP: usize = 64 << 10;
+
 /// An outcome as it is written.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +31,7 @@ struct OutcomeText {
 }
 
 /// Writes an outcome. Its attempts are given from when the job was taken, `age` ago.
-pub(super) async fn write(mut outcome: Outcome, age: Duration, secrets: &SecretText) -> String {
+pub(super) async fn write(mut outcome: Outcome, age: Duration, secrets: &Arc<SecretText>) -> String {
     outcome.index = 0;
     (outcome.name, outcome.url, outcome.digest) = (Arc::default(), Arc::default(), None);
     (outcome.place, outcome.method, outcome.table) = (None, None, None);
@@ -44,8 +47,11 @@ pub(super) async fn write(mut outcome: Outcome, age: Duration, secrets: &SecretT
             outcome.body = read.ok().map(Into::into);
         }
     }
-    let text = text_of(&outcome, age, secrets);
-    let too_long = text.len() > MAX_OUTCOME;
+    let open = json_of(&outcome, age);
+    let mut too_long = open.len() > MAX_OUTCOME;
+    let mib = open.len() >> 20;
+    let text = if too_long { String::new() } else { hidden(open, secrets).await };
+    too_long |= text.len() > MAX_OUTCOME;
     if !too_long && !secrets.is_left(&text) {
         return text;
     }
@@ -57,7 +63,11 @@ pub(super) async fn write(mut outcome: Outcome, age: Duration, secrets: &SecretT
     let why = match too_long {
         true => Error::new(
             Kind::TooLarge,
-            format!("its rows take {} MiB, and through Redis go at most {}", text.len() >> 20, MAX_OUTCOME >> 20),
+            format!(
+                "its rows take {} MiB, and through Redis go at most {}",
+                mib.max(text.len() >> 20),
+                MAX_OUTCOME >> 20
+            ),
         ),
         false => Error::new(Kind::Body, "a number in its content is a secret, and none goes through Redis"),
     };
@@ -79,9 +89,21 @@ pub(super) async fn write(mut outcome: Outcome, age: Duration, secrets: &SecretT
     text_of(&short, age, secrets)
 }
 
+/// A text without secrets. To look for them takes some milliseconds a MiB.
+async fn hidden(open: String, secrets: &Arc<SecretText>) -> String {
+    if open.len() <= MOST_ON_LOOP {
+        return secrets.hidden(&open);
+    }
+    let secrets = secrets.clone();
+    unblock(move || secrets.hidden(&open)).await
+}
+
+fn json_of(outcome: &Outcome, age: Duration) -> String {
+    serde_json::to_string(&OutcomeText { age, outcome: outcome.clone() }).unwrap_or_default()
+}
+
 fn text_of(outcome: &Outcome, age: Duration, secrets: &SecretText) -> String {
-    let text = OutcomeText { age, outcome: outcome.clone() };
-    secrets.hidden(&serde_json::to_string(&text).unwrap_or_default())
+    secrets.hidden(&json_of(outcome, age))
 }
 
 /// The outcome of a job that was not fetched, for this reason.
@@ -109,7 +131,7 @@ mod tests {
     use crate::secrets::Secrets;
 
     fn there_and_back(outcome: Outcome, secrets: &Secrets) -> (String, Outcome) {
-        let texts = SecretText::new(secrets);
+        let texts = Arc::new(SecretText::new(secrets));
         let text = EventLoop::new().run(write(outcome, Duration::from_millis(5), &texts));
         let value = |name: &str| secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
         let (outcome, age) = read(&text, &value).expect("it was just written");

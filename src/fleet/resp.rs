@@ -116,6 +116,14 @@ impl Decoder {
                     self.size = 0;
                     return Ok(Some(reply));
                 };
+                // Each takes memory beside its text.
+                self.size += size_of::<Reply>();
+                if let Reply::Word(text) | Reply::Error(text) = &reply {
+                    self.size += text.len();
+                }
+                if self.size > MAX_REPLY {
+                    return Err(NotRedis(format!("a reply has more than {} MiB", MAX_REPLY >> 20)));
+                }
                 elements.push(reply);
                 *missing -= 1;
                 if *missing > 0 {
@@ -314,7 +322,7 @@ mod tests {
             decoder.push(&text);
             decoder.next().err().map(|error| (number, error.to_string()))
         });
-        assert_eq!(end, Some((6, "a reply has more than 96 MiB".to_owned())));
+        assert_eq!(end, Some((5, "a reply has more than 96 MiB".to_owned())));
     }
 
     #[test]

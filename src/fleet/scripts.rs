@@ -48,7 +48,7 @@ return now",
 pub(super) const SUBMIT: Script = Script {
     number: 1,
     text: r"
-if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 local added = 0
 for i = 1, #ARGV, 2 do
     if redis.call('HSETNX', KEYS[3], ARGV[i], 's') == 1 then
@@ -63,7 +63,7 @@ return added",
 pub(super) const COMMIT: Script = Script {
     number: 2,
     text: r"
-if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 local noted = 0
 for i = 1, #ARGV, 3 do
     local id, key = ARGV[i], ARGV[i + 1]
@@ -84,7 +84,7 @@ return noted",
 pub(super) const BEGIN_ONCE: Script = Script {
     number: 3,
     text: r"
-if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 if #redis.call('XPENDING', KEYS[2], 'fleet', ARGV[3], ARGV[3], 1, ARGV[1]) == 0 then return 0 end
 local now = redis.call('TIME')
 redis.call('ZADD', KEYS[5], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[2], ARGV[4])
@@ -97,7 +97,7 @@ return 1",
 pub(super) const GIVE_BACK: Script = Script {
     number: 4,
     text: r"
-if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 for i = 2, #ARGV, 3 do
     local id, key = ARGV[i], ARGV[i + 1]
     local once = redis.call('ZSCORE', KEYS[5], key)
@@ -121,7 +121,7 @@ return 1",
 pub(super) const KEEP: Script = Script {
     number: 5,
     text: r"
-if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 local me, lease, room = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
 local held = tonumber(ARGV[9])
 local function done(key, text)
@@ -189,7 +189,7 @@ for i = 1, tonumber(ARGV[4]) do
     redis.call('ZREM', place('*'), ARGV[at])
     at = at + 2
 end
-if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE') end
+if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 local renewed = tonumber(ARGV[at])
 at = at + 1
 for i = 1, renewed do

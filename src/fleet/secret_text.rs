@@ -25,6 +25,9 @@ const NUL: char = '\0';
 /// What stands before the base64 of a user and a password (RFC 7617).
 const BASIC: &str = "Basic ";
 
+/// The longest that strings with secrets in place of marks may be together.
+const MAX_SHOWN: usize = 32 << 20;
+
 /// Secrets by the forms in which they are found.
 #[derive(Debug, Default)]
 pub(super) struct SecretText {
@@ -116,28 +119,42 @@ impl SecretText {
     }
 
     fn marked_plain(&self, text: &str) -> String {
+        // Where each form comes next; a text is gone through once for each, however many of them it has.
+        let mut next: Vec<Option<usize>> = self.forms.iter().map(|(_, _, value)| text.find(&**value)).collect();
+        let mut next_nul = text.find(NUL);
         let mut marked = String::with_capacity(text.len());
-        let mut rest = text;
-        // The first secret in the text, of several there the longest.
-        while let Some((at, len, mark)) = self.first_in(rest) {
-            marked.push_str(&rest[..at]);
-            marked.push_str(&mark);
-            rest = &rest[at + len..];
-        }
-        marked.push_str(rest);
-        marked
-    }
-
-    fn first_in(&self, text: &str) -> Option<(usize, usize, String)> {
-        let mut first: Option<(usize, usize, String)> = text.find(NUL).map(|at| (at, 1, format!("{NUL}z{NUL}")));
-        for (form, name, value) in &self.forms {
-            let before = first.as_ref().map_or(text.len(), |(at, ..)| *at);
-            // One that begins earlier, or is not shorter: the list has the longest first.
-            if let Some(at) = text.find(&**value).filter(|at| *at < before) {
-                first = Some((at, value.len(), format!("{NUL}{form}{name}{NUL}")));
+        let mut from = 0;
+        loop {
+            // Of several that begin at one place the first in the list, which is the longest.
+            let first = next.iter().enumerate().filter_map(|(number, at)| Some(((*at)?, number))).min();
+            let end = match (first, next_nul) {
+                (Some((at, number)), nul) if nul.is_none_or(|nul| at <= nul) => {
+                    let (form, name, value) = &self.forms[number];
+                    marked.push_str(&text[from..at]);
+                    marked.extend([NUL, *form]);
+                    marked.push_str(name);
+                    marked.push(NUL);
+                    at + value.len()
+                }
+                (_, Some(nul)) => {
+                    marked.push_str(&text[from..nul]);
+                    marked.extend([NUL, 'z', NUL]);
+                    nul + 1
+                }
+                _ => break,
+            };
+            for (at, (_, _, value)) in next.iter_mut().zip(&self.forms) {
+                if at.is_some_and(|at| at < end) {
+                    *at = text[end..].find(&**value).map(|at| end + at);
+                }
             }
+            if next_nul.is_some_and(|nul| nul < end) {
+                next_nul = text[end..].find(NUL).map(|at| end + at);
+            }
+            from = end;
         }
-        first
+        marked.push_str(&text[from..]);
+        marked
     }
 }
 
@@ -156,8 +173,14 @@ pub(super) fn shown(json: &str, value: &dyn Fn(&str) -> Option<String>) -> Resul
         return Ok(json.to_owned());
     }
     let mut wrong = None;
+    let mut bytes = 0;
     let text = map_strings(json, |text| {
-        unmarked(text, value).unwrap_or_else(|error| {
+        let shown = if wrong.is_none() { unmarked(text, value, true) } else { Ok(String::new()) };
+        let shown = shown.and_then(|shown| {
+            bytes += shown.len();
+            if bytes > MAX_SHOWN { Err(too_long()) } else { Ok(shown) }
+        });
+        shown.unwrap_or_else(|error| {
             wrong.get_or_insert(error);
             String::new()
         })
@@ -165,7 +188,12 @@ pub(super) fn shown(json: &str, value: &dyn Fn(&str) -> Option<String>) -> Resul
     wrong.map_or(Ok(text), Err)
 }
 
-fn unmarked(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<String> {
+fn too_long() -> Error {
+    Error::new(Kind::Config, format!("it is longer than {} MiB with its secrets in place", MAX_SHOWN >> 20))
+}
+
+/// A text with values in place of marks. A pair for Basic holds no other one.
+fn unmarked(text: &str, value: &dyn Fn(&str) -> Option<String>, may_be_basic: bool) -> Result<String> {
     let broken = || Error::new(Kind::Config, "a mark of a secret is broken");
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -174,13 +202,19 @@ fn unmarked(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<String
         let mark = &rest[at + 1..];
         let form = mark.chars().next().ok_or_else(broken)?;
         let behind = &mark[form.len_utf8()..];
-        if form == 'B' {
-            let pair = unmarked(behind, value)?;
+        if out.len() > MAX_SHOWN {
+            return Err(too_long());
+        }
+        if form == 'B' && may_be_basic {
+            let pair = unmarked(behind, value, false)?;
             out.push_str(BASIC);
             out.push_str(&BASE64_STANDARD.encode(pair));
             return Ok(out);
         }
         let (name, behind) = behind.split_once(NUL).ok_or_else(broken)?;
+        if form == 'B' {
+            return Err(broken());
+        }
         if form == 'z' {
             out.push(NUL);
         } else {
@@ -283,9 +317,23 @@ mod tests {
         let other = shown(&hidden, &|_| Some("a b&".to_owned())).expect("known");
         assert_eq!(other, r#"["http://h/a b&?q=a b&", {"a b&": 1}]"#);
         assert_eq!(shown(&hidden, &|_| None).expect_err("unknown").one_line(), "there is no value for ${A} here");
-        for broken in [r#""\u0000""#, r#""\u0000r""#, r#""\u0000rA""#] {
+        for broken in [r#""\u0000""#, r#""\u0000r""#, r#""\u0000rA""#, r#""\u0000B\u0000Bx""#] {
             assert_eq!(shown(broken, &value).expect_err(broken).one_line(), "a mark of a secret is broken");
         }
+    }
+
+    /// Each `B` made base64 of what the next one had made: eighty of them are 195 GB.
+    #[test]
+    fn marks_cannot_make_much_of_little() {
+        let many = format!("\"{}\"", "\\u0000B".repeat(100_000));
+        assert_eq!(shown(&many, &value).expect_err("nested").one_line(), "a mark of a secret is broken");
+        let long = |_: &str| Some("x".repeat(1 << 20));
+        let line = shown(&format!("\"{}\"", "\\u0000rA\\u0000".repeat(1000)), &long).expect_err("1 GB").one_line();
+        assert_eq!(line, "it is longer than 32 MiB with its secrets in place");
+        // A server may send as many NULs as a content has bytes.
+        let text = SecretText::new(&Secrets::new([("A", "a-long-secret")]));
+        let hidden = text.hidden(&format!("\"{}a-long-secret\"", "\\u0000".repeat(300_000)));
+        assert!(hidden.ends_with("\\u0000rA\\u0000\"") && !hidden.contains("long"));
     }
 
     #[test]

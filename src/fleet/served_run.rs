@@ -17,7 +17,7 @@ use super::patience::Patience;
 use super::run::{Entry, RunId, RunMeta, entries};
 use super::scripts::{BEGIN_ONCE, COMMIT, GIVE_BACK, KEEP};
 use super::secret_text::SecretText;
-use super::worker_config::{Load, WorkerConfig};
+use super::worker_config::{HeldPlace, Load, WorkerConfig};
 use crate::error::{Error, Kind, Result};
 use crate::event_loop::{EventLoop, Task, sleep_until};
 use crate::fetcher::{Fetcher, Intake, Outcomes, Stopper};
@@ -40,6 +40,7 @@ struct HeldJob {
     once: bool,
     taken: Instant,
     secrets: Arc<SecretText>,
+    place: HeldPlace,
 }
 
 /// A run that a worker serves.
@@ -142,7 +143,10 @@ impl SharedRun {
                 }
             }
             match job {
-                Ok((job, secrets)) => self.start(job, HeldJob { entry, once, taken: Instant::now(), secrets }),
+                Ok((job, secrets)) => {
+                    let place = self.load.place();
+                    self.start(job, HeldJob { entry, once, taken: Instant::now(), secrets, place });
+                }
                 Err(error) => {
                     let mut outcome = failed(&error);
                     if let Some(open) = outcome.strip_suffix("}}") {
@@ -162,7 +166,6 @@ impl SharedRun {
         // One that is not taken in is left to others, when its lease is over.
         if added {
             self.held.borrow_mut().insert(number, held);
-            self.load.held.set(self.load.held.get() + 1);
         }
     }
 
@@ -175,8 +178,20 @@ impl SharedRun {
             let text = "it needs secrets, which this worker sends nowhere: start it with --allow and the hosts that may have them";
             return Err(skipped(Error::new(Kind::Config, text)));
         }
-        let value = |name: &str| (self.config.secret)(name);
-        let job = read(&entry.text, &value).map_err(skipped)?;
+        // A mark of a secret that the job does not name has no value, so that each one that is put in is looked for in what
+        // comes back.
+        let value = |name: &str| names.iter().any(|one| one == name).then(|| (self.config.secret)(name)).flatten();
+        if let Some(name) = names.iter().find(|name| value(name).is_none()) {
+            return Err(skipped(Error::new(Kind::Config, format!("there is no value for ${{{name}}} here"))));
+        }
+        let job = read(&entry.text, &value).map_err(|error| match names.is_empty() {
+            true => skipped(error),
+            // What is wrong may be a value, which goes nowhere.
+            false => skipped(Error::new(
+                Kind::Config,
+                format!("it cannot be sent with the values that this worker has for {}", names.join(", ")),
+            )),
+        })?;
         let mut secrets = self.secrets.borrow_mut();
         // What one job was answered may be echoed to another, so all that are known are looked for.
         let new = job.secrets().iter().any(|one| secrets.secrets().iter().all(|known| known != one));
@@ -197,8 +212,7 @@ impl SharedRun {
         let limits = async { Err(limits.await) };
         if let Err(trouble) = self.bring(outcomes, &mut bringing).or(limits).await {
             *self.ended.borrow_mut() = Some(trouble);
-            let held = std::mem::take(&mut *self.held.borrow_mut()).len();
-            self.load.held.set(self.load.held.get().saturating_sub(held));
+            self.held.borrow_mut().clear();
             *self.intake.borrow_mut() = None;
             self.stopper.stop();
         }
@@ -236,11 +250,12 @@ impl SharedRun {
 
     async fn commit(&self, group: Vec<Outcome>, patience: &mut Patience) -> Result<(), Trouble> {
         let (mut done, mut back) = (Vec::new(), vec![self.config.name.clone()]);
-        let (mut bytes, mut count) = (0, 0);
+        let (mut bytes, mut places) = (0, Vec::new());
         for mut outcome in group {
             let held = self.held.borrow_mut().remove(&outcome.index);
-            let Some(HeldJob { entry, once, taken, secrets }) = held else { continue };
-            count += 1;
+            let Some(HeldJob { entry, once, taken, secrets, place }) = held else { continue };
+            // Its place is taken until Redis knows what became of it.
+            places.push(place);
             let kind = outcome.error.as_ref().map(|error| error.kind);
             let was_sent = kind != Some(Kind::Skipped);
             if self.gives_back.get() && matches!(kind, Some(Kind::Cancelled | Kind::Skipped)) && !(once && was_sent) {
@@ -269,16 +284,14 @@ impl SharedRun {
         if back.len() > 1 {
             patience.run(&self.id, GIVE_BACK, &back).await?;
         }
-        self.load.held.set(self.load.held.get().saturating_sub(count));
-        self.load.done.set(self.load.done.get() + count);
-        self.load.changed.set();
+        self.load.done.set(self.load.done.get() + places.len());
         Ok(())
     }
 
     /// Renews what this worker holds, and takes over what the dead have left, as far as there is room.
     async fn keep(&self, cursor: &mut String, patience: &mut Patience) -> Result<(), Trouble> {
         let room = match self.intake.borrow().is_some() && !self.config.stop.is_set() {
-            true => (self.config.concurrency.get() as usize).saturating_sub(self.load.held.get()),
+            true => (self.config.concurrency.get() as usize).saturating_sub(self.load.held()),
             false => 0,
         };
         let (mut held, mut once) = (Vec::new(), Vec::new());

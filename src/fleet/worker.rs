@@ -176,14 +176,14 @@ impl Work<'_> {
                 self.look(runs?)?;
                 last_look = Some(Instant::now());
             }
-            let busy = self.load.held.get() > 0;
+            let busy = self.load.held() > 0;
             if busy {
                 idle_since = Instant::now();
             }
             if self.idle_exit.is_some_and(|idle| !busy && idle_since.elapsed() >= idle) {
                 return Ok(());
             }
-            let room = (self.config.concurrency.get() as usize).saturating_sub(self.load.held.get());
+            let room = (self.config.concurrency.get() as usize).saturating_sub(self.load.held());
             if room == 0 {
                 self.load.changed.clear();
                 self.load.changed.wait().or(stop.wait()).await;
@@ -275,7 +275,7 @@ impl Work<'_> {
     async fn drain(&mut self) {
         for end in [DRAIN, DRAIN] {
             let end = Instant::now() + end;
-            while self.load.held.get() > 0 && Instant::now() < end {
+            while self.load.held() > 0 && Instant::now() < end {
                 self.load.changed.clear();
                 let over = async {
                     sleep_until(end).await;

@@ -35,7 +35,31 @@ impl fmt::Debug for WorkerConfig {
 /// How many jobs a worker has, and that this has changed.
 #[derive(Debug, Default)]
 pub(super) struct Load {
-    pub(super) held: Cell<usize>,
+    held: Cell<usize>,
     pub(super) done: Cell<usize>,
     pub(super) changed: Event,
+}
+
+impl Load {
+    /// How many jobs it has.
+    pub(super) fn held(&self) -> usize {
+        self.held.get()
+    }
+
+    /// Counts a job for as long as this lives.
+    pub(super) fn place(self: &Rc<Load>) -> HeldPlace {
+        self.held.set(self.held.get() + 1);
+        HeldPlace(self.clone())
+    }
+}
+
+/// A job that a worker has. However it is let go of, its place is free again.
+#[derive(Debug)]
+pub(super) struct HeldPlace(Rc<Load>);
+
+impl Drop for HeldPlace {
+    fn drop(&mut self) {
+        self.0.held.set(self.0.held.get().saturating_sub(1));
+        self.0.changed.set();
+    }
 }

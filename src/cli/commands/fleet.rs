@@ -14,7 +14,7 @@ use crate::cli::console::{complain, print};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{Collect, Flags, Submit, WorkerCommand};
-use crate::cli::fleet::{address, check, fetch, find, fleet, redis_transport, secrets, settings};
+use crate::cli::fleet::{address, check, fetch, find, fleet, redis_transport, secrets_of_jobs, settings};
 use crate::cli::interrupts::Interrupts;
 use crate::cli::jobs::JobSet;
 use crate::cli::report_tables::planned;
@@ -36,7 +36,7 @@ pub(crate) fn worker(command: &WorkerCommand, flags: &Flags) -> Result<Exit, Com
         worker = worker.concurrency(jobs);
     }
     if is_held_to_hosts {
-        worker = worker.secrets(secrets(flags)?);
+        worker = worker.secrets(secrets_of_jobs(flags)?);
     } else if flags.text("secrets").is_some() {
         let text = "--secrets has no effect without --allow: jobs come from whoever can write to the Redis, and say where secrets go";
         return Err(CommandError::usage(text));
