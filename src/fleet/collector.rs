@@ -131,6 +131,7 @@ impl Collector {
     async fn keep(&self, patience: &mut Patience) -> Result<usize, Trouble> {
         let arguments = keep_arguments("", &self.meta, 0, "0-0", &[], &[]);
         let reply = patience.run(&self.run, KEEP, &arguments).await?;
+        patience.name(&self.run, &self.meta).await?;
         let under_way = reply.into_list().get(2).and_then(super::resp::Reply::number).unwrap_or(0);
         Ok(usize::try_from(under_way).unwrap_or(0))
     }

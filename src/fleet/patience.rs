@@ -93,6 +93,16 @@ impl Patience {
         with_patience!(self, session => session.time())
     }
 
+    /// Lets workers find a run for as long as its keys are kept.
+    pub(super) async fn name(&mut self, run: &RunId, meta: &RunMeta) -> Result<(), Trouble> {
+        with_patience!(self, session => session.name(run, meta.started, meta.keep))
+    }
+
+    /// Whether a run has a stream of jobs.
+    pub(super) async fn has_jobs(&mut self, run: &RunId) -> Result<bool, Trouble> {
+        with_patience!(self, session => session.has(&run.jobs()))
+    }
+
     pub(super) async fn meta(&mut self, run: &RunId) -> Result<Option<RunMeta>, Trouble> {
         with_patience!(self, session => session.meta(run))
     }

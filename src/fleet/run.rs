@@ -221,13 +221,24 @@ impl Session {
         let mut arguments = vec![keep.clone()];
         arguments.extend(meta.fields().into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
         let started = self.run(run, OPEN, &arguments).await?.number().unwrap_or(0);
+        self.name(run, started, meta.keep).await?;
+        Ok(started)
+    }
+
+    /// Puts a run among those that workers find, for as long as its keys are kept at least.
+    pub(super) async fn name(&mut self, run: &RunId, started: i64, keep: Duration) -> Result<(), Trouble> {
         self.one(["ZADD", RUNS, &started.to_string(), &run.0], Duration::ZERO).await?;
         // Names of runs that are gone are taken out by workers; if there is none, they go with this.
         let left = self.one(["PTTL", RUNS], Duration::ZERO).await?.number().unwrap_or(-1);
-        if left < i64::try_from(meta.keep.as_millis()).unwrap_or(i64::MAX) {
-            self.one(["PEXPIRE", RUNS, &keep], Duration::ZERO).await?;
+        if left < i64::try_from(keep.as_millis()).unwrap_or(i64::MAX) {
+            self.one(["PEXPIRE", RUNS, &keep.as_millis().to_string()], Duration::ZERO).await?;
         }
-        Ok(started)
+        Ok(())
+    }
+
+    /// Whether a key is there.
+    pub(super) async fn has(&mut self, key: &str) -> Result<bool, Trouble> {
+        Ok(self.one(["EXISTS", key], Duration::ZERO).await?.number() == Some(1))
     }
 
     /// The runs that there are, the oldest first. Those that are gone are forgotten.
@@ -235,12 +246,11 @@ impl Session {
         let names = self.one(["ZRANGE", RUNS, "0", MOST_RUNS], Duration::ZERO).await?.into_list();
         let mut runs = Vec::with_capacity(names.len());
         for name in names.into_iter().filter_map(Reply::into_text) {
-            let found = match name.parse::<RunId>() {
-                Ok(run) => self.meta(&run).await?.map(|meta| (run, meta)),
-                Err(_) => None,
-            };
-            match found {
-                Some(found) => runs.push(found),
+            let Ok(run) = name.parse::<RunId>() else { continue };
+            match self.meta(&run).await? {
+                Some(meta) => runs.push((run, meta)),
+                // What another version wrote is not for this one to forget.
+                None if self.has(&run.key("meta")).await? => {}
                 None => drop(self.one(["ZREM", RUNS, &name], Duration::ZERO).await?),
             }
         }

@@ -56,6 +56,8 @@ for i = 1, #ARGV, 2 do
         added = added + 1
     end
 end
+local left = redis.call('PTTL', KEYS[1])
+if left > 0 then redis.call('PEXPIRE', KEYS[3], left) end
 return added",
 };
 
@@ -76,6 +78,8 @@ for i = 1, #ARGV, 3 do
     redis.call('XDEL', KEYS[2], id)
     redis.call('ZREM', KEYS[5], key)
 end
+local left = redis.call('PTTL', KEYS[1])
+if left > 0 then redis.call('PEXPIRE', KEYS[4], left) end
 return noted",
 };
 
@@ -116,7 +120,8 @@ return 1",
 /// where it looks for jobs of the dead, the outcome of a job that was lost, that of one whose workers died, after how many,
 /// how many entries follow, these, and keys of jobs that must not be sent again.
 ///
-/// It renews what the worker holds and nobody has taken over, takes jobs of the dead over, and ends those that are lost.
+/// It renews what the worker holds and nobody has taken over, takes jobs of the dead over, and ends those that are lost. Keys
+/// are kept on by who collects, whose name is empty, and by workers that have jobs of the run.
 /// Answers where to look next, what it took over, how many jobs are under way, and with how many workers.
 pub(super) const KEEP: Script = Script {
     number: 5,
@@ -159,7 +164,9 @@ if room > 0 then
         end
     end
 end
-for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
+if me == '' or #ARGV > 9 or #taken > 0 then
+    for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
+end
 local pending = redis.call('XPENDING', KEYS[2], 'fleet')
 local workers = type(pending[4]) == 'table' and #pending[4] or 0
 return {cursor, taken, pending[1], workers}",

@@ -300,6 +300,9 @@ impl SharedRun {
         }
         let arguments = keep_arguments(&self.config.name, &self.meta, room, cursor, &held, &once);
         let mut reply = patience.run(&self.id, KEEP, &arguments).await?.into_list();
+        if !(held.is_empty() && once.is_empty()) {
+            patience.name(&self.id, &self.meta).await?;
+        }
         if reply.len() < 2 {
             return Ok(());
         }

@@ -152,7 +152,7 @@ struct Work<'l> {
     config: Rc<WorkerConfig>,
     load: Rc<Load>,
     runs: BTreeMap<RunId, ServedRun>,
-    /// Runs of other versions, which were told of.
+    /// Runs of other versions or without jobs, which were told of.
     passed_over: BTreeSet<RunId>,
     event_loop: &'l EventLoop,
     idle_exit: Option<Duration>,
@@ -216,10 +216,12 @@ impl Work<'_> {
         };
         let taken = match taken {
             Ok(taken) => taken,
-            // One of the runs is over; which, the next look tells.
+            // One of the runs is over, or its jobs are gone and the rest of it is not; which, the next look tells.
             Err(Trouble::Gone) => {
+                self.pass_over_without_jobs(patience).await?;
                 let runs = patience.runs().await?;
                 self.look(runs)?;
+                sleep(wait).or(stop.wait()).await;
                 return Ok(false);
             }
             Err(trouble) => return Err(trouble),
@@ -234,6 +236,22 @@ impl Work<'_> {
             }
         }
         Ok(any)
+    }
+
+    /// Serves no run whose stream of jobs is not there: all runs are asked for jobs at once, and one would hold up all.
+    async fn pass_over_without_jobs(&mut self, patience: &mut Patience) -> Result<(), Trouble> {
+        let runs: Vec<RunId> = self.runs.keys().cloned().collect();
+        for run in runs {
+            if patience.has_jobs(&run).await? {
+                continue;
+            }
+            drop(self.runs.remove(&run));
+            // One that is over is gone whole.
+            if patience.meta(&run).await?.is_some() && self.passed_over.insert(run.clone()) {
+                (self.config.notes)(&format!("run {run} has no jobs at the Redis any more: it is left alone"));
+            }
+        }
+        Ok(())
     }
 
     /// Serves the runs that there are, and no others.
@@ -252,17 +270,17 @@ impl Work<'_> {
             return Err(trouble);
         }
         for (run, meta) in there {
-            if self.runs.contains_key(&run) || self.runs.len() >= MOST_RUNS {
+            let has_no_place = self.runs.len() >= MOST_RUNS;
+            if self.runs.contains_key(&run) || has_no_place || self.passed_over.contains(&run) {
                 continue;
             }
             if meta.version != VERSION {
-                if self.passed_over.insert(run.clone()) {
-                    let (name, version) = (&meta.name, &meta.version);
-                    let line = format!(
-                        "run {run} of {name} is of roundup {version}, and this worker is {VERSION}: it takes none of its jobs"
-                    );
-                    (self.config.notes)(&line);
-                }
+                let (name, version) = (&meta.name, &meta.version);
+                let line = format!(
+                    "run {run} of {name} is of roundup {version}, and this worker is {VERSION}: it takes none of its jobs"
+                );
+                (self.config.notes)(&line);
+                self.passed_over.insert(run);
                 continue;
             }
             let served = ServedRun::new(run.clone(), meta, &self.config, &self.load, self.event_loop);

@@ -1,5 +1,7 @@
 //! What becomes of a fleet's run when its Redis and its workers die.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -132,4 +134,45 @@ fn a_redis_that_gets_full_is_waited_for() {
     run.wait().expect_code(0);
     assert_eq!(report(&dir, "report.json")["summary"]["ok"], 400);
     assert_eq!(server.stats().requests, 400);
+}
+
+/// Redis gives a word alone as `ERR GONE`, which ended each worker that had jobs of a run that was cancelled.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_run_that_is_cancelled_ends_no_worker() {
+    let go = Arc::new(AtomicBool::new(false));
+    let goes = go.clone();
+    let server = Server::start(move |_| if goes.load(Ordering::Relaxed) { Reply::json("{}") } else { Reply::hang() });
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    many(&dir, &server, 6);
+    let worker = redis.worker(&["--concurrency", "2"]);
+    let id = with_plan(&dir, "submit", &[&redis.url()]).run().expect_code(0).stdout().trim().to_owned();
+    server.wait_for(|stats| stats.requests >= 2);
+    with_plan(&dir, "collect", &[&redis.url(), "--run", &id, "--cancel"]).run().expect_code(0);
+    // What is left of another run holds up nothing either.
+    redis.ask(&["hset", "ru:{0123456789ab}:meta", "version", "0"]);
+    redis.ask(&["zadd", "ru:runs", "1", "0123456789ab"]);
+    go.store(true, Ordering::Relaxed);
+    with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=r.json"]).run().expect_code(0);
+    assert_eq!(report(&dir, "r.json")["summary"]["ok"], 6);
+    worker.signal(Signal::TERM);
+    worker.wait().expect_code(0);
+}
+
+/// A run of which only the description is left was asked for jobs again and again, and no other run was.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_run_without_jobs_holds_up_no_other() {
+    let server = Server::start(|_| Reply::json("{}"));
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    many(&dir, &server, 6);
+    let id = with_plan(&dir, "submit", &[&redis.url()]).run().expect_code(0).stdout().trim().to_owned();
+    redis.ask(&["copy", &format!("ru:{{{id}}}:meta"), "ru:{0123456789ab}:meta"]);
+    redis.ask(&["zadd", "ru:runs", "1", "0123456789ab"]);
+    let worker = redis.worker(&[]);
+    with_plan(&dir, "collect", &[&redis.url(), "--run", &id, "--report", "json=r.json"]).run().expect_code(0);
+    assert_eq!(report(&dir, "r.json")["summary"]["ok"], 6);
+    worker.signal(Signal::TERM);
+    let output = worker.wait().expect_code(0);
+    assert!(output.stderr.contains("run 0123456789ab has no jobs at the Redis any more"), "{output:?}");
 }

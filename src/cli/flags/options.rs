@@ -75,7 +75,7 @@ options! {
     #[argh(option)]
     fleet_cacert: Option<String> if "fleet",
 
-    /// fetch from this host alone, and send it secrets: api.example.com, *.example.com, * for all; may be repeated
+    /// fetch from this host alone, and send it secrets: api.example.com, *.example.com, * for all
     #[argh(option)]
     allow: Vec<String> if "fleet",
 
