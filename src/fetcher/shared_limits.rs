@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use url::Url;
 
-/// Whoever else knows of requests that count for the same limits.
+/// Limits that other processes hold to as well.
 pub(crate) trait LimitSharer: fmt::Debug + Send + Sync {
     /// Resolves when a request of this URL may leave. It counts as under way until what is returned is dropped.
     fn pass(&self, url: &Url) -> Pin<Box<dyn Future<Output = SharedLeave>>>;

@@ -59,7 +59,7 @@ pub struct FleetSettings {
     pub plan: JobDigest,
     /// After how long without a sign of life a worker's jobs are taken over; at least 100 ms.
     pub lease: Duration,
-    /// For how long Redis keeps a run with which nobody has to do any more.
+    /// For how long Redis keeps a run after its last worker and collector.
     pub keep: Duration,
     /// Whether contents come with outcomes, up to 256 KiB each.
     pub bodies: bool,
@@ -82,7 +82,7 @@ pub struct FoundRun {
     pub version: String,
 }
 
-/// A run of a fleet, that goes on in Redis whoever comes and goes.
+/// A run of a fleet. It goes on in Redis when its collector or its workers end.
 #[derive(Clone, Debug)]
 pub struct FleetRun {
     fleet: Fleet,

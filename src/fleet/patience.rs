@@ -73,7 +73,7 @@ impl Patience {
             Trouble::Lost(_) => self.session = None,
             Trouble::Busy(_) => {}
         }
-        // A connection that was closed is mostly made anew at once, and nobody need know.
+        // A connection that was closed is mostly made anew at once, which needs no line.
         if self.wait > WAITS.0 && self.said.is_none() {
             let line = trouble.line(&self.connector.address);
             (self.notes)(&format!("{line}; trying again"));

@@ -82,7 +82,7 @@ pub(super) struct RunMeta {
     pub(super) name: String,
     /// After how long without a sign of life a job is taken over.
     pub(super) lease: Duration,
-    /// For how long the keys of the run are kept when nobody has to do with it.
+    /// For how long the keys of the run are kept after its last worker and collector.
     pub(super) keep: Duration,
     /// Whether reports show contents, and fields of responses.
     pub(super) bodies: bool,
@@ -280,7 +280,7 @@ impl Session {
         Ok(())
     }
 
-    /// Jobs that nobody has taken, at most so many of each run. Waits for one if there is none.
+    /// Jobs that no worker has taken, at most so many of each run. Waits for one if there is none.
     pub(super) async fn take(
         &mut self,
         runs: &[&RunId],

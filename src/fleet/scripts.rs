@@ -120,7 +120,7 @@ return 1",
 /// where it looks for jobs of the dead, the outcome of a job that was lost, that of one whose workers died, after how many,
 /// how many entries follow, these, and keys of jobs that must not be sent again.
 ///
-/// It renews what the worker holds and nobody has taken over, takes jobs of the dead over, and ends those that are lost. Keys
+/// It renews what the worker holds and no other has taken over, takes jobs of the dead over, and ends those that are lost. Keys
 /// are kept on by who collects, whose name is empty, and by workers that have jobs of the run.
 /// Answers where to look next, what it took over, how many jobs are under way, and with how many workers.
 pub(super) const KEEP: Script = Script {

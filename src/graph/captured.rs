@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(used(), of_outcome);
         drop(captured);
         assert_eq!(used(), Some(0));
-        // What nobody needs is not copied, unless it has to be hidden.
+        // What is not asked for is not copied, unless it has to be hidden.
         let mut one = outcome();
         let captured = Captured::take(&mut one, &[], "http://a/".into(), false);
         assert_eq!((captured.value("token"), used()), (None, of_outcome));

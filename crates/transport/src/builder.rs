@@ -117,7 +117,7 @@ impl TransportBuilder {
     }
 
     /// Sends requests to those origins alone of which this is true, also where redirects lead; to all by default. For requests
-    /// that somebody else has thought up.
+    /// that come from others.
     pub fn reach(mut self, is_allowed: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> TransportBuilder {
         self.config.reach.is_allowed = Some(Arc::new(is_allowed));
         self

@@ -129,7 +129,7 @@ impl Shared {
             Some(addresses) => addresses,
             None => self.resolver.resolve(host, started).await?,
         };
-        // The proxy was chosen by whoever set up the transport.
+        // The proxy was chosen with the transport, and not by the request.
         let addresses = if route.proxy.is_some() { addresses } else { self.config.reach.public(host, addresses)? };
         let addresses = overrides.within_reach(host, overrides.of_family(host, addresses)?)?;
         let resolved = Instant::now();

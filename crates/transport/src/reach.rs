@@ -1,4 +1,4 @@
-//! Which hosts a transport may reach, for requests that somebody else has thought up.
+//! Which hosts a transport may reach, for requests that come from others.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

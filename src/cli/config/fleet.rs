@@ -10,7 +10,7 @@ use crate::cli::flags::Flags;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FleetConfig {
     pub(crate) lease: Duration,
-    /// For how long Redis keeps a run with which nobody has to do.
+    /// For how long Redis keeps a run after its last worker and collector.
     pub(crate) keep: Duration,
     /// After how long without jobs a worker ends.
     pub(crate) idle_exit: Option<Duration>,

@@ -49,7 +49,7 @@ fn of_command(arguments: &[String]) -> bool {
     }
 }
 
-/// What is meant by an option that is none of ours: one of curl's has nothing here that does the same.
+/// What to write in place of an option that does not exist here: one of curl's has nothing here that does the same.
 pub(super) fn option(name: &str) -> Option<String> {
     roundup::import::is_curl_option(name).then(|| of_curl(&format!("--{name}")))
 }

@@ -138,7 +138,7 @@ pub(super) const FEATURES: &[(&str, &str, bool)] = &[
 const NOTES: &[&str] = &["get", "run", "check", "compare", "worker", "submit", "collect", "import", "demo", "serve"];
 const MAIN: &[&str] = &["get", "run", "check"];
 const FETCH: &[&str] = &["get", "run", "check", "compare", "demo"];
-/// Who says how jobs are, whoever fetches them.
+/// Says how jobs stand, also if other machines fetch them.
 const JOBS: &[&str] = &["get", "run", "check", "compare", "submit", "collect", "demo"];
 const LIMITED: &[&str] = &["get", "run", "check", "compare", "worker", "submit", "collect", "demo"];
 /// Who makes a report of what was fetched.
