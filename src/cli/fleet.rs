@@ -8,7 +8,7 @@ use roundup::fleet::{Fleet, FleetAddress, FleetRun, FleetSettings, RunId, check_
 use roundup::plan::parse_secrets;
 use roundup::report::Output;
 use roundup::transport::{Roots, Transport};
-use roundup::{Error, Kind, Result};
+use roundup::{Error, Kind, Redactor, Result};
 
 use super::config::{Config, FleetConfig};
 use super::console::complain;
@@ -221,6 +221,11 @@ pub(crate) fn secrets_of_jobs(
         Some(values) => values.get(name).cloned(),
         None => std::env::var(name).ok(),
     })
+}
+
+/// What hides the values of the secrets file in what a worker logs. Attempts and heads hide those of their own jobs before.
+pub(crate) fn log_redactor(flags: &Flags) -> Result<Redactor, CommandError> {
+    Ok(Redactor::new(secrets_file(flags)?.unwrap_or_default().into_values()))
 }
 
 /// The values of the secrets file, if one is named.

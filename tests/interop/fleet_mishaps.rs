@@ -176,3 +176,17 @@ fn a_run_without_jobs_holds_up_no_other() {
     let output = worker.wait().expect_code(0);
     assert!(output.stderr.contains("run 0123456789ab has no jobs at the Redis any more"), "{output:?}");
 }
+
+/// `-v` was read, and nothing of it was printed while a worker worked.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_worker_says_what_it_does() {
+    let server = Server::start(|_| Reply::json("{}"));
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    many(&dir, &server, 1);
+    let mut worker = redis.worker(&["-v"]);
+    with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=r.json"]).run().expect_code(0);
+    worker.wait_for_stderr(": attempt 1 in ");
+    worker.signal(Signal::TERM);
+    worker.wait().expect_code(0);
+}

@@ -10,11 +10,11 @@ use roundup::{HostKey, Result};
 
 use super::table::table;
 use crate::cli::config::{Config, OutputConfig};
-use crate::cli::console::{complain, print};
+use crate::cli::console::{LogPrinter, complain, print};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{Collect, Flags, Submit, WorkerCommand};
-use crate::cli::fleet::{address, check, fetch, find, fleet, redis_transport, secrets_of_jobs, settings};
+use crate::cli::fleet::{address, check, fetch, find, fleet, log_redactor, redis_transport, secrets_of_jobs, settings};
 use crate::cli::interrupts::Interrupts;
 use crate::cli::jobs::JobSet;
 use crate::cli::report_tables::planned;
@@ -41,8 +41,10 @@ pub(crate) fn worker(command: &WorkerCommand, flags: &Flags) -> Result<Exit, Com
         let text = "--secrets has no effect without --allow: jobs come from whoever can write to the Redis, and say where secrets go";
         return Err(CommandError::usage(text));
     }
+    let redactor = log_redactor(flags)?;
     let event_loop = event_loop(&config);
     let done = event_loop.run(async {
+        let _log = (config.output.verbose > 0).then(|| LogPrinter::start(&event_loop, redactor));
         let interrupts = Interrupts::listen(&event_loop);
         let stop = Rc::<Event>::default();
         let stopped = async {
@@ -56,7 +58,7 @@ pub(crate) fn worker(command: &WorkerCommand, flags: &Flags) -> Result<Exit, Com
         worker.work(&event_loop, stop.clone()).or(stopped).await
     })?;
     if !config.output.quiet {
-        complain(&format!("{done} jobs were done"));
+        complain(&format!("jobs done: {done}"));
     }
     Ok(Exit::Success)
 }
