@@ -10,7 +10,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Result};
 
 /// How long one connection waits for another that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most bytes that SQLite keeps of a file in memory: its default, said here so that no flag changes it.
 const CACHE_KIB: i64 = 2000;
 /// Steps of SQLite's virtual machine between two looks at the clock, some hundred microseconds.

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
 
@@ -101,9 +103,7 @@ fn open(file: &Path) -> Result<State, OpenError> {
     check_layout(file, &connection)?;
     // Pages that are freed can be given back. It takes effect in an empty file alone, before anything else is written.
     connection.pragma_update(None, "auto_vacuum", "incremental").map_err(failed)?;
-    // Readers do not hold up the run, and a commit appends to one file. On file systems that cannot do it, SQLite stays with
-    // its journal, which is as safe.
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(failed)?;
+    keep_a_log(&connection).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "normal").map_err(failed)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_SIZE).map_err(failed)?;
     migrate(&mut connection).map_err(failed)?;
@@ -113,6 +113,23 @@ fn open(file: &Path) -> Result<State, OpenError> {
         return Err(OpenError::Damaged);
     }
     Ok(State { connection, file: file.to_owned() })
+}
+
+/// Readers do not hold up the run, and a commit appends to one file. On file systems that cannot do it, SQLite stays with its
+/// journal, which is as safe.
+///
+/// The change reads first and then writes, in one transaction. SQLite does not wait for another that writes in such a
+/// transaction, since two that wait for each other would wait for ever, so it is begun again from here.
+fn keep_a_log(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
+    let until = Instant::now() + sqlite::BUSY_TIMEOUT;
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// What `-wal` is cut back to when it has grown larger.

@@ -280,6 +280,21 @@ fn two_runs_at_once_lose_nothing() {
     }
 }
 
+/// SQLite waits for others, but not where a file becomes one with a log: who finds another at it is told "busy" at once.
+#[test]
+fn a_new_file_that_another_run_is_making_is_waited_for() {
+    let dir = Dir::new();
+    let file = dir.join("runs.db");
+    let other = Connection::open(&file).expect("a new file");
+    // A file with a page: before it has one, SQLite waits at an earlier step.
+    other.execute_batch("create table t (a); drop table t; begin immediate").expect("as one that makes the file");
+    let opens = std::thread::spawn(move || roundup::state::State::open(&file).map(drop));
+    // Time to fail at once. Who comes later than this opens without waiting, and passes.
+    std::thread::sleep(Duration::from_millis(100));
+    other.execute_batch("commit").expect("made");
+    opens.join().expect("no panic").expect("opened");
+}
+
 #[test]
 fn a_run_that_goes_on_elsewhere_is_not_gone_on_with() {
     let server = Server::start(|request| match request.path() {
