@@ -13,6 +13,8 @@ mod fleet;
 mod fleet_limits;
 #[cfg(feature = "fleet")]
 mod fleet_mishaps;
+#[cfg(feature = "fleet")]
+mod fleet_together;
 mod httpbin;
 mod imports;
 mod pages;

@@ -15,6 +15,7 @@ use super::config::Keep;
 use super::content;
 use super::cookies::{CookieKeeper, CookieSender, RunCookies};
 use super::expect::judge_status;
+use super::host::Verdict;
 use super::picking::{PickedMemory, pick};
 use super::received::Received;
 use super::slot::Slot;
@@ -163,9 +164,9 @@ impl CurrentAttempt<'_> {
             if slot.is_shared() {
                 let waits_since = Instant::now();
                 let most = self.about.ends.map_or(Duration::MAX, |ends| ends.saturating_duration_since(waits_since));
-                let leave = event_loop::timeout(most, slot.pass(followed.url())).since(waits_since).await;
+                let leave = event_loop::timeout(most, slot.pass(followed.url(), job)).since(waits_since).await;
                 self.about.began += waits_since.elapsed();
-                leave.map_err(|_| self.timed_out())?;
+                leave.map_err(|_| self.timed_out())?.map_err(|failure| self.not_asked(failure))?;
             }
             let step = {
                 // Pinned here, because it is large and would otherwise be moved into the timeout.
@@ -176,7 +177,7 @@ impl CurrentAttempt<'_> {
                 Ok(Ok(FollowStep::Answered(response))) => return Ok(response),
                 Ok(Ok(FollowStep::Redirected(head))) => {
                     let waits_since = Instant::now();
-                    let leave = slot.move_to(followed.url(), job, advice_of(&head));
+                    let leave = slot.move_to(followed.url(), job, Verdict::Served, advice_of(&head));
                     let most =
                         self.about.ends.map_or(Duration::MAX, |ends| ends.saturating_duration_since(waits_since));
                     let leave = event_loop::timeout(most, leave).since(waits_since).await;
@@ -233,6 +234,13 @@ impl CurrentAttempt<'_> {
             }
             None => timed_out(settings.timeout, self.progress),
         }
+    }
+
+    /// The error if a host is left alone because it told so another process that shares the run.
+    #[cfg(feature = "fleet")]
+    fn not_asked(&mut self, failure: Failure) -> Error {
+        self.retry_at = failure.retry_at;
+        Error::new(failure.kind, failure.message.into_string()).in_phase(Phase::Queue).passing(false)
     }
 
     /// The error if the host that a redirect led to may not be asked.

@@ -13,30 +13,53 @@ const FIRSTS_A_RETRY: usize = 5;
 /// no connection, which the breaker of their host bounds.
 #[derive(Debug, Default)]
 pub(super) struct RetryBudget {
-    firsts: usize,
-    drawn: usize,
+    made: AttemptCounts,
+    /// By other processes that share the run.
+    elsewhere: AttemptCounts,
+}
+
+/// How many attempts were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AttemptCounts {
+    /// First attempts.
+    pub(crate) firsts: usize,
+    /// Retries that draw on the budget.
+    pub(crate) drawn: usize,
 }
 
 impl RetryBudget {
     /// Notes the first attempt at a job.
     pub(super) fn note_first(&mut self) {
-        self.firsts += 1;
+        self.made.firsts += 1;
     }
 
     /// Whether a further retry may be made.
     pub(super) fn allows(&self) -> bool {
-        self.drawn < FLOOR.max(self.firsts / FIRSTS_A_RETRY)
+        let (firsts, drawn) = (self.made.firsts + self.elsewhere.firsts, self.made.drawn + self.elsewhere.drawn);
+        drawn < FLOOR.max(firsts / FIRSTS_A_RETRY)
+    }
+
+    /// What was made here.
+    #[cfg(feature = "fleet")]
+    pub(super) fn made(&self) -> AttemptCounts {
+        self.made
+    }
+
+    /// Notes what others have made of the run.
+    #[cfg(feature = "fleet")]
+    pub(super) fn note_elsewhere(&mut self, elsewhere: AttemptCounts) {
+        self.elsewhere = elsewhere;
     }
 
     /// How many retries have been made.
     #[cfg(test)]
     pub(super) fn drawn(&self) -> usize {
-        self.drawn
+        self.made.drawn
     }
 
     /// Notes a retry.
     pub(super) fn draw(&mut self) {
-        self.drawn += 1;
+        self.made.drawn += 1;
     }
 }
 
@@ -52,8 +75,21 @@ mod tests {
             while budget.allows() {
                 budget.draw();
             }
-            budget.drawn
+            budget.drawn()
         };
         assert_eq!([0, 1, 50, 54, 55, 1000].map(retries_of), [10, 10, 10, 10, 11, 200]);
+    }
+
+    #[test]
+    #[cfg(feature = "fleet")]
+    fn what_others_have_made_counts() {
+        let mut budget = RetryBudget::default();
+        budget.note_elsewhere(AttemptCounts { firsts: 99, drawn: 19 });
+        assert!(!budget.allows());
+        budget.note_first();
+        assert!(budget.allows());
+        budget.draw();
+        assert!(!budget.allows());
+        assert_eq!(budget.made(), AttemptCounts { firsts: 1, drawn: 1 });
     }
 }

@@ -264,6 +264,8 @@ fn settle(
     let now = Instant::now();
     let (progress, peer) = progress.close();
     let AttemptResult { received, error, retry_at } = result;
+    #[cfg(feature = "fleet")]
+    let asked = slot.asked();
     let held = slot.into_held();
     let host = held.as_ref().map(|(lease, _)| lease.host);
     let permit = held.map(|(lease, permit)| {
@@ -308,6 +310,10 @@ fn settle(
             failure = failure.map(|failure| Failure { retry_at: Some(rfc3339_after(wait).into()), ..failure });
         }
         Some(RetryDecision::GiveUp) | None => {}
+    }
+    #[cfg(feature = "fleet")]
+    if let Some(host) = host {
+        Slot::tell_others(asked.as_ref(), host, state, now);
     }
     let failed = failure.is_some();
     let has_ended = state.finish(made.job, JobEnd { received, failure, progress, permit, outage }, now);

@@ -77,11 +77,11 @@ impl RemoteJobs {
         self.state.borrow().started
     }
 
-    /// Notes how many jobs are under way elsewhere.
-    pub(crate) fn set_in_flight(&self, jobs: usize) {
+    /// Notes how many jobs are under way elsewhere, and by how many workers.
+    pub(crate) fn set_in_flight(&self, jobs: usize, workers: usize) {
         let mut state = self.state.borrow_mut();
         if !state.is_stopped() {
-            state.status.in_flight = jobs;
+            (state.status.in_flight, state.status.workers) = (jobs, Some(workers));
         }
     }
 

@@ -92,6 +92,8 @@ pub mod fuzzing {
     pub use super::picking::look_into_bytes as look_into;
 }
 
+#[cfg(feature = "fleet")]
+pub(crate) use self::budget::AttemptCounts;
 pub use self::config::DEFAULT_BACKLOG;
 pub use self::found::FoundConcurrency;
 pub use self::intake::Intake;

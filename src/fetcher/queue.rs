@@ -9,6 +9,8 @@ use std::time::Instant;
 use url::Url;
 
 use self::job_waits::{Delay, JobWaits};
+#[cfg(feature = "fleet")]
+use super::budget::AttemptCounts;
 use super::budget::RetryBudget;
 use super::found::FoundConcurrency;
 use super::host::{Gate, HostQueue, JobNumber, QueuedJob, Rank, Verdict};
@@ -272,6 +274,24 @@ impl Queue {
     /// Lets the jobs of this host end unsent until then.
     pub(super) fn close(&mut self, host: HostIndex, until: Instant, now: Instant) {
         self.change(host, now, |host| host.close(until));
+    }
+
+    /// Until when this host is not to be asked, because it wants to be left alone or takes no connections.
+    #[cfg(feature = "fleet")]
+    pub(super) fn left_alone_until(&self, host: HostIndex, now: Instant) -> Option<Instant> {
+        self.hosts[host].left_alone_until(now)
+    }
+
+    /// How many attempts were made here.
+    #[cfg(feature = "fleet")]
+    pub(super) fn made(&self) -> AttemptCounts {
+        self.budget.made()
+    }
+
+    /// Notes how many attempts others have made of the run.
+    #[cfg(feature = "fleet")]
+    pub(super) fn note_elsewhere(&mut self, elsewhere: AttemptCounts) {
+        self.budget.note_elsewhere(elsewhere);
     }
 
     /// For how long a job has waited for what, that has just been told to start, or to end.

@@ -1,5 +1,7 @@
 //! The place that an attempt takes up in the run and at the host that it asks, and what is learned when it is given back.
 
+#[cfg(feature = "fleet")]
+use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -13,6 +15,8 @@ use super::advice::Advice;
 use super::host::{JobNumber, QueuedJob, Verdict};
 use super::queue::{HostIndex, Lease, Unsent};
 use super::received::Received;
+#[cfg(feature = "fleet")]
+use super::shared_limits::{SharedAnswer, SharedLeave};
 use super::state::RunState;
 use crate::error::{Error, Kind, Phase};
 use crate::job::Job;
@@ -30,7 +34,10 @@ pub(super) struct Slot {
     held: Option<(Lease, SemaphoreGuardArc)>,
     /// That a request is under way, for those who share the limits of the run.
     #[cfg(feature = "fleet")]
-    leave: Option<super::shared_limits::SharedLeave>,
+    leave: Option<Box<dyn Any>>,
+    /// The URL of that request.
+    #[cfg(feature = "fleet")]
+    asked: Option<Url>,
 }
 
 impl Slot {
@@ -41,6 +48,8 @@ impl Slot {
             held: Some((lease, permit)),
             #[cfg(feature = "fleet")]
             leave: None,
+            #[cfg(feature = "fleet")]
+            asked: None,
         }
     }
 
@@ -50,14 +59,45 @@ impl Slot {
         self.state.borrow().config.sharer.is_some()
     }
 
-    /// Waits until those who share the limits of the run let a request of this URL leave, in place of the one before.
+    /// Waits until those who share the limits of the run let a request of this URL leave, in place of the one before. If the
+    /// host told another of them to leave it alone, it waits as if it had been told to this one.
+    ///
+    /// # Errors
+    /// If that host may not be asked, with the reason.
     #[cfg(feature = "fleet")]
-    pub(super) async fn pass(&mut self, url: &Url) {
+    pub(super) async fn pass(&mut self, url: &Url, job: &Job) -> Result<(), Failure> {
         self.leave = None;
-        let sharer = self.state.borrow().config.sharer.clone();
-        if let Some(sharer) = sharer {
-            self.leave = Some(sharer.pass(url).await);
+        let Some(sharer) = self.state.borrow().config.sharer.clone() else { return Ok(()) };
+        loop {
+            let made = self.state.borrow().queue.made();
+            let SharedAnswer { leave, elsewhere } = sharer.pass(url, made).await;
+            self.state.borrow_mut().queue.note_elsewhere(elsewhere);
+            match leave {
+                SharedLeave::Granted(leave) => {
+                    (self.leave, self.asked) = (Some(leave), Some(url.clone()));
+                    return Ok(());
+                }
+                SharedLeave::Paused(wait) => {
+                    let advice = Advice { refused: false, wait: Some(wait) };
+                    self.move_to(url, job, Verdict::Unclear, advice).await?;
+                }
+            }
         }
+    }
+
+    /// Lets those who share the limits of the run know until when the host that was asked last is to be left alone.
+    #[cfg(feature = "fleet")]
+    pub(super) fn tell_others(asked: Option<&Url>, host: HostIndex, state: &RunState, now: Instant) {
+        let (Some(url), Some(sharer)) = (asked, &state.config.sharer) else { return };
+        if let Some(until) = state.queue.left_alone_until(host, now) {
+            sharer.leave_alone(url, until - now);
+        }
+    }
+
+    /// The URL that was asked last, if others share the limits of the run.
+    #[cfg(feature = "fleet")]
+    pub(super) fn asked(&self) -> Option<Url> {
+        self.asked.clone()
     }
 
     /// What is held, if the attempt does not wait for it.
@@ -65,18 +105,27 @@ impl Slot {
         self.held
     }
 
-    /// Gives back the place at a host that has answered with a redirect, and waits for one at the host of `url`.
+    /// Gives back the place at a host that has shown this much of itself, as by a redirect, and waits for one at the host of
+    /// `url`.
     ///
     /// # Errors
     /// If that host may not be asked, with the reason.
-    pub(super) async fn move_to(&mut self, url: &Url, job: &Job, advice: Advice) -> Result<(), Failure> {
+    pub(super) async fn move_to(
+        &mut self,
+        url: &Url,
+        job: &Job,
+        verdict: Verdict,
+        advice: Advice,
+    ) -> Result<(), Failure> {
         let (tell, told) = channel::bounded(1);
         {
             let mut state = self.state.borrow_mut();
             let now = Instant::now();
             if let Some((lease, permit)) = self.held.take() {
-                state.queue.ended(lease, Verdict::Served, now);
+                state.queue.ended(lease, verdict, now);
                 state.heed(lease.host, job.settings(), advice, now);
+                #[cfg(feature = "fleet")]
+                Slot::tell_others(self.asked.as_ref(), lease.host, &state, now);
                 drop(permit);
             }
             state.redirected(self.job, url, now, tell).map_err(|error| Failure::from(&error))?;

@@ -23,6 +23,8 @@ pub struct RunStatus {
     pub retried: usize,
     /// How many outcomes have been taken from the stream.
     pub taken: usize,
+    /// How many workers of a fleet have jobs of it; `None` if the jobs are fetched here.
+    pub workers: Option<usize>,
 }
 
 impl RunStatus {

@@ -14,6 +14,7 @@ use super::connection::{Connector, Trouble};
 use super::job_text::{JobWriter, key_of};
 use super::outcome_text::read;
 use super::patience::{Notes, Patience};
+use super::resp::Reply;
 use super::run::{Entry, RunId, RunMeta};
 use super::scripts::{KEEP, SUBMIT};
 use crate::error::{Error, Kind};
@@ -32,6 +33,9 @@ const MOST_UNTAKEN: usize = 1000;
 
 /// For so long Redis is asked to wait for an outcome.
 const WAIT: Duration = Duration::from_secs(2);
+
+/// So often workers are told how many outcomes were taken.
+const TELL: Duration = Duration::from_millis(500);
 
 /// Gives the jobs of a run to its fleet, and takes the outcomes.
 pub(super) struct Collector {
@@ -115,8 +119,8 @@ impl Collector {
                 continue;
             }
             if Instant::now() >= next_keep {
-                let under_way = self.keep(&mut patience).await?;
-                jobs.set_in_flight(under_way);
+                let (under_way, workers) = self.keep(&mut patience).await?;
+                jobs.set_in_flight(under_way, workers);
                 next_keep = Instant::now() + self.meta.lease / 3;
             }
             let due = async {
@@ -127,13 +131,13 @@ impl Collector {
         Ok(())
     }
 
-    /// Ends jobs that are lost, lets no key expire, and tells how many jobs are under way.
-    async fn keep(&self, patience: &mut Patience) -> Result<usize, Trouble> {
+    /// Ends jobs that are lost, lets no key expire, and tells how many jobs are under way, and by how many workers.
+    async fn keep(&self, patience: &mut Patience) -> Result<(usize, usize), Trouble> {
         let arguments = keep_arguments("", &self.meta, 0, "0-0", &[], &[]);
-        let reply = patience.run(&self.run, KEEP, &arguments).await?;
+        let reply = patience.run(&self.run, KEEP, &arguments).await?.into_list();
         patience.name(&self.run, &self.meta).await?;
-        let under_way = reply.into_list().get(2).and_then(super::resp::Reply::number).unwrap_or(0);
-        Ok(usize::try_from(under_way).unwrap_or(0))
+        let count = |at: usize| reply.get(at).and_then(Reply::number).and_then(|number| usize::try_from(number).ok());
+        Ok((count(2).unwrap_or(0), count(3).unwrap_or(0)))
     }
 
     /// Takes outcomes as they come; until there is trouble that no patience helps with.
@@ -141,15 +145,19 @@ impl Collector {
         let mut patience = Patience::new(self.connector.clone(), self.notes.clone());
         let mut behind = "0-0".to_owned();
         let began = self.began(&mut patience).await?;
+        let (mut taken, mut told) = (0, Instant::now());
         loop {
             while jobs.untaken() >= MOST_UNTAKEN {
                 // Nothing tells when they are taken; this is about as long as it takes to write that many.
                 sleep(Duration::from_millis(20)).await;
+                self.tell_taken(taken, &mut told, &mut patience).await?;
             }
+            self.tell_taken(taken, &mut told, &mut patience).await?;
             let entries = patience.read_out(&self.run, &behind, OUTCOMES_AT_ONCE, WAIT).await?;
             if entries.is_empty() && self.meta_is_gone(&mut patience).await? {
                 return Err(Trouble::Gone);
             }
+            taken += entries.len();
             for entry in entries {
                 behind.clone_from(&entry.id);
                 let open = known.borrow_mut().open.remove(&entry.key);
@@ -159,6 +167,15 @@ impl Collector {
                 }
             }
         }
+    }
+
+    /// Lets workers know how many outcomes were taken, so that they do not get far ahead.
+    async fn tell_taken(&self, taken: usize, told: &mut Instant, patience: &mut Patience) -> Result<(), Trouble> {
+        if told.elapsed() < TELL {
+            return Ok(());
+        }
+        *told = Instant::now();
+        patience.set_taken(&self.run, taken, self.meta.lease * 2).await
     }
 
     /// When the run of this process began, by the clock of Redis, in milliseconds.

@@ -1,21 +1,26 @@
 //! Limits that hold over all workers of a run: each request asks Redis for its leave, those of a moment in one round trip.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_lock::Semaphore;
 use futures_lite::FutureExt;
 use smol::channel::{Receiver, Sender, bounded, unbounded};
 use url::Url;
 
 use super::connection::Trouble;
 use super::patience::Patience;
+use super::resp::Reply;
 use super::run::{RunId, RunMeta};
 use super::scripts::LIMIT;
 use crate::event_loop::{sleep, sleep_until};
-use crate::fetcher::shared_limits::{LimitSharer, SharedLeave};
+use crate::fetcher::AttemptCounts;
+use crate::fetcher::shared_limits::{LimitSharer, SharedAnswer, SharedLeave};
 use crate::limits::Limits;
 use crate::origin::Origin;
 use crate::units::Rate;
@@ -39,14 +44,23 @@ struct Ask {
     most: u32,
     /// From one start at its host to the next.
     gap: Duration,
-    tell: Sender<Granted>,
+    made: AttemptCounts,
+    tell: Sender<Answer>,
 }
 
-/// The leave to send after this wait.
+/// What Redis answers to a request.
 #[derive(Debug)]
-struct Granted {
-    wait: Duration,
-    held: HeldPlace,
+struct Answer {
+    what: LeaveNow,
+    elsewhere: AttemptCounts,
+}
+
+#[derive(Debug)]
+enum LeaveNow {
+    /// It may leave after this wait.
+    After(Duration, HeldPlace),
+    /// Its host is to be left alone for so long.
+    Paused(Duration),
 }
 
 /// A place among those that are under way, given back on drop.
@@ -61,11 +75,15 @@ struct HeldPlace {
 enum LimitMessage {
     Ask(Ask),
     Left(u64),
+    /// The host of this origin is to be left alone for so long.
+    LeaveAlone(String, Duration),
 }
 
 /// Asks for leave in the name of the requests of one run.
 pub(super) struct SharedLimits {
     limits: Limits,
+    /// Bounds the requests of this worker over all runs.
+    requests: Arc<Semaphore>,
     tell: Sender<LimitMessage>,
 }
 
@@ -78,10 +96,10 @@ pub(super) struct LimitKeeper {
 }
 
 impl SharedLimits {
-    pub(super) fn new(limits: Limits) -> (SharedLimits, LimitKeeper) {
+    pub(super) fn new(limits: Limits, requests: Arc<Semaphore>) -> (SharedLimits, LimitKeeper) {
         // As many messages as there are requests under way, which the worker bounds.
         let (tell, messages) = unbounded();
-        (SharedLimits { limits, tell: tell.clone() }, LimitKeeper { messages, tell, next: Cell::new(0) })
+        (SharedLimits { limits, requests, tell: tell.clone() }, LimitKeeper { messages, tell, next: Cell::new(0) })
     }
 }
 
@@ -92,20 +110,36 @@ impl fmt::Debug for SharedLimits {
 }
 
 impl LimitSharer for SharedLimits {
-    fn pass(&self, url: &Url) -> Pin<Box<dyn Future<Output = SharedLeave>>> {
+    fn pass(&self, url: &Url, made: AttemptCounts) -> Pin<Box<dyn Future<Output = SharedAnswer>>> {
         let (tell, told) = bounded(1);
-        let asked = Origin::of(url).is_ok_and(|origin| {
+        let ask = Origin::of(url).map(|origin| {
             let host = self.limits.of(&origin);
             let (most, gap) = (host.per_host.map_or(0, u32::from), gap_of(host.rate));
-            self.tell.try_send(LimitMessage::Ask(Ask { origin: origin.to_string(), most, gap, tell })).is_ok()
+            Ask { origin: origin.to_string(), most, gap, made, tell }
         });
+        let (requests, keeper) = (self.requests.clone(), self.tell.clone());
         Box::pin(async move {
+            let permit = requests.acquire_arc().await;
+            let asked = ask.is_ok_and(|ask| keeper.try_send(LimitMessage::Ask(ask)).is_ok());
             // Without an answer, the run is over.
-            let granted = if asked { told.recv().await.ok() } else { None };
-            let Some(Granted { wait, held }) = granted else { return Box::new(()) as SharedLeave };
-            sleep(wait).await;
-            Box::new(held) as SharedLeave
+            let answer = if asked { told.recv().await.ok() } else { None };
+            let elsewhere = answer.as_ref().map_or_else(AttemptCounts::default, |answer| answer.elsewhere);
+            let leave = match answer.map(|answer| answer.what) {
+                Some(LeaveNow::After(wait, held)) => {
+                    sleep(wait).await;
+                    SharedLeave::Granted(Box::new((held, permit)))
+                }
+                Some(LeaveNow::Paused(wait)) => SharedLeave::Paused(wait),
+                None => SharedLeave::Granted(Box::new(())),
+            };
+            SharedAnswer { leave, elsewhere }
         })
+    }
+
+    fn leave_alone(&self, url: &Url, wait: Duration) {
+        if let Ok(origin) = Origin::of(url) {
+            let _ = self.tell.try_send(LimitMessage::LeaveAlone(origin.to_string(), wait));
+        }
     }
 }
 
@@ -122,12 +156,23 @@ struct Places {
     /// Under way: number and origin.
     held: Vec<(u64, String)>,
     left: Vec<(u64, String)>,
+    /// Hosts to be left alone, which the others do not know of yet.
+    paused: BTreeMap<String, Duration>,
+    /// What was made here, as the last request has said.
+    made: AttemptCounts,
 }
 
 impl Places {
     fn take(&mut self, message: LimitMessage, number: u64) {
         match message {
-            LimitMessage::Ask(ask) => self.waiting.push((number, ask)),
+            LimitMessage::Ask(ask) => {
+                self.made = ask.made;
+                self.waiting.push((number, ask));
+            }
+            LimitMessage::LeaveAlone(origin, wait) => {
+                let longest = self.paused.entry(origin).or_default();
+                *longest = wait.max(*longest);
+            }
             LimitMessage::Left(member) => {
                 let place = self.held.iter().position(|(held, _)| *held == member);
                 self.left.extend(place.map(|place| self.held.swap_remove(place)));
@@ -159,19 +204,13 @@ impl LimitKeeper {
                 next_renewal = Instant::now() + every;
             }
             let has_none_to_renew = !renews || places.held.is_empty();
-            if places.waiting.is_empty() && places.left.is_empty() && has_none_to_renew {
+            let tells_nothing = places.left.is_empty() && places.paused.is_empty();
+            if places.waiting.is_empty() && tells_nothing && has_none_to_renew {
                 continue;
             }
             let arguments = arguments(&worker, &meta, &places, renews);
             match patience.run(&run, LIMIT, &arguments).await {
-                Ok(reply) => {
-                    places.left.clear();
-                    let answers = reply.into_list();
-                    let waiting = std::mem::take(&mut places.waiting);
-                    for ((member, ask), answer) in waiting.into_iter().zip(answers) {
-                        self.answer(&mut places, member, ask, answer.number().unwrap_or(-1));
-                    }
-                }
+                Ok(reply) => self.answered(&mut places, reply.into_list()),
                 Err(trouble) => return trouble,
             }
         }
@@ -182,17 +221,35 @@ impl LimitKeeper {
         places.take(message, number);
     }
 
-    /// Tells a request how long it waits; below 0, it asks again.
-    fn answer(&self, places: &mut Places, member: u64, ask: Ask, wait_us: i64) {
-        let Ok(wait) = u64::try_from(wait_us) else {
-            places.waiting.push((member, ask));
-            return;
+    /// Tells requests what Redis has answered: how many attempts others have made, and then of each what becomes of it.
+    fn answered(&self, places: &mut Places, answers: Vec<Reply>) {
+        places.left.clear();
+        places.paused.clear();
+        let mut numbers = answers.iter().map(|answer| answer.number().unwrap_or(-1));
+        let mut count = || numbers.next().and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
+        let elsewhere = AttemptCounts { firsts: count(), drawn: count() };
+        for (member, ask) in std::mem::take(&mut places.waiting) {
+            self.answer(places, (member, ask), numbers.next().unwrap_or(-1), elsewhere);
+        }
+    }
+
+    /// Tells a request how long it waits, or its host is left alone; or it asks again.
+    fn answer(&self, places: &mut Places, (member, ask): (u64, Ask), number: i64, elsewhere: AttemptCounts) {
+        let what = match u64::try_from(number) {
+            Ok(wait) => {
+                places.held.push((member, ask.origin.clone()));
+                let held = HeldPlace { member, origin: ask.origin, tell: self.tell.clone() };
+                log::trace!("{} may be asked in {wait} us", held.origin);
+                LeaveNow::After(Duration::from_micros(wait), held)
+            }
+            Err(_) if number == -1 => {
+                places.waiting.push((member, ask));
+                return;
+            }
+            Err(_) => LeaveNow::Paused(Duration::from_micros(number.unsigned_abs() - 2)),
         };
-        places.held.push((member, ask.origin.clone()));
-        let held = HeldPlace { member, origin: ask.origin, tell: self.tell.clone() };
-        log::trace!("{} may be asked in {wait} us", held.origin);
         // A request that was given up meanwhile drops what it is told, which gives the place back.
-        let _ = ask.tell.try_send(Granted { wait: Duration::from_micros(wait), held });
+        let _ = ask.tell.try_send(Answer { what, elsewhere });
     }
 }
 
@@ -203,10 +260,15 @@ fn arguments(worker: &str, meta: &RunMeta, places: &Places, renews: bool) -> Vec
         meta.lease.as_millis().to_string(),
         meta.limits.concurrency.to_string(),
         gap.as_micros().to_string(),
+        worker.to_owned(),
+        places.made.firsts.to_string(),
+        places.made.drawn.to_string(),
         places.left.len().to_string(),
     ];
     let named = |(member, origin): &(u64, String)| [format!("{worker}/{member}"), origin.clone()];
     arguments.extend(places.left.iter().flat_map(named));
+    arguments.push(places.paused.len().to_string());
+    arguments.extend(places.paused.iter().flat_map(|(origin, wait)| [origin.clone(), wait.as_micros().to_string()]));
     let renewed = if renews { &places.held[..] } else { &[] };
     arguments.push(renewed.len().to_string());
     arguments.extend(renewed.iter().flat_map(named));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::connection::{Connector, Trouble};
 use super::resp::Reply;
-use super::run::{Entry, RunId, RunMeta, Session, entries};
+use super::run::{Entry, RunAtWork, RunId, RunMeta, Session, entries};
 use super::scripts::Script;
 use crate::event_loop::sleep;
 
@@ -107,8 +107,8 @@ impl Patience {
         with_patience!(self, session => session.meta(run))
     }
 
-    pub(super) async fn runs(&mut self) -> Result<Vec<(RunId, RunMeta)>, Trouble> {
-        with_patience!(self, session => session.runs())
+    pub(super) async fn runs_at_work(&mut self) -> Result<Vec<RunAtWork>, Trouble> {
+        with_patience!(self, session => session.runs_at_work())
     }
 
     pub(super) async fn read_out(
@@ -119,6 +119,11 @@ impl Patience {
         wait: Duration,
     ) -> Result<Vec<Entry>, Trouble> {
         with_patience!(self, session => session.read_out(run, behind, most, wait))
+    }
+
+    /// Notes how many outcomes of a run were taken. Who collects does so again before this time is over.
+    pub(super) async fn set_taken(&mut self, run: &RunId, taken: usize, until: Duration) -> Result<(), Trouble> {
+        with_patience!(self, session => session.set_taken(run, taken, until))
     }
 
     /// The outcome at this place.

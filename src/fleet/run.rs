@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::connection::{Connection, Connector, Trouble};
-use super::resp::Reply;
+use super::resp::{Commands, Reply};
 use super::scripts::{GROUP, KEYS, OPEN, Script};
 use crate::error::{Error, Kind, Result};
 use crate::limits::{HostKey, HostLimits, Limits};
@@ -13,8 +13,8 @@ use crate::limits::{HostKey, HostLimits, Limits};
 /// The runs that there are, by when they began. The one key that is of no run.
 const RUNS: &str = "ru:runs";
 
-/// The most runs that are looked at.
-const MOST_RUNS: &str = "31";
+/// Up to which place in that order runs are looked at.
+const LAST_RUN: &str = "999";
 
 /// What this program speaks. Jobs and outcomes are written as this version's fields, so another cannot read them for sure.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -40,6 +40,11 @@ impl RunId {
     /// The stream of outcomes.
     pub(super) fn out(&self) -> String {
         self.key("out")
+    }
+
+    /// How many outcomes were taken by who collects now; it expires soon after the last one who does.
+    fn taken(&self) -> String {
+        self.key("taken")
     }
 
     /// The arguments that call a script, known to Redis by this digest.
@@ -169,6 +174,16 @@ fn limits_of(text: &str) -> Option<Limits> {
     Some(limits)
 }
 
+/// How a run stands that workers may serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RunAtWork {
+    pub(super) id: RunId,
+    /// Whether there are jobs that are not done.
+    pub(super) has_jobs: bool,
+    /// How many outcomes are there that the one who collects has not taken; 0 if no one does.
+    pub(super) untaken: usize,
+}
+
 /// A connection with the scripts that it has loaded.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -243,18 +258,60 @@ impl Session {
 
     /// The runs that there are, the oldest first. Those that are gone are forgotten.
     pub(super) async fn runs(&mut self) -> Result<Vec<(RunId, RunMeta)>, Trouble> {
-        let names = self.one(["ZRANGE", RUNS, "0", MOST_RUNS], Duration::ZERO).await?.into_list();
-        let mut runs = Vec::with_capacity(names.len());
-        for name in names.into_iter().filter_map(Reply::into_text) {
-            let Ok(run) = name.parse::<RunId>() else { continue };
+        let mut runs = Vec::new();
+        for run in self.names().await? {
             match self.meta(&run).await? {
                 Some(meta) => runs.push((run, meta)),
                 // What another version wrote is not for this one to forget.
                 None if self.has(&run.key("meta")).await? => {}
-                None => drop(self.one(["ZREM", RUNS, &name], Duration::ZERO).await?),
+                None => drop(self.one(["ZREM", RUNS, &run.0], Duration::ZERO).await?),
             }
         }
         Ok(runs)
+    }
+
+    async fn names(&mut self) -> Result<Vec<RunId>, Trouble> {
+        let names = self.one(["ZRANGE", RUNS, "0", LAST_RUN], Duration::ZERO).await?.into_list();
+        Ok(names.into_iter().filter_map(Reply::into_text).filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// How all runs stand, the oldest first. Those that are gone are forgotten.
+    pub(super) async fn runs_at_work(&mut self) -> Result<Vec<RunAtWork>, Trouble> {
+        let names = self.names().await?;
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut commands = Commands::default();
+        for run in &names {
+            commands.add(["EXISTS", &run.key("meta")]);
+            commands.add(["XLEN", &run.jobs()]);
+            commands.add(["XLEN", &run.out()]);
+            commands.add(["GET", &run.taken()]);
+        }
+        let replies = self.connection.call(&commands, Duration::ZERO).await?;
+        let mut runs = Vec::with_capacity(names.len());
+        let mut gone = vec!["ZREM".to_owned(), RUNS.to_owned()];
+        for (id, about) in names.into_iter().zip(replies.chunks_exact(4)) {
+            let number = |at: usize| about[at].number().unwrap_or(0);
+            if number(0) == 0 {
+                gone.push(id.0.into());
+                continue;
+            }
+            let taken = about[3].number();
+            let untaken = taken.map_or(0, |taken| number(2) - taken);
+            runs.push(RunAtWork { id, has_jobs: number(1) > 0, untaken: usize::try_from(untaken).unwrap_or(0) });
+        }
+        if gone.len() > 2 {
+            self.one(&gone, Duration::ZERO).await?;
+        }
+        Ok(runs)
+    }
+
+    /// Notes how many outcomes of a run were taken, for this long.
+    pub(super) async fn set_taken(&mut self, run: &RunId, taken: usize, until: Duration) -> Result<(), Trouble> {
+        let (taken, until) = (taken.to_string(), until.as_millis().to_string());
+        drop(self.one(["SET", &run.taken(), &taken, "PX", &until], Duration::ZERO).await?);
+        Ok(())
     }
 
     /// What is known of a run, if it is there.

@@ -5,10 +5,13 @@
 //! | key | what |
 //! |---|---|
 //! | `ru:{R}:jobs` | stream of jobs that are not done, with the group `fleet`: `k` its key, `j` its text |
-//! | `ru:{R}:keys` | hash: of each key that was submitted whether it waits (`s`) or is done (`d`) |
+//! | `ru:{R}:keys` | hash: of each key that was submitted whether it waits (`s`), was begun once by a worker (`b:WORKER`), or is done (`d`) |
 //! | `ru:{R}:out` | stream of outcomes: `k`, `o` |
 //! | `ru:{R}:once` | sorted set: keys of jobs that are under way and must not be sent again, by when they count as lost |
-//! | `ru:{R}:meta` | hash: version, plan, lease and what else workers must know |
+//! | `ru:{R}:meta` | hash: version, plan, lease and what else workers must know; when it last heard of anybody (`seen`), and until when nobody counts as dead (`grace`) |
+//!
+//! A connection may be lost before its reply has come, and then the command is sent again. So each script does the same if it
+//! runs twice.
 //!
 //! The first command of each that writes is one that a full Redis refuses, so that nothing is done by halves.
 
@@ -24,6 +27,28 @@ pub(super) struct Script {
     pub(super) text: &'static str,
     /// Its place among the digests of a connection.
     pub(super) number: usize,
+}
+
+/// Whether nobody counts as dead yet, at this time and with this lease in milliseconds. When no worker and no collector gave a
+/// sign of life for two thirds of a lease, of which each gives three in a lease, it was Redis that was away, and all of them may
+/// be alive. Then each has a lease to come back, before what it holds goes to others. A full Redis refuses to note it, which
+/// only looks like a longer silence.
+macro_rules! is_in_grace {
+    () => {
+        r"
+local function is_in_grace(now, lease)
+    local meta = redis.call('HMGET', KEYS[1], 'seen', 'grace')
+    local seen, grace = tonumber(meta[1] or now), tonumber(meta[2] or 0)
+    if now - seen > lease * 2 / 3 then
+        grace = now + lease
+        redis.pcall('HSET', KEYS[1], 'grace', string.format('%.0f', grace))
+    end
+    if not meta[1] or now - seen > lease / 10 then
+        redis.pcall('HSET', KEYS[1], 'seen', string.format('%.0f', now))
+    end
+    return now < grace
+end"
+    };
 }
 
 /// How many scripts there are.
@@ -69,7 +94,8 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the ru
 local noted = 0
 for i = 1, #ARGV, 3 do
     local id, key = ARGV[i], ARGV[i + 1]
-    if redis.call('HGET', KEYS[3], key) == 's' then
+    local is = redis.call('HGET', KEYS[3], key)
+    if is and is ~= 'd' then
         redis.call('XADD', KEYS[4], '*', 'k', key, 'o', ARGV[i + 2])
         redis.call('HSET', KEYS[3], key, 'd')
         noted = noted + 1
@@ -83,15 +109,18 @@ if left > 0 then redis.call('PEXPIRE', KEYS[4], left) end
 return noted",
 };
 
-/// Acknowledges a job that must not be sent again, before it is sent: worker, lease, entry, key. Answers 0 if the entry is not
+/// Acknowledges a job that must not be sent again, before it is sent: worker, lease, entry, key. Answers 0 if the job is not
 /// this worker's any more.
 pub(super) const BEGIN_ONCE: Script = Script {
     number: 3,
     text: r"
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
+local begun = 'b:' .. ARGV[1]
+if redis.call('HGET', KEYS[3], ARGV[4]) == begun then return 1 end
 if #redis.call('XPENDING', KEYS[2], 'fleet', ARGV[3], ARGV[3], 1, ARGV[1]) == 0 then return 0 end
 local now = redis.call('TIME')
 redis.call('ZADD', KEYS[5], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[2], ARGV[4])
+redis.call('HSET', KEYS[3], ARGV[4], begun)
 redis.call('XACK', KEYS[2], 'fleet', ARGV[3])
 redis.call('XDEL', KEYS[2], ARGV[3])
 return 1",
@@ -104,10 +133,11 @@ pub(super) const GIVE_BACK: Script = Script {
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 for i = 2, #ARGV, 3 do
     local id, key = ARGV[i], ARGV[i + 1]
-    local once = redis.call('ZSCORE', KEYS[5], key)
-    local mine = #redis.call('XPENDING', KEYS[2], 'fleet', id, id, 1, ARGV[1]) > 0
-    if redis.call('HGET', KEYS[3], key) == 's' and (mine or once) then
+    local is = redis.call('HGET', KEYS[3], key)
+    local mine = is == 's' and #redis.call('XPENDING', KEYS[2], 'fleet', id, id, 1, ARGV[1]) > 0
+    if mine or is == 'b:' .. ARGV[1] then
         redis.call('XADD', KEYS[2], '*', 'k', key, 'j', ARGV[i + 2])
+        redis.call('HSET', KEYS[3], key, 's')
         redis.call('XACK', KEYS[2], 'fleet', id)
         redis.call('XDEL', KEYS[2], id)
         redis.call('ZREM', KEYS[5], key)
@@ -125,12 +155,15 @@ return 1",
 /// Answers where to look next, what it took over, how many jobs are under way, and with how many workers.
 pub(super) const KEEP: Script = Script {
     number: 5,
-    text: r"
+    text: concat!(
+        is_in_grace!(),
+        r"
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 local me, lease, room = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
 local held = tonumber(ARGV[9])
 local function done(key, text)
-    if redis.call('HGET', KEYS[3], key) == 's' then
+    local is = redis.call('HGET', KEYS[3], key)
+    if is and is ~= 'd' then
         redis.call('XADD', KEYS[4], '*', 'k', key, 'o', text)
         redis.call('HSET', KEYS[3], key, 'd')
     end
@@ -141,15 +174,20 @@ for i = 10, 9 + held do
 end
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
+local grace = is_in_grace(now, lease)
 for i = 10 + held, #ARGV do
-    redis.call('ZADD', KEYS[5], 'XX', now + lease, ARGV[i])
+    if redis.call('HGET', KEYS[3], ARGV[i]) == 'b:' .. me then
+        redis.call('ZADD', KEYS[5], 'XX', now + lease, ARGV[i])
+    end
 end
-for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, 100)) do
-    done(key, ARGV[6])
-    redis.call('ZREM', KEYS[5], key)
+if not grace then
+    for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, 100)) do
+        done(key, ARGV[6])
+        redis.call('ZREM', KEYS[5], key)
+    end
 end
 local cursor, taken = '0-0', {}
-if room > 0 then
+if room > 0 and not grace then
     local claimed = redis.call('XAUTOCLAIM', KEYS[2], 'fleet', me, lease, ARGV[5], 'COUNT', room)
     cursor = claimed[1]
     for _, entry in ipairs(claimed[2]) do
@@ -169,58 +207,95 @@ if me == '' or #ARGV > 9 or #taken > 0 then
 end
 local pending = redis.call('XPENDING', KEYS[2], 'fleet')
 local workers = type(pending[4]) == 'table' and #pending[4] or 0
-return {cursor, taken, pending[1], workers}",
+return {cursor, taken, pending[1], workers}"
+    ),
 };
 
-/// Gives requests their leave: lease, how many may be under way, microseconds from one start to the next, how many places
-/// are given back and these (member, origin), how many are renewed and these, and of each that asks member, origin, how many
+/// Gives requests their leave: lease, how many may be under way, microseconds from one start to the next, worker, how many first
+/// attempts and retries it has made, how many places are given back and these (member, origin), how many hosts are to be left
+/// alone and these (origin, microseconds), how many places are renewed and these, and of each that asks member, origin, how many
 /// may be under way there, and the microseconds from one start there to the next. 0 is no limit.
 ///
-/// Answers for each the microseconds that it waits, or -1 if there is no place. Starts are spaced by GCRA, by the time of Redis:
-/// the next is never earlier than one gap after the last. Places of workers that died are free when their lease is over.
+/// Answers how many first attempts and retries the others have made, and for each the microseconds that it waits, -1 if there is
+/// no place, or, if its host is to be left alone, -2 less the microseconds. Starts are spaced by GCRA, by the time of Redis: the
+/// next is never earlier than one gap after the last. Places of workers that died are free when their lease is over.
 ///
-/// Places are sorted sets `ru:{R}:at:ORIGIN`, `ru:{R}:at:*` for the run, and starts a hash `ru:{R}:rate`.
+/// Places are sorted sets `ru:{R}:at:ORIGIN`, `ru:{R}:at:*` for the run. The hash `ru:{R}:rate` has the next start by origin, and
+/// with `p:` before it until when it is left alone; `firsts` and `drawn` of all, and with `:WORKER` behind it of one.
 pub(super) const LIMIT: Script = Script {
     number: 6,
-    text: r"
+    text: concat!(
+        is_in_grace!(),
+        r"
 local base = string.sub(KEYS[1], 1, -5)
 local function place(name) return base .. 'at:' .. name end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local function text(number) return string.format('%.0f', number) end
 local lease, all, gap = ARGV[1] * 1000, tonumber(ARGV[2]), tonumber(ARGV[3])
-local keep = text(ARGV[1] + 60000)
-local at = 5
-for i = 1, tonumber(ARGV[4]) do
+local keep = ARGV[1] + 60000
+local rate = base .. 'rate'
+local function keep_rate(ms)
+    if redis.call('PTTL', rate) < ms then redis.call('PEXPIRE', rate, text(ms)) end
+end
+local at = 8
+for i = 1, tonumber(ARGV[7]) do
     redis.call('ZREM', place(ARGV[at + 1]), ARGV[at])
     redis.call('ZREM', place('*'), ARGV[at])
     at = at + 2
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
+local elsewhere = {}
+for i, name in ipairs({'firsts', 'drawn'}) do
+    local of_one = name .. ':' .. ARGV[4]
+    local more = ARGV[4 + i] - tonumber(redis.call('HGET', rate, of_one) or 0)
+    local sum = tonumber(redis.call('HGET', rate, name) or 0)
+    if more > 0 then
+        sum = redis.call('HINCRBY', rate, name, more)
+        redis.call('HSET', rate, of_one, ARGV[4 + i])
+        keep_rate(keep)
+    end
+    elsewhere[i] = math.max(sum - ARGV[4 + i], 0)
+end
+local function alone(name)
+    return tonumber(redis.call('HGET', rate, 'p:' .. name) or 0)
+end
+local paused = tonumber(ARGV[at])
+at = at + 1
+for i = 1, paused do
+    local till = now + tonumber(ARGV[at + 1])
+    if till > alone(ARGV[at]) then redis.call('HSET', rate, 'p:' .. ARGV[at], text(till)) end
+    keep_rate((till - now) / 1000 + keep)
+    at = at + 2
+end
+local grace = is_in_grace(math.floor(now / 1000), tonumber(ARGV[1]))
 local renewed = tonumber(ARGV[at])
 at = at + 1
 for i = 1, renewed do
     for _, name in ipairs({ARGV[at + 1], '*'}) do
         redis.call('ZADD', place(name), 'XX', text(now + lease), ARGV[at])
-        redis.call('PEXPIRE', place(name), keep)
+        redis.call('PEXPIRE', place(name), text(keep))
     end
     at = at + 2
 end
 local function is_full(name, most)
     if most == 0 then return false end
-    redis.call('ZREMRANGEBYSCORE', place(name), '-inf', text(now))
+    if not grace then redis.call('ZREMRANGEBYSCORE', place(name), '-inf', text(now)) end
     return redis.call('ZCARD', place(name)) >= most
 end
 local function due(name, gap)
     if gap == 0 then return now end
-    return math.max(tonumber(redis.call('HGET', base .. 'rate', name) or 0), now)
+    return math.max(tonumber(redis.call('HGET', rate, name) or 0), now)
 end
-local answers = {}
+local answers = {elsewhere[1], elsewhere[2]}
 while at + 3 <= #ARGV do
     local member, origin = ARGV[at], ARGV[at + 1]
     local most, host_gap = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
     at = at + 4
-    if is_full(origin, most) or is_full('*', all) then
+    local till = alone(origin)
+    if till > now then
+        answers[#answers + 1] = math.floor(now - till) - 2
+    elseif is_full(origin, most) or is_full('*', all) then
         answers[#answers + 1] = -1
     else
         local start = math.max(due('*', gap), due(origin, host_gap))
@@ -228,13 +303,14 @@ while at + 3 <= #ARGV do
             redis.call('ZADD', place(name), text(start + lease), member)
             redis.call('PEXPIRE', place(name), text((start - now) / 1000 + keep))
         end
-        if gap > 0 then redis.call('HSET', base .. 'rate', '*', text(start + gap)) end
-        if host_gap > 0 then redis.call('HSET', base .. 'rate', origin, text(start + host_gap)) end
+        if gap > 0 then redis.call('HSET', rate, '*', text(start + gap)) end
+        if host_gap > 0 then redis.call('HSET', rate, origin, text(start + host_gap)) end
         if gap > 0 or host_gap > 0 then
-            redis.call('PEXPIRE', base .. 'rate', text((start - now) / 1000 + keep + (gap + host_gap) / 500))
+            keep_rate((start - now) / 1000 + keep + (gap + host_gap) / 500)
         end
         answers[#answers + 1] = math.ceil(start - now)
     end
 end
-return answers",
+return answers"
+    ),
 };

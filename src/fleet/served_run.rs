@@ -84,7 +84,7 @@ impl ServedRun {
         limits.concurrency = limits.concurrency.min(config.concurrency);
         limits.rate = None;
         limits.hosts.values_mut().for_each(|host| host.rate = None);
-        let (shared_limits, keeper) = SharedLimits::new(meta.limits.clone());
+        let (shared_limits, keeper) = SharedLimits::new(meta.limits.clone(), config.requests.clone());
         let fetcher =
             Fetcher::with_transport(config.transport.clone()).limits(limits).share_limits(Arc::new(shared_limits));
         let (intake, outcomes) = fetcher.keep_bodies(meta.bodies).keep_fields(meta.fields).open(event_loop);
@@ -113,6 +113,11 @@ impl ServedRun {
     /// Whether it has no job.
     pub(super) fn is_idle(&self) -> bool {
         self.shared.held.borrow().is_empty()
+    }
+
+    /// Whether contents come with its outcomes.
+    pub(super) fn has_bodies(&self) -> bool {
+        self.shared.meta.bodies
     }
 
     /// Takes jobs in.

@@ -7,12 +7,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_lock::Semaphore;
 use futures_lite::FutureExt;
 
 use super::address::FleetAddress;
 use super::connection::{Connector, Trouble};
 use super::patience::{Notes, Patience};
-use super::run::{RunId, RunMeta, VERSION};
+use super::run::{RunAtWork, RunId, RunMeta, VERSION};
 use super::served_run::ServedRun;
 use super::worker_config::{Load, SecretValues, WorkerConfig};
 use crate::error::Result;
@@ -21,6 +22,9 @@ use crate::transport::Transport;
 
 /// The most runs that are served at once.
 const MOST_RUNS: usize = 8;
+
+/// While so many outcomes of a run wait to be collected, none of its jobs are taken: without contents, and with them.
+const MOST_UNTAKEN: (usize, usize) = (10_000, 1_000);
 
 /// How often it is looked whether there are other runs, and so the longest time after which the first job of a run is taken.
 const LOOK: Duration = Duration::from_millis(500);
@@ -119,12 +123,15 @@ impl Worker {
             (self.config.notes)(&format!("{address} {note}"));
         }
         let WorkerOptions { name, transport, secret, sends_secrets, concurrency, idle_exit, notes } = self.config;
-        let config = WorkerConfig { name, transport, secret, sends_secrets, concurrency, connector, notes, stop };
+        let requests = Arc::new(Semaphore::new(concurrency.get() as usize));
+        let config =
+            WorkerConfig { name, transport, secret, sends_secrets, concurrency, requests, connector, notes, stop };
         let mut work = Work {
             config: config.into(),
             load: Rc::default(),
             runs: BTreeMap::new(),
             passed_over: BTreeSet::new(),
+            behind: BTreeSet::new(),
             event_loop,
             idle_exit,
         };
@@ -154,6 +161,8 @@ struct Work<'l> {
     runs: BTreeMap<RunId, ServedRun>,
     /// Runs of other versions or without jobs, which were told of.
     passed_over: BTreeSet<RunId>,
+    /// Served runs whose collector is behind: none of their jobs are taken now.
+    behind: BTreeSet<RunId>,
     event_loop: &'l EventLoop,
     idle_exit: Option<Duration>,
 }
@@ -170,10 +179,9 @@ impl Work<'_> {
             if last_look.is_none_or(|last| last.elapsed() >= LOOK) {
                 let stopped = async {
                     stop.wait().await;
-                    None
+                    Ok(())
                 };
-                let Some(runs) = async { Some(patience.runs().await) }.or(stopped).await else { return Ok(()) };
-                self.look(runs?)?;
+                self.look(&mut patience).or(stopped).await?;
                 last_look = Some(Instant::now());
             }
             let busy = self.load.held() > 0;
@@ -203,12 +211,12 @@ impl Work<'_> {
     /// Takes jobs, if there are some within this time.
     async fn take(&mut self, patience: &mut Patience, room: usize, wait: Duration) -> Result<bool, Trouble> {
         let stop = self.config.stop.clone();
-        if self.runs.is_empty() {
-            sleep(wait).or(stop.wait()).await;
-            return Ok(false);
-        }
         let taken = {
-            let runs: Vec<&RunId> = self.runs.keys().collect();
+            let runs: Vec<&RunId> = self.runs.keys().filter(|run| !self.behind.contains(*run)).collect();
+            if runs.is_empty() {
+                sleep(wait).or(stop.wait()).await;
+                return Ok(false);
+            }
             let most = room.div_ceil(runs.len());
             // What Redis gives to a worker that was just told to end is left to others, when its lease is over; so the wait
             // is for Redis to end.
@@ -219,8 +227,7 @@ impl Work<'_> {
             // One of the runs is over, or its jobs are gone and the rest of it is not; which, the next look tells.
             Err(Trouble::Gone) => {
                 self.pass_over_without_jobs(patience).await?;
-                let runs = patience.runs().await?;
-                self.look(runs)?;
+                self.look(patience).await?;
                 sleep(wait).or(stop.wait()).await;
                 return Ok(false);
             }
@@ -254,9 +261,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Serves the runs that there are, and no others.
-    fn look(&mut self, there: Vec<(RunId, RunMeta)>) -> Result<(), Trouble> {
-        let names: BTreeSet<&RunId> = there.iter().map(|(run, _)| run).collect();
+    /// Serves the runs that have jobs, the oldest first. One that has none keeps its place until another needs it.
+    async fn look(&mut self, patience: &mut Patience) -> Result<(), Trouble> {
+        let there = patience.runs_at_work().await?;
+        let names: BTreeSet<&RunId> = there.iter().map(|run| &run.id).collect();
         let mut trouble = None;
         self.runs.retain(|run, served| {
             match served.ended() {
@@ -269,24 +277,40 @@ impl Work<'_> {
         if let Some(trouble) = trouble {
             return Err(trouble);
         }
-        for (run, meta) in there {
-            let has_no_place = self.runs.len() >= MOST_RUNS;
-            if self.runs.contains_key(&run) || has_no_place || self.passed_over.contains(&run) {
-                continue;
+        let waiting = |run: &RunId| !self.runs.contains_key(run) && !self.passed_over.contains(run);
+        let new = there.iter().filter(|run| run.has_jobs && waiting(&run.id));
+        let new: Vec<RunId> = new.map(|run| run.id.clone()).collect();
+        let mut without_jobs = there.iter().filter(|run| !run.has_jobs).map(|run| &run.id);
+        for run in new {
+            if self.runs.len() >= MOST_RUNS {
+                let has_place = |run: &&RunId| self.runs.get(run).is_some_and(ServedRun::is_idle);
+                let Some(idle) = without_jobs.find(has_place) else { break };
+                self.runs.remove(idle);
             }
-            if meta.version != VERSION {
-                let (name, version) = (&meta.name, &meta.version);
-                let line = format!(
-                    "run {run} of {name} is of roundup {version}, and this worker is {VERSION}: it takes none of its jobs"
-                );
-                (self.config.notes)(&line);
-                self.passed_over.insert(run);
-                continue;
+            if let Some(meta) = patience.meta(&run).await? {
+                self.serve(run, meta);
             }
-            let served = ServedRun::new(run.clone(), meta, &self.config, &self.load, self.event_loop);
-            self.runs.insert(run, served);
         }
+        let is_behind = |run: &&RunAtWork| {
+            let (without, with) = MOST_UNTAKEN;
+            self.runs.get(&run.id).is_some_and(|served| run.untaken >= if served.has_bodies() { with } else { without })
+        };
+        self.behind = there.iter().filter(is_behind).map(|run| run.id.clone()).collect();
         Ok(())
+    }
+
+    fn serve(&mut self, run: RunId, meta: RunMeta) {
+        if meta.version != VERSION {
+            let (name, version) = (&meta.name, &meta.version);
+            let line = format!(
+                "run {run} of {name} is of roundup {version}, and this worker is {VERSION}: it takes none of its jobs"
+            );
+            (self.config.notes)(&line);
+            self.passed_over.insert(run);
+            return;
+        }
+        let served = ServedRun::new(run.clone(), meta, &self.config, &self.load, self.event_loop);
+        self.runs.insert(run, served);
     }
 
     /// Waits for what is under way, and gives back what takes too long.

@@ -6,6 +6,8 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use async_lock::Semaphore;
+
 use super::connection::Connector;
 use super::patience::Notes;
 use crate::event_loop::Event;
@@ -21,6 +23,9 @@ pub(super) struct WorkerConfig {
     pub(super) secret: SecretValues,
     pub(super) sends_secrets: bool,
     pub(super) concurrency: NonZeroU32,
+    /// So many requests of all runs may be under way. Each run takes over jobs of the dead by itself, so together they may have
+    /// more jobs than that.
+    pub(super) requests: Arc<Semaphore>,
     pub(super) connector: Connector,
     pub(super) notes: Notes,
     pub(super) stop: Rc<Event>,

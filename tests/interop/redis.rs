@@ -1,9 +1,15 @@
 //! A Redis of one test, and workers of its fleet.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use crate::common::{Dir, PATIENCE, Running, TestCommand};
 
@@ -56,6 +62,12 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Stops it, as a machine that is asleep, or lets it go on.
+    pub(super) fn signal(&self, signal: Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("it runs");
+    }
+
     /// What it answers to a command.
     pub(super) fn ask(&self, words: &[&str]) -> String {
         let output = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(words).output();
@@ -80,6 +92,48 @@ impl Drop for Redis {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A way to a Redis on which the reply to the first call of each script is lost, and the connection with it. Gives its URL.
+pub(super) fn lossy_way_to(redis: &Redis) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let url = format!("redis://{}", listener.local_addr().expect("it listens"));
+    let port = redis.port;
+    let lost = Arc::new(Mutex::new(BTreeSet::new()));
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let Ok(redis) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { break };
+            let lost = lost.clone();
+            thread::spawn(move || pass_on(client, redis, &lost));
+        }
+    });
+    url
+}
+
+/// Passes commands and replies on, until a reply is to be lost. Who sends waits for the replies before it sends more.
+fn pass_on(mut client: TcpStream, mut redis: TcpStream, lost: &Mutex<BTreeSet<Vec<u8>>>) -> Option<()> {
+    let (mut back, mut to_client) = (redis.try_clone().ok()?, client.try_clone().ok()?);
+    let loses = Arc::new(AtomicBool::new(false));
+    let loses_next = loses.clone();
+    thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 16];
+        while let Ok(read @ 1..) = back.read(&mut bytes) {
+            if loses_next.load(Ordering::SeqCst) || to_client.write_all(&bytes[..read]).is_err() {
+                break;
+            }
+        }
+        let _ = (to_client.shutdown(Shutdown::Both), back.shutdown(Shutdown::Both));
+    });
+    let mut bytes = vec![0; 1 << 16];
+    while let Ok(read @ 1..) = client.read(&mut bytes) {
+        const CALL: &[u8] = b"EVALSHA\r\n$40\r\n";
+        let call = bytes[..read].windows(CALL.len()).position(|window| window == CALL);
+        if let Some(digest) = call.and_then(|at| bytes[..read].get(at + CALL.len()..at + CALL.len() + 40)) {
+            loses.store(lost.lock().expect("no panic").insert(digest.to_vec()), Ordering::SeqCst);
+        }
+        redis.write_all(&bytes[..read]).ok()?;
+    }
+    redis.shutdown(Shutdown::Both).ok()
 }
 
 /// A worker that may ask this machine.

@@ -105,18 +105,27 @@ pub(super) fn held_for(host: &HeldHost) -> String {
 
 /// The counts on one line; what matters least is left out if it would not fit.
 pub(super) fn counts(status: &RunStatus, elapsed: Duration, width: usize) -> String {
-    let RunStatus { total, done, in_flight, failed, retried, .. } = *status;
+    let RunStatus { total, done, in_flight, failed, retried, workers, .. } = *status;
     let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
     // Parts with how much they matter.
     let parts = [
         (0, format!("{done}/{total} done")),
-        (1, format!("{in_flight} in flight")),
+        (1, in_flight_by(in_flight, workers)),
         (2, format!("{failed} failed")),
         (4, format!("{retried} retried")),
         (5, if rate < 10.0 { format!("{rate:.1}/s") } else { format!("{rate:.0}/s") }),
         (3, rounded(elapsed)),
     ];
     (0..=5).rev().map(|most| joined(&parts, most)).find(|line| line.len() <= width).unwrap_or_else(|| joined(&parts, 0))
+}
+
+/// `3 in flight`, or `3 in flight by 2 workers` if a fleet has them.
+fn in_flight_by(in_flight: usize, workers: Option<usize>) -> String {
+    match workers {
+        None => format!("{in_flight} in flight"),
+        Some(1) => format!("{in_flight} in flight by 1 worker"),
+        Some(workers) => format!("{in_flight} in flight by {workers} workers"),
+    }
 }
 
 fn joined(parts: &[(u8, String)], most: u8) -> String {
@@ -185,6 +194,13 @@ mod tests {
         assert_eq!(counts(50), "0/0 done, 0 in flight, 0 failed, 0 retried, 1.2 s");
         assert_eq!(counts(40), "0/0 done, 0 in flight, 0 failed, 1.2 s");
         assert_eq!(counts(9), "0/0 done");
+    }
+
+    #[test]
+    fn workers_of_a_fleet_are_counted() {
+        assert_eq!(in_flight_by(3, None), "3 in flight");
+        assert_eq!(in_flight_by(7, Some(1)), "7 in flight by 1 worker");
+        assert_eq!(in_flight_by(7, Some(2)), "7 in flight by 2 workers");
     }
 
     #[test]

@@ -197,6 +197,16 @@ impl HostQueue {
         holds.max_by_key(|(until, _)| *until).map_or(Gate::Open, |(until, hold)| Gate::Until(until, hold))
     }
 
+    /// Until when it is not to be asked, because it wants to be left alone or takes no connections.
+    #[cfg(feature = "fleet")]
+    pub(super) fn left_alone_until(&self, now: Instant) -> Option<Instant> {
+        let unreached = match self.breaker.gate(now) {
+            BreakerGate::GivenUp(until) | BreakerGate::Until(until) => Some(until),
+            BreakerGate::Probing | BreakerGate::Closed | BreakerGate::Probe => None,
+        };
+        self.closed.wait_until(now).max(self.pause.wait_until(now)).max(unreached)
+    }
+
     /// For how long jobs have waited by now for the host, and for what. It is to be asked before anything changes of which
     /// [`gate`](Self::gate) depends, and told for how long the rate of the run has held back all hosts.
     pub(super) fn waited(&mut self, now: Instant, run_paced: Duration) -> WaitTimes {

@@ -1,0 +1,148 @@
+//! What all workers of a fleet do together: leave a host alone, spend a budget, share themselves among runs.
+
+use std::io::Read as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::fleet::{many, report, with_plan};
+use super::redis::Redis;
+use crate::common::{Dir, Reply, Running, Server};
+
+/// What one worker is asked for holds for all.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_host_that_asks_one_to_wait_is_left_alone_by_all() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let moments = asked.clone();
+    let server = Server::start(move |_| {
+        let mut moments = moments.lock().expect("no panic");
+        moments.push(Instant::now());
+        match moments.len() {
+            1 => Reply::status(429).header("Retry-After", "2"),
+            _ => Reply::json("{}").late(Duration::from_millis(20)),
+        }
+    });
+    let url = server.url("/");
+    let each = "each = { n = { from = 1, to = 60 } }";
+    dir.write("plan.toml", format!("[limits]\nper_host = 4\n[[job]]\nurl = \"{url}?{{n}}\"\n{each}\n"));
+    let _workers: Vec<Running> = (0..4).map(|_| redis.worker(&[])).collect();
+    with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=report.json"]).run().expect_code(0);
+    assert_eq!(report(&dir, "report.json")["summary"]["ok"], 60);
+    let asked = asked.lock().expect("no panic");
+    let pause = asked[0] + Duration::from_millis(200)..asked[0] + Duration::from_millis(1900);
+    let within = asked.iter().filter(|at| pause.contains(*at)).count();
+    assert_eq!(within, 0, "of {} while the host was to be left alone", asked.len());
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_host_that_asks_for_an_hour_ends_the_rest_unsent() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let server = Server::start(|_| Reply::status(429).header("Retry-After", "3600"));
+    let url = server.url("/");
+    let each = "each = { n = { from = 1, to = 60 } }";
+    dir.write("plan.toml", format!("[limits]\nper_host = 2\n[[job]]\nurl = \"{url}?{{n}}\"\n{each}\n"));
+    let _workers: Vec<Running> = (0..4).map(|_| redis.worker(&[])).collect();
+    with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=report.json"]).run().expect_code(3);
+    let report = report(&dir, "report.json");
+    let unsent = |result: &&serde_json::Value| result["error"]["retry_at"].is_string();
+    assert_eq!(report["results"].as_array().expect("results").iter().filter(unsent).count(), 60, "{report:#}");
+    assert!(server.stats().requests <= 4, "{} requests", server.stats().requests);
+}
+
+/// A fifth of the first attempts of the run may be retries, whoever makes them, above a floor of ten.
+#[test]
+#[ignore = "needs redis-server"]
+fn retries_are_bounded_over_all_workers() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let server = Server::start(|_| Reply::status(500));
+    many(&dir, &server, 80);
+    let _workers: Vec<Running> = (0..4).map(|_| redis.worker(&["--concurrency", "3"])).collect();
+    let words = ["-q", "--retries", "2", "--fleet", &redis.url(), "--report", "json=report.json"];
+    with_plan(&dir, "run", &words).run().expect_code(3);
+    assert_eq!(report(&dir, "report.json")["summary"]["failed"], 80);
+    let requests = server.stats().requests;
+    // 16 retries, and as many more as are decided on before the others have told of theirs. Of four by themselves, 40 at least.
+    assert!((80..=80 + 16 + 12).contains(&requests), "{requests} requests");
+}
+
+/// Runs that nobody collects keep their outcomes, and no worker from others.
+#[test]
+#[ignore = "needs redis-server"]
+fn runs_that_are_done_take_no_place() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let server = Server::start(|_| Reply::json("{}"));
+    many(&dir, &server, 2);
+    let worker = redis.worker(&[]);
+    for done in 1..=10 {
+        with_plan(&dir, "submit", &[&redis.url()]).run().expect_code(0);
+        server.wait_for(|stats| stats.requests == done * 2);
+    }
+    with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=report.json"]).run().expect_code(0);
+    assert_eq!(report(&dir, "report.json")["summary"]["ok"], 2);
+    worker.signal(Signal::TERM);
+    worker.wait().expect_code(0);
+}
+
+/// Each run takes over jobs of the dead by itself; together they send no more at once than the worker may.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_worker_sends_no_more_at_once_over_several_runs() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let (asked, now, most) = (AtomicUsize::new(0), AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let peak = most.clone();
+    let server = Server::start(move |_| {
+        if asked.fetch_add(1, Ordering::SeqCst) < 9 {
+            return Reply::hang();
+        }
+        peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(30));
+        now.fetch_sub(1, Ordering::SeqCst);
+        Reply::json("{}")
+    });
+    many(&dir, &server, 9);
+    let dead = redis.worker(&["--concurrency", "9"]);
+    for _ in 0..3 {
+        with_plan(&dir, "submit", &["--lease", "1s", &redis.url()]).run().expect_code(0);
+    }
+    server.wait_for(|stats| stats.requests == 9);
+    dead.signal(Signal::KILL);
+    dead.wait();
+    let _worker = redis.worker(&["--concurrency", "2"]);
+    server.wait_for(|stats| stats.requests >= 9 + 27);
+    assert_eq!(most.load(Ordering::SeqCst), 2);
+}
+
+/// Who writes the report slowly slows the fleet: Redis does not fill with what nobody takes.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_slow_collector_slows_the_fleet() {
+    const JOBS: usize = 6000;
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let server = Server::start(|_| Reply::json(format!("\"{}\"", "x".repeat(1000))));
+    many(&dir, &server, JOBS);
+    let fifo = dir.join("report.jsonl");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).expect("a fifo");
+    let words = ["-q", "--per-host", "100", "--fleet", &redis.url(), "--report", "jsonl=report.jsonl"];
+    let run = with_plan(&dir, "run", &words).spawn();
+    let mut reader = std::fs::File::open(&fifo).expect("the run writes it");
+    let _workers: Vec<Running> = (0..2).map(|_| redis.worker(&[])).collect();
+    // Nothing is read until no more is fetched.
+    let (mut last, mut since) = (0, Instant::now());
+    while since.elapsed() < Duration::from_secs(2) {
+        let now = server.stats().requests;
+        if now != last || now == 0 {
+            (last, since) = (now, Instant::now());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(last < JOBS - 500, "{last} of {JOBS} were fetched for a report that nobody reads");
+    let mut all = String::new();
+    reader.read_to_string(&mut all).expect("text");
+    run.wait().expect_code(0);
+    assert_eq!(all.lines().filter(|line| line.contains("\"type\":\"result\"")).count(), JOBS);
+}
