@@ -1,6 +1,7 @@
 //! The command as its users see it: what it prints and where, what it exits with, what servers get to see.
 
 mod bodies;
+mod columns;
 mod commands;
 mod connection_keys;
 mod connections;

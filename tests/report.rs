@@ -9,17 +9,18 @@ mod outputs;
 mod samples;
 pub(crate) mod schema;
 mod strict;
+mod widths;
 
 use std::path::Path;
 
-use roundup::report::{Format, Report, RunInfo, Style};
+use roundup::report::{Format, Report, RunInfo, Style, Width};
 use samples::{assorted, oddities, run};
 
 #[test]
 fn golden() {
     let outcomes = assorted();
     let pipe = Style::default();
-    let terminal = Style { color: true, width: Some(100) };
+    let terminal = Style { color: true, width: Width::Columns(100), ..Style::default() };
     compare("report.json", &written("json", &pipe, &outcomes));
     compare("report.jsonl", &written("jsonl", &pipe, &outcomes));
     let csv = written("csv", &pipe, &outcomes);

@@ -101,7 +101,7 @@ impl ReportTables {
         let opened = reports.split_off(whole.len());
         let open = of_tables.into_iter().zip(opened).map(|((name, output), report)| (name, output, report)).collect();
         let (spec, last) = (spec.clone(), Vec::new());
-        Ok((reports, ReportTables { spec, last, names: Some(names), style: config.style, per_table, open }))
+        Ok((reports, ReportTables { spec, last, names: Some(names), style: config.style.clone(), per_table, open }))
     }
 
     /// Whether tables are to be made of the rows, beside those that show them as they are.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::Kind;
 use crate::outcome::{Failure, Outcome, Stale, Timings};
+use crate::rows::Record;
 
 /// One column.
 pub(super) struct Column {
@@ -119,23 +120,22 @@ pub(super) const COLUMNS: [Column; 26] = [
     }),
 ];
 
-/// How many columns have a title.
-pub(super) const TITLES: usize = 7;
-
-/// The columns that have a title.
-pub(super) const TITLED: [&Column; TITLES] = {
+/// The columns that people see.
+pub(super) fn titled() -> impl Iterator<Item = &'static Column> {
     const ALL: &[Column] = &COLUMNS;
-    let (mut titled, mut at, mut count) = ([&ALL[0]; TITLES], 0, 0);
-    while at < ALL.len() {
-        if !ALL[at].title.is_empty() {
-            titled[count] = &ALL[at];
-            count += 1;
+    ALL.iter().filter(|column| !column.title.is_empty())
+}
+
+/// The names of all selected values, in the order in which they first come up.
+pub(super) fn value_names(outcomes: &[Outcome]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in outcomes.iter().filter_map(|outcome| outcome.data.as_ref()).flat_map(Record::names) {
+        if !names.contains(&name) {
+            names.push(name);
         }
-        at += 1;
     }
-    assert!(count == titled.len());
-    titled
-};
+    names
+}
 
 const fn text(key: &'static str, cell: for<'a> fn(&'a Outcome) -> ShownValue<'a>) -> Column {
     Column { key, title: "", quantity: false, long: false, cell }

@@ -19,14 +19,14 @@
 
 use std::io::{self, Write};
 
-use super::columns::{COLUMNS, ShownValue};
+use super::columns::{COLUMNS, ShownValue, value_names};
 use super::format::{Format, Needs, Report};
 use super::run_info::RunInfo;
 use super::{json, redacted, shown};
 use crate::http::{is_printable, printable};
 use crate::outcome::{Outcome, Summary};
 use crate::redact::Redactor;
-use crate::rows::{Cell, DataTable, Record};
+use crate::rows::{Cell, DataTable};
 
 /// Comma-separated values (RFC 4180): a row a result under a row of names, without contents.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ impl Report for Csv {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
             }
         }
-        let selected = selected(outcomes);
+        let selected = value_names(outcomes);
         let mut names = Row::new(out);
         for column in &COLUMNS {
             names.plain(column.key)?;
@@ -115,17 +115,6 @@ fn table(out: &mut dyn Write, redactor: &Redactor, table: &DataTable) -> io::Res
         row.end()?;
     }
     Ok(())
-}
-
-/// The names of all selected values, in the order in which they first come up.
-fn selected(outcomes: &[Outcome]) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for name in outcomes.iter().filter_map(|outcome| outcome.data.as_ref()).flat_map(Record::names) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
 }
 
 fn result(row: &mut Row<'_>, redactor: &Redactor, outcome: &Outcome, selected: &[&str]) -> io::Result<()> {

@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 static FORMATS: &[Format] = &[
     Format { name: "json", endings: &["json"], about: "one JSON document", report: |_| Box::new(JsonDocument) },
     Format { name: "jsonl", endings: &["jsonl", "ndjson"], about: "an object a line, as results come", report: |_| Box::new(JsonLines) },
-    Format { name: "table", endings: &["txt"], about: "a table for people", report: |style| Box::new(Table::new(*style)) },
+    Format { name: "table", endings: &["txt"], about: "a table for people", report: |style| Box::new(Table::new(style.clone())) },
     Format { name: "html", endings: &["html", "htm"], about: "a page for people", report: |_| Box::new(HtmlPage) },
     Format { name: "md", endings: &["md", "markdown"], about: "Markdown for wikis and issues", report: |_| Box::new(Markdown) },
     Format { name: "csv", endings: &["csv"], about: "rows for spreadsheets", report: |_| Box::new(Csv) },

@@ -39,6 +39,7 @@ mod markdown;
 mod output;
 mod prometheus;
 mod read;
+mod result_rows;
 mod run_info;
 mod save;
 mod shown;
@@ -73,7 +74,7 @@ pub use run_info::{RunInfo, SettledHost};
 pub use save::save;
 #[cfg(feature = "sql")]
 pub use sqlite_file::SqliteFile;
-pub use style::Style;
+pub use style::{Style, Width};
 pub use table::{Table, folded, summary_line};
 #[cfg(feature = "template")]
 pub use template::TemplateReport;

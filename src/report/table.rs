@@ -3,18 +3,18 @@
 //! Columns line up by what a terminal shows: wide characters count twice, combining marks not at all. What a server
 //! sent can neither colour the terminal nor break a row.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::columns::{Column, Ending, ShownValue, TITLED as COLUMNS, TITLES};
+use super::columns::Ending;
 use super::format::Report;
 use super::redacted;
+use super::result_rows::ResultRows;
 use super::run_info::RunInfo;
 use super::style::Style;
 use super::text_tables::write_tables;
-use super::text_width::{cut, cut_middle, width_of};
+use super::text_width::width_of;
 use crate::error::Kind;
 use crate::http::printable;
 use crate::outcome::{Failure, Outcome, Stale, Summary};
@@ -26,7 +26,7 @@ use crate::units::{DisplayDuration, DisplaySize};
 /// A row is at most as wide as the style says, unless that is less than the short columns need. Names lose their middle
 /// for that, because those of one plan differ at their ends; sources that failed stand below the table with their whole
 /// name and error if one of these was cut.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     style: Style,
 }
@@ -50,22 +50,20 @@ impl Report for Table {
         summary: &Summary,
         outcomes: &[Outcome],
     ) -> io::Result<()> {
-        let style = &self.style;
-        let rows = TextRows::new(&run.redactor, outcomes);
-        write_tables(out, style, run)?;
+        let (style, width) = (&self.style, self.style.width.now());
+        write_tables(out, style.color, width, run)?;
         let mut line = String::new();
-        if !rows.rows.is_empty() {
-            let widths = rows.widths(style.width);
-            let titles = COLUMNS.map(|column| CellText::new(column.title));
-            push_row(&mut line, style, &widths, &titles, Some(BOLD));
+        if !outcomes.is_empty() {
+            let rows = ResultRows::new(run, outcomes, style.columns.as_deref(), width);
+            rows.push_titles(&mut line, style.color);
             out.write_all(line.as_bytes())?;
-            for row in &rows.rows {
+            for row in 0..outcomes.len() {
                 line.clear();
-                push_row(&mut line, style, &widths, row, None);
+                rows.push_row(&mut line, style.color, row);
                 out.write_all(line.as_bytes())?;
             }
             out.write_all(b"\n")?;
-            write_cut_errors(out, &rows, &widths)?;
+            rows.write_notes(out)?;
         }
         let color = match (run.interrupted, summary.failed) {
             (true, _) => YELLOW,
@@ -74,7 +72,7 @@ impl Report for Table {
             _ => RED,
         };
         line.clear();
-        push_painted(&mut line, style, Some(color), &folded(&summary_line(run, summary), style.width));
+        push_painted(&mut line, style.color, Some(color), &folded(&summary_line(run, summary), width));
         writeln!(out, "{line}")
     }
 }
@@ -142,78 +140,9 @@ impl fmt::Display for RoundedDuration {
     }
 }
 
-/// The rows as text, without colours.
-struct TextRows<'a> {
-    rows: Vec<[CellText<'a>; COLUMNS.len()]>,
-    /// The width of the widest cell of each column.
-    widest: [usize; COLUMNS.len()],
-}
-
-/// A cell as it is written.
-struct CellText<'a> {
-    text: Cow<'a, str>,
-    /// How many columns of a terminal it takes.
-    width: usize,
-}
-
-impl<'a> CellText<'a> {
-    fn new(text: impl Into<Cow<'a, str>>) -> CellText<'a> {
-        let text = text.into();
-        let width = width_of(&text);
-        CellText { text, width }
-    }
-}
-
-impl<'a> TextRows<'a> {
-    fn new(redactor: &Redactor, outcomes: &'a [Outcome]) -> TextRows<'a> {
-        let rows: Vec<_> = outcomes
-            .iter()
-            .map(|outcome| COLUMNS.map(|column| CellText::new(cell_text(redactor, column, outcome))))
-            .collect();
-        let widest = std::array::from_fn(|column| rows.iter().map(|row| row[column].width).max().unwrap_or(0));
-        TextRows { rows, widest }
-    }
-
-    /// The width of each column; 0 for one that is empty.
-    fn widths(&self, limit: Option<usize>) -> [usize; COLUMNS.len()] {
-        let mut widths = self.widest;
-        for (width, column) in widths.iter_mut().zip(&COLUMNS) {
-            if *width > 0 {
-                *width = (*width).max(width_of(column.title));
-            }
-        }
-        if let Some(limit) = limit {
-            leave_out(&mut widths, limit);
-            narrow(&mut widths, limit);
-        }
-        widths
-    }
-}
-
-/// What stands in a cell.
-fn cell_text<'a>(redactor: &Redactor, column: &Column, outcome: &'a Outcome) -> Cow<'a, str> {
-    match (column.cell)(outcome) {
-        ShownValue::Absent => if column.quantity { "-" } else { "" }.into(),
-        ShownValue::Ending(ending) => ending.as_str().into(),
-        ShownValue::Word(word) => word.into(),
-        ShownValue::Text(text) => match redacted::text(redactor, text) {
-            Cow::Borrowed(text) => printable(text, &[]),
-            Cow::Owned(text) => printable(&text, &[]).into_owned().into(),
-        },
-        ShownValue::File(path) => {
-            printable(&redacted::text(redactor, &path.to_string_lossy()), &[]).into_owned().into()
-        }
-        ShownValue::Number(number) => number.to_string().into(),
-        ShownValue::Size(bytes) => DisplaySize(bytes).to_string().into(),
-        ShownValue::Duration(duration) => RoundedDuration(duration).to_string().into(),
-        ShownValue::Failure(failure) => describe(redactor, failure).into(),
-        ShownValue::Stale(stale) => describe_stale(redactor, stale).into(),
-    }
-}
-
 /// Kind, phase and message: `timeout (connect): no answer within 10s`. A phase of the same name as the kind is left out,
 /// and so are both if the message begins with the status: `401: invalid api key`.
-fn describe(redactor: &Redactor, failure: &Failure) -> String {
+pub(super) fn describe(redactor: &Redactor, failure: &Failure) -> String {
     let failure = redacted::failure(redactor, failure);
     let phase = failure.phase.filter(|phase| phase.as_str() != failure.kind.as_str());
     let phase = phase.map(|phase| format!(" ({phase})")).unwrap_or_default();
@@ -228,81 +157,7 @@ pub(super) fn describe_stale(redactor: &Redactor, stale: &Stale) -> String {
     format!("{age} old: {}", describe(redactor, &stale.error))
 }
 
-/// Leaves out columns, those that matter least first, until a row fits with its long columns at their narrowest.
-fn leave_out(widths: &mut [usize; COLUMNS.len()], limit: usize) {
-    for title in ["SIZE", "TRIES", "TIME"] {
-        let shown = widths.iter().filter(|width| **width > 0).count();
-        let least = widths.iter().zip(&COLUMNS).map(|(width, column)| match column.long {
-            true => (*width).min(LEAST_LONG),
-            false => *width,
-        });
-        if least.sum::<usize>() + GAP * shown.saturating_sub(1) <= limit {
-            return;
-        }
-        let left_out = widths.iter_mut().zip(&COLUMNS).filter(|(_, column)| column.title == title);
-        left_out.for_each(|(width, _)| *width = 0);
-    }
-}
-
-/// Narrows the long columns, the widest first, until a row fits or they are equally wide.
-fn narrow(widths: &mut [usize; COLUMNS.len()], limit: usize) {
-    let shown = widths.iter().filter(|width| **width > 0).count();
-    let fixed: usize = widths.iter().zip(&COLUMNS).filter(|(_, column)| !column.long).map(|(width, _)| width).sum();
-    let mut room = limit.saturating_sub(fixed + GAP * shown.saturating_sub(1));
-    let mut long: Vec<&mut usize> =
-        widths.iter_mut().zip(&COLUMNS).filter(|(width, column)| column.long && **width > 0).map(|(w, _)| w).collect();
-    long.sort();
-    let mut left = long.len();
-    for width in long {
-        // Those that need less than their share leave the rest to the longer ones after them.
-        *width = (*width).min((room / left).max(LEAST_LONG));
-        room = room.saturating_sub(*width);
-        left -= 1;
-    }
-}
-
-fn push_row(
-    line: &mut String,
-    style: &Style,
-    widths: &[usize; COLUMNS.len()],
-    cells: &[CellText<'_>; COLUMNS.len()],
-    color: Option<&str>,
-) {
-    let mut gap = 0;
-    for ((column, cell), width) in COLUMNS.iter().zip(cells).zip(widths).filter(|(_, width)| **width > 0) {
-        let shorten = if column.title == NAME { cut_middle } else { cut };
-        let cut = (cell.width > *width).then(|| shorten(&cell.text, *width));
-        let (text, used) = cut.as_deref().map_or((&*cell.text, cell.width), |cut| (cut, width_of(cut)));
-        let space = width.saturating_sub(used);
-        // Space is written only before text, so that no row ends in it.
-        let (before, after) = if column.quantity { (gap + space, 0) } else { (gap, space) };
-        gap = GAP + after;
-        if text.is_empty() {
-            gap += before;
-            continue;
-        }
-        line.extend(std::iter::repeat_n(' ', before));
-        let ending = || ending_color(text).filter(|_| column.title == COLUMNS[0].title);
-        push_painted(line, style, color.or_else(ending), text);
-    }
-    line.push('\n');
-}
-
-/// Writes what failed and was cut in the table, its name or its error, whole.
-fn write_cut_errors(out: &mut dyn Write, rows: &TextRows<'_>, widths: &[usize; COLUMNS.len()]) -> io::Result<()> {
-    let [_, name, .., error]: [usize; TITLES] = std::array::from_fn(|column| column);
-    let mut any = false;
-    let is_cut = |row: &&[CellText<'_>; TITLES]| {
-        row[error].width > widths[error] || (row[error].width > 0 && row[name].width > widths[name])
-    };
-    for row in rows.rows.iter().filter(is_cut) {
-        writeln!(out, "{}: {}", row[name].text, row[error].text)?;
-        any = true;
-    }
-    if any { out.write_all(b"\n") } else { Ok(()) }
-}
-
-fn ending_color(word: &str) -> Option<&'static str> {
+pub(super) fn ending_color(word: &str) -> Option<&'static str> {
     match word {
         word if word == Ending::Ok.as_str() => Some(GREEN),
         word if word == Ending::Failed.as_str() => Some(RED),
@@ -310,8 +165,9 @@ fn ending_color(word: &str) -> Option<&'static str> {
     }
 }
 
-fn push_painted(line: &mut String, style: &Style, color: Option<&str>, text: &str) {
-    match color.filter(|_| style.color) {
+/// Adds a text, in this color if there are colors.
+pub(super) fn push_painted(line: &mut String, paints: bool, color: Option<&str>, text: &str) {
+    match color.filter(|_| paints) {
         Some(color) => {
             for part in [color, text, PLAIN] {
                 line.push_str(part);
@@ -321,20 +177,14 @@ fn push_painted(line: &mut String, style: &Style, color: Option<&str>, text: &st
     }
 }
 
-const GAP: usize = 2;
-/// The column whose texts differ at their ends.
-const NAME: &str = "NAME";
-/// The narrowest that a long column gets.
-const LEAST_LONG: usize = 8;
-
 const PLAIN: &str = "\x1b[0m";
-const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
 
 #[cfg(test)]
 mod tests {
+    use super::super::style::Width;
     use super::*;
 
     #[test]
@@ -375,21 +225,6 @@ mod tests {
         );
     }
 
-    /// At 40 columns each row took two lines.
-    #[test]
-    fn columns_that_matter_least_are_left_out_of_a_narrow_window() {
-        let all: [usize; TITLES] = std::array::from_fn(|at| if COLUMNS[at].long { 30 } else { 8 });
-        // Three long and short columns each, and the gaps between them.
-        let cases = [(68, &[][..]), (67, &["SIZE"]), (57, &["SIZE", "TRIES"]), (47, &["SIZE", "TRIES", "TIME"])];
-        for (limit, left_out) in cases {
-            let mut widths = all;
-            leave_out(&mut widths, limit);
-            let gone = widths.iter().zip(&COLUMNS).filter(|(width, _)| **width == 0).map(|(_, column)| column.title);
-            let gone: std::collections::BTreeSet<&str> = gone.collect();
-            assert_eq!(gone, left_out.iter().copied().collect(), "{limit}");
-        }
-    }
-
     /// The part by which names differ was cut away.
     #[test]
     fn names_are_told_apart_in_narrow_windows() {
@@ -410,7 +245,7 @@ mod tests {
         for width in [40, 60, 80] {
             let mut out = Vec::new();
             let run = RunInfo::default();
-            let mut table = Table::new(Style { width: Some(width), ..Style::default() });
+            let mut table = Table::new(Style { width: Width::Columns(width), ..Style::default() });
             table.finish(&mut out, &run, &run.summary(&outcomes), &outcomes).expect("memory");
             let text = String::from_utf8(out).expect("text");
             for (at, line) in text.lines().skip(1).take(4).enumerate() {
@@ -421,21 +256,5 @@ mod tests {
             let totals = text.replace('\n', " ");
             assert!(totals.contains("4 sources: 1 ok, 1 failed, 1 cancelled, 1 skipped, 0 retries"), "{text}");
         }
-    }
-
-    #[test]
-    fn room_is_shared_between_long_columns() {
-        let narrowed = |name: usize, error: usize, limit: usize| {
-            let mut widths = [6, name, 6, 8, 8, 5, error];
-            narrow(&mut widths, limit);
-            (widths[1], widths[6])
-        };
-        // The short columns and the gaps take 45.
-        assert_eq!(narrowed(20, 30, 95), (20, 30));
-        assert_eq!(narrowed(10, 90, 95), (10, 40));
-        assert_eq!(narrowed(90, 10, 95), (40, 10));
-        assert_eq!(narrowed(90, 90, 95), (25, 25));
-        assert_eq!(narrowed(90, 90, 10), (8, 8));
-        assert_eq!(narrowed(90, 0, 83), (40, 0));
     }
 }

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::run_info::RunInfo;
-use super::style::Style;
 use super::text_width::{cut, width_of};
 use super::{redacted, shown};
 use crate::http::printable;
@@ -12,14 +11,14 @@ use crate::redact::Redactor;
 use crate::rows::DataTable;
 
 /// Writes the report's title and its tables, each with its title above and its notes below.
-pub(super) fn write_tables(out: &mut dyn Write, style: &Style, run: &RunInfo) -> io::Result<()> {
+pub(super) fn write_tables(out: &mut dyn Write, color: bool, width: Option<usize>, run: &RunInfo) -> io::Result<()> {
     if let Some(title) = &run.title {
-        heading(out, style, &redacted::text(&run.redactor, title))?;
+        heading(out, color, &redacted::text(&run.redactor, title))?;
         out.write_all(b"\n")?;
     }
     for table in &run.tables {
-        heading(out, style, &shown::title(&run.redactor, table))?;
-        write_rows(out, style, &run.redactor, table)?;
+        heading(out, color, &shown::title(&run.redactor, table))?;
+        write_rows(out, width, &run.redactor, table)?;
         for note in &table.notes {
             writeln!(out, "! {}", printable(&redacted::text(&run.redactor, note), &[]))?;
         }
@@ -28,13 +27,13 @@ pub(super) fn write_tables(out: &mut dyn Write, style: &Style, run: &RunInfo) ->
     Ok(())
 }
 
-fn heading(out: &mut dyn Write, style: &Style, text: &str) -> io::Result<()> {
+fn heading(out: &mut dyn Write, color: bool, text: &str) -> io::Result<()> {
     let text = printable(text, &[]);
-    if style.color { writeln!(out, "{BOLD}{text}{PLAIN}") } else { writeln!(out, "{text}") }
+    if color { writeln!(out, "{BOLD}{text}{PLAIN}") } else { writeln!(out, "{text}") }
 }
 
 /// Rows line by line, so that a table of any length takes no memory of its own.
-fn write_rows(out: &mut dyn Write, style: &Style, redactor: &Redactor, table: &DataTable) -> io::Result<()> {
+fn write_rows(out: &mut dyn Write, width: Option<usize>, redactor: &Redactor, table: &DataTable) -> io::Result<()> {
     if table.columns.is_empty() {
         return Ok(());
     }
@@ -47,7 +46,7 @@ fn write_rows(out: &mut dyn Write, style: &Style, redactor: &Redactor, table: &D
             *width = (*width).max(width_of(&one_line(shown::cell(redactor, cell))));
         }
     }
-    narrow(&mut widths, &numeric, style.width);
+    narrow(&mut widths, &numeric, width);
     write_row(out, names.iter().map(|name| name.as_str().into()), &widths, &numeric)?;
     for row in &table.rows {
         write_row(out, row.iter().map(|cell| one_line(shown::cell(redactor, cell))), &widths, &numeric)?;
@@ -59,7 +58,7 @@ fn write_rows(out: &mut dyn Write, style: &Style, redactor: &Redactor, table: &D
 }
 
 /// What cannot be shown in a row, line breaks included, is replaced.
-fn one_line(text: Cow<'_, str>) -> Cow<'_, str> {
+pub(super) fn one_line(text: Cow<'_, str>) -> Cow<'_, str> {
     match text {
         Cow::Borrowed(text) => printable(text, &[]),
         Cow::Owned(text) => printable(&text, &[]).into_owned().into(),
@@ -114,6 +113,6 @@ const GAP: usize = 2;
 /// The narrowest that a column of texts gets.
 const LEAST: usize = 8;
 /// The widest that a column of texts gets.
-const MOST: usize = 200;
+pub(super) const MOST: usize = 200;
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";

@@ -1,7 +1,7 @@
 //! Text and content from servers that mean harm or are broken.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use roundup::report::{Format, RunInfo, Style};
+use roundup::report::{Format, RunInfo, Style, Width};
 use roundup::{Failure, Kind, Outcome, Phase, Redactor};
 use serde_json::Value;
 
@@ -82,17 +82,17 @@ fn every_text_comes_back_as_it_was() {
 fn no_name_or_message_reaches_the_terminal_raw() {
     let mut outcomes = Vec::from_iter(NASTY.iter().enumerate().map(|(index, nasty)| ok(index, nasty, "", b"")));
     outcomes.extend(NASTY.iter().map(|nasty| failed(0, "n", Kind::Io, None, nasty)));
-    for width in [None, Some(80), Some(1)] {
-        let table = written("table", &Style { color: false, width }, &outcomes);
+    for width in [Width::Any, Width::Columns(80), Width::Columns(1)] {
+        let table = written("table", &Style { width, ..Style::default() }, &outcomes);
         assert!(!table.contains(|c: char| c.is_control() && c != '\n'), "{table:?}");
         assert!(!table.contains(['\u{202e}', '\u{2066}', '\u{2028}']), "{table:?}");
         // A heading and the rows, an empty line, the errors that were cut and another one if there are any, the totals
         // in seven lines at most.
         assert_eq!(table.lines().take_while(|line| !line.is_empty()).count(), outcomes.len() + 1, "{table}");
-        let cut = if width.is_some() { NASTY.len() + 1 } else { 0 };
+        let cut = if width.now().is_some() { NASTY.len() + 1 } else { 0 };
         assert!(table.lines().count() <= outcomes.len() + 9 + cut, "{table}");
     }
-    let colored = written("table", &Style { color: true, width: None }, &outcomes);
+    let colored = written("table", &Style { color: true, ..Style::default() }, &outcomes);
     for (at, _) in colored.match_indices('\x1b') {
         let ours = ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m"];
         assert!(ours.iter().any(|code| colored[at..].starts_with(code)), "{colored:?}");
@@ -107,7 +107,7 @@ fn rows_fit_the_terminal_and_say_where_they_were_cut() {
     outcomes.push(failed(10, &"東京".repeat(40), Kind::Dns, Some(Phase::Head), &"e\u{301}".repeat(200)));
     outcomes.push(ok(11, &"👩‍👩‍👧‍👦".repeat(40), "", b""));
     for width in 70..140 {
-        let table = written("table", &Style { color: false, width: Some(width) }, &outcomes);
+        let table = written("table", &Style { width: Width::Columns(width), ..Style::default() }, &outcomes);
         let rows = Vec::from_iter(table.lines().take_while(|line| !line.is_empty()));
         assert_eq!(rows.len(), outcomes.len() + 1);
         assert!(rows.iter().all(|row| row.width() <= width), "{width}\n{table}");

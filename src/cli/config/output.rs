@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use roundup::report::{Destination, Output, Style};
+use roundup::report::{Destination, Output, Style, Width};
 use roundup::{Error, Kind, Result};
 
 use crate::cli::console::{colors, is_dumb, width};
@@ -89,7 +89,11 @@ impl OutputConfig {
             fail_stale: flags.on("fail_stale")?,
             quiet,
             verbose,
-            style: Style { color, width: if terminal { width() } else { None } },
+            style: Style {
+                color,
+                width: if terminal { Width::Asked(width) } else { Width::Any },
+                columns: columns(flags),
+            },
             progress: match flags.choice("progress")? {
                 Some("plain") => ProgressStyle::Plain,
                 Some("none") => ProgressStyle::None,
@@ -141,6 +145,12 @@ impl OutputConfig {
 /// The option by which contents go to stdout, for errors.
 fn body_option(flags: &Flags) -> &'static str {
     ["include", "fail_with_body"].into_iter().find(|name| flags.is_typed(name)).unwrap_or("body")
+}
+
+/// The values that have a column in the table.
+fn columns(flags: &Flags) -> Option<Vec<Box<str>>> {
+    let names = flags.text("columns")?;
+    Some(names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Box::from).collect())
 }
 
 fn is_stdout(report: &Output) -> bool {

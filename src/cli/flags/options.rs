@@ -292,6 +292,10 @@ options! {
     #[argh(switch)]
     fail_with_body: bool,
 
+    /// values of select that the table shows, as temp,wind; by default all of a plan without rows
+    #[argh(option)]
+    columns: Option<String>,
+
     /// columns by which rows are known, as sku,vendor or TABLE=sku,vendor; found if not given
     #[argh(option)]
     row_key: Vec<String>,

@@ -160,6 +160,7 @@ const PLANS: &[&str] = &["run", "check", "compare", "submit", "collect", "merge"
 #[cfg(feature = "watch")]
 const WATCH: &[&str] = &["run", "check"];
 const REPORT: &[&str] = &["get", "run", "check", "compare", "collect", "render", "merge", "diff", "demo"];
+const TABLES: &[&str] = &["run", "check", "collect", "render", "merge"];
 const DIFF: &[&str] = &["diff"];
 const SECRETS: &[&str] = &["run", "check", "compare", "worker", "submit", "collect", "merge", "import"];
 #[cfg(feature = "merge")]
@@ -247,6 +248,7 @@ pub(crate) const ROWS: &[OptionRow] = &[
     row("body",               Output,      RESULTS,    Switch,                 None,             None),
     row("include",            Output,      RESULTS,    Switch,                 None,             None),
     row("fail_with_body",     Output,      RESULTS,    Switch,                 None,             None),
+    row("columns",            Output,      TABLES,   Text("NAMES"),          None,             None),
     row("row_key",            Output,      DIFF,     Text("COLUMNS"),        None,             None),
     row("exit_code",          Output,      DIFF,     Switch,                 None,             None),
     row("open",               Output,      DEMO,     Switch,                 None,             None),

@@ -216,7 +216,7 @@ fn line(out: &mut dyn Write, style: &Style, mark: Mark, text: &str) -> io::Resul
         Mark::Changed => ('~', 33),
     };
     let text = printable(text, &[]);
-    let text = match style.width {
+    let text = match style.width.now() {
         Some(width) => Cow::Owned(cut(&text, width.saturating_sub(2).max(40))),
         None => text,
     };

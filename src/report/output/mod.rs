@@ -292,7 +292,9 @@ impl OpenReport {
     fn new(output: &Output, style: &Style) -> Result<OpenReport> {
         let report = match &output.template {
             Some(file) => template::read(file)?,
-            None => (output.format.report)(style),
+            None if output.destination.path().is_none() => (output.format.report)(style),
+            // The style is that of the terminal.
+            None => (output.format.report)(&Style { columns: style.columns.clone(), ..Style::default() }),
         };
         let needs = report.needs();
         let (name, place, file) = match output.destination.path() {

@@ -10,7 +10,7 @@ pub(super) const FORMAT: Format = Format {
     name: "template",
     endings: &[],
     about: "a template of your own",
-    report: |style| Box::new(super::super::table::Table::new(*style)),
+    report: |style| Box::new(super::super::table::Table::new(style.clone())),
 };
 
 /// The template that `template:FILE` names.
