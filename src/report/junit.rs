@@ -14,10 +14,10 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use super::cell_words::describe_stale;
 use super::format::Report;
 use super::redacted;
 use super::run_info::RunInfo;
-use super::table::describe_stale;
 use crate::error::Kind;
 use crate::http::is_printable;
 use crate::outcome::{Failure, Outcome, Summary};

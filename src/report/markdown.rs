@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use super::cell_words::describe_stale;
 use super::format::Report;
 use super::run_info::RunInfo;
-use super::table::{describe_stale, summary_line};
+use super::table::summary_line;
 use super::{redacted, shown};
 use crate::http::printable;
 use crate::outcome::{Outcome, Summary};

@@ -20,6 +20,7 @@
 //! ```
 
 mod body;
+mod cell_words;
 mod cells;
 mod columns;
 mod csv;

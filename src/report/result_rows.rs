@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use super::cell_words::{RoundedDuration, describe, describe_stale, ending_color, push_painted};
 use super::columns::{Column, ShownValue, titled, value_names};
 use super::run_info::RunInfo;
-use super::table::{RoundedDuration, describe, describe_stale, ending_color, push_painted};
 use super::text_tables::{MOST, one_line};
 use super::text_width::{cut, cut_middle, width_of};
 use super::{redacted, shown};

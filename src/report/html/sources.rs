@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use super::super::body::{ReportBody, classify};
+use super::super::cell_words::RoundedDuration;
 use super::super::json::portable_path;
-use super::super::table::RoundedDuration;
 use super::super::{redacted, shown};
 use super::markup::Markup;
 use crate::error::{Kind, Phase};

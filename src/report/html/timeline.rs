@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::io;
 
+use super::super::cell_words::RoundedDuration;
 use super::super::run_info::RunInfo;
-use super::super::table::RoundedDuration;
 use super::markup::{Markup, escape};
 use super::segments::{Axis, Part, Segment, in_flight, segments};
 use super::sources;

@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use super::super::cell_words::RoundedDuration;
 use super::super::run_info::RunInfo;
-use super::super::table::RoundedDuration;
 use super::markup::Markup;
 use super::{sources, tables, title};
 use crate::outcome::{Outcome, Summary};
