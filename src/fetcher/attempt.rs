@@ -30,7 +30,7 @@ use crate::outcome::{Failure, ResponseField};
 use crate::settings::Settings;
 use crate::transport::h1::Head;
 use crate::transport::{
-    FollowStep, FollowedRequest, Progress, Request, RequestContent, Response, SendRequest, timed_out,
+    ConnectionUse, FollowStep, FollowedRequest, Progress, Request, RequestContent, Response, SendRequest, timed_out,
 };
 use crate::units::DisplayDuration;
 
@@ -139,6 +139,7 @@ impl CurrentAttempt<'_> {
             raw: settings.raw,
             connect_timeout: Some(settings.connect_timeout),
             deadline: None,
+            connection: ConnectionUse::KeptOnce,
             progress,
         };
         let (cache, first_look) = (self.about.cache.take(), std::mem::take(&mut self.about.first_look));
@@ -176,18 +177,34 @@ impl CurrentAttempt<'_> {
             match step {
                 Ok(Ok(FollowStep::Answered(response))) => return Ok(response),
                 Ok(Ok(FollowStep::Redirected(head))) => {
-                    let waits_since = Instant::now();
-                    let leave = slot.move_to(followed.url(), job, Verdict::Served, advice_of(&head));
-                    let most =
-                        self.about.ends.map_or(Duration::MAX, |ends| ends.saturating_duration_since(waits_since));
-                    let leave = event_loop::timeout(most, leave).since(waits_since).await;
-                    self.about.began += waits_since.elapsed();
-                    leave.map_err(|_| self.timed_out())?.map_err(|failure| self.not_led_on(failure))?;
+                    let leave = self.turn(slot, followed.url(), Verdict::Served, Some(&head)).await?;
+                    leave.map_err(|failure| self.not_led_on(failure))?;
+                }
+                // Sent once more, it is a request as others: it waits for its turn.
+                Ok(Ok(FollowStep::Unanswered(head))) => {
+                    let leave = self.turn(slot, followed.url(), Verdict::Unclear, head.as_ref()).await?;
+                    leave.map_err(|failure| self.not_sent_again(failure))?;
                 }
                 Ok(Err(error)) => return Err(error),
                 Err(_) => return Err(self.timed_out()),
             }
         }
+    }
+
+    /// Waits for the turn of another request of this attempt, after one whose host has shown this of itself.
+    async fn turn(
+        &mut self,
+        slot: &mut Slot,
+        url: &Url,
+        verdict: Verdict,
+        head: Option<&Head>,
+    ) -> Result<std::result::Result<(), Failure>> {
+        let since = Instant::now();
+        let leave = slot.move_to(url, self.job, verdict, head.map(advice_of).unwrap_or_default());
+        let most = self.about.ends.map_or(Duration::MAX, |ends| ends.saturating_duration_since(since));
+        let leave = event_loop::timeout(most, leave).since(since).await;
+        self.about.began += since.elapsed();
+        leave.map_err(|_| self.timed_out())
     }
 
     /// Reads the content, takes out of it what the job asks for, and looks whether it is as expected.
@@ -234,6 +251,13 @@ impl CurrentAttempt<'_> {
             }
             None => timed_out(settings.timeout, self.progress),
         }
+    }
+
+    /// The error if a request is not sent again whose kept connection had ended, because its host may not be asked.
+    fn not_sent_again(&mut self, failure: Failure) -> Error {
+        self.retry_at = failure.retry_at;
+        let text = format!("the kept connection ended before it was answered; {}", failure.message);
+        Error::new(Kind::Io, text).in_phase(Phase::Head).passing(false)
     }
 
     /// The error if a host is left alone because it told so another process that shares the run.

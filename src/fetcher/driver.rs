@@ -327,10 +327,15 @@ fn verdict(error: Option<&Error>, status: Option<u16>, advice: Advice, progress:
         (_, Some(status)) if advice.refused && status >= 400 => Verdict::Refused,
         (None, _) => Verdict::Served,
         (Some(_), Some(_)) => Verdict::Reached,
-        (Some(error), None) if is_unreached(error, progress.phase) => Verdict::Unreached,
+        (Some(error), None) if is_unreached(error, progress.phase) || ended_unanswered(progress) => Verdict::Unreached,
         (Some(error), None) if error.kind() == Kind::Timeout => Verdict::Reached,
         (Some(_), None) => Verdict::Unclear,
     }
+}
+
+/// Whether the host has taken a connection and ended it without a byte, as one does that is starting or has too much to do.
+fn ended_unanswered(progress: &ProgressSnapshot) -> bool {
+    progress.nothing_came && !progress.reused
 }
 
 fn decide_retry(
@@ -347,7 +352,7 @@ fn decide_retry(
         may_pass: error.may_pass(),
         status: received.status,
         answered: progress.head_at.is_some(),
-        unreached: received.status.is_none() && is_unreached(error, progress.phase),
+        unreached: received.status.is_none() && (is_unreached(error, progress.phase) || ended_unanswered(progress)),
         advice: received.advice,
     };
     let retries = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);

@@ -10,7 +10,7 @@ use crate::settings::Settings;
 /// The first backoff; each further one is twice as long.
 const FIRST: Duration = Duration::from_millis(500);
 
-/// The same after an attempt that found no connection.
+/// The same after an attempt that found no connection, or none that came to anything.
 const FIRST_UNREACHED: Duration = Duration::from_millis(1500);
 
 /// The longest backoff.
@@ -26,7 +26,7 @@ pub(super) struct FailedAttempt {
     pub(super) status: Option<u16>,
     /// Whether the head of a response had come.
     pub(super) answered: bool,
-    /// Whether there was no connection.
+    /// Whether there was no connection, or a new one that ended without a byte.
     pub(super) unreached: bool,
     /// What the server asks for.
     pub(super) advice: Advice,

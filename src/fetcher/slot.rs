@@ -203,9 +203,11 @@ impl Unsent {
             Unsent::Closed(until) => {
                 format!("nothing is sent: its host asks to be left alone until {}", rfc3339_after(until - now))
             }
-            Unsent::GivenUp => "nothing is sent: its host took no connection five times in a row, and none of three \
-                                probes after that"
-                .to_owned(),
+            Unsent::GivenUp => {
+                "nothing is sent: its host took no connection five times in a row, or ended it without a \
+                                byte, and so it was with three probes after that"
+                    .to_owned()
+            }
             Unsent::Budget => {
                 "it is not tried again: the run has made as many retries as it may, a fifth of its requests".to_owned()
             }

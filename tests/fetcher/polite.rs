@@ -235,6 +235,59 @@ fn a_host_that_is_back_after_an_outage_costs_no_source() {
     assert!(outcomes[29].attempts[0].started >= Duration::from_secs(4), "{:?}", outcomes[29].attempts[0].started);
 }
 
+/// A server that is starting often takes connections and ends them.
+#[test]
+fn a_host_that_ends_connections_for_two_seconds_costs_no_source() {
+    for reset in [true, false] {
+        let since = OnceLock::new();
+        let server = Server::builder()
+            .on_connect(move |_| {
+                let is_out = since.get_or_init(Instant::now).elapsed() < Duration::from_secs(2);
+                is_out.then(|| if reset { Reply::empty().reset() } else { Reply::empty().cut() })
+            })
+            .start(|_| Reply::json("{}"));
+        let jobs = (0..30).map(|n| job(server.url(&format!("/{n}")))).collect();
+        let outcomes = collect(&Fetcher::new().limits(per_host(5)), jobs);
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.ok()).count(), 30, "reset: {reset}");
+        assert!(waited(&outcomes[29], WaitCause::Breaker) >= 4000, "{:?}", outcomes[29].waits);
+    }
+}
+
+/// A request that is sent once more, because its kept connection had ended, is one more request for the host's rate.
+#[test]
+fn a_request_that_is_sent_once_more_waits_for_its_turn() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let moments = asked.clone();
+    // Each connection ends with its second request.
+    let server = Server::start(move |request| {
+        moments.lock().expect("no panic").push(Instant::now());
+        if request.nth == 1 { Reply::json("{}") } else { Reply::empty().reset() }
+    });
+    let limits = Limits { rate: "20/s".parse().ok(), ..Limits::default() };
+    let jobs = (0..20).map(|n| job(server.url(&format!("/{n}")))).collect();
+    let outcomes = collect(&Fetcher::new().limits(limits), jobs);
+    assert!(outcomes.iter().all(|outcome| outcome.ok() && outcome.attempts.len() == 1));
+    let asked = asked.lock().expect("no panic");
+    assert!(asked.len() > 25, "{} requests for 20 jobs", asked.len());
+    let second = Duration::from_secs(1);
+    let within =
+        asked.iter().map(|from| asked.iter().filter(|at| **at >= *from && **at - *from < second).count()).max();
+    assert!(within <= Some(21), "{within:?} in a second");
+}
+
+/// No server acts on a request that it has not had whole, whatever its method, and content in memory can be read again.
+#[test]
+fn a_long_post_whose_kept_connection_ends_under_it_is_sent_again() {
+    let server = Server::builder()
+        .on_head(|request| (request.nth == 2).then(|| Reply::empty().reset()))
+        .start(|_| Reply::json("{}"));
+    let post = job(server.url("/post")).with(|settings| {
+        (settings.method, settings.data) = ("POST".parse().expect("POST"), Some(vec![b'x'; 5 << 20].into()));
+    });
+    let outcomes = collect(&Fetcher::new().limits(at_once(1)), vec![job(server.url("/")), post]);
+    assert!(outcomes[1].ok() && outcomes[1].attempts.len() == 1, "{:?}", outcomes[1]);
+}
+
 /// The budget of retries ended forty of fifty sources whose server was restarted.
 #[test]
 fn retries_that_found_no_connection_do_not_draw_on_the_budget() {

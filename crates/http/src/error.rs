@@ -236,6 +236,18 @@ impl Error {
         self
     }
 
+    /// The first of its causes, and of theirs, that is of this type.
+    pub fn cause<T: StdError + 'static>(&self) -> Option<&T> {
+        let mut cause = StdError::source(self);
+        while let Some(error) = cause {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            cause = error.source();
+        }
+        None
+    }
+
     /// Says whether the cause may pass with time, where that is known and the kind alone does not tell.
     pub fn passing(mut self, may_pass: bool) -> Error {
         self.0.may_pass = Some(may_pass);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use http_client::http_types::{self, headers};
 use http_client::{Config, HttpClient};
 use roundup_http::Field;
-use roundup_transport::{PoolLimits, Request, RequestContent, SendRequest, Transport};
+use roundup_transport::{ConnectionUse, PoolLimits, Request, RequestContent, SendRequest, Transport};
 
 use crate::convert::{into_response, into_surf};
 use crate::options::RequestOptions;
@@ -49,6 +49,7 @@ impl Backend {
             raw: options.raw,
             connect_timeout: options.connect_timeout,
             deadline,
+            connection: ConnectionUse::Kept,
             progress: &progress,
         };
         let response = self.transport.send(request).await.map_err(into_surf)?;

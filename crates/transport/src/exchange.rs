@@ -10,8 +10,10 @@ use super::connection::{Connection, WriteEnd};
 use super::head_log;
 use super::message::{ContentReader, Message};
 use super::progress::{Progress, add};
+use super::send::ConnectionUse;
 use super::shared::Shared;
 use super::tls::{self, CertRequest};
+use super::unanswered::Unanswered;
 use super::unauthorized::Unauthorized;
 use crate::error::{Error, Kind, Phase, Result};
 use crate::event_loop::sleep;
@@ -55,7 +57,7 @@ impl SentExtent {
     fn may_be_repeated(self, message: &Message<'_>) -> bool {
         match self {
             SentExtent::Head => true,
-            SentExtent::Part => message.stream.is_none(),
+            SentExtent::Part => message.can_be_read_again(),
             SentExtent::Whole => message.may_be_repeated(),
         }
     }
@@ -94,7 +96,8 @@ impl Shared {
     ///
     /// A server may close an idle connection at the moment when a request is sent on it. If not one byte of a response
     /// came on a reused connection, the request is sent once more on a new one, if it may be repeated at all. A request
-    /// whose content was still held back may be, because no server acts on a head alone.
+    /// whose content was still held back may be, because no server acts on a head alone. Who counts what is sent does that
+    /// itself: see [`ConnectionUse::KeptOnce`].
     ///
     /// A server that refuses to be asked for the content (417) is sent the request once more without (RFC 9110,
     /// section 10.1.1).
@@ -104,7 +107,8 @@ impl Shared {
         connect_timeout: Option<Duration>,
         progress: &Progress,
     ) -> Result<ReceivedHead> {
-        let mut fresh = false;
+        let mut fresh = message.connection == ConnectionUse::New;
+        let tells = message.connection != ConnectionUse::Kept;
         loop {
             let (connection, ready) = self.connection(message, fresh, connect_timeout, progress).await?;
             let reused = connection.served > 0;
@@ -116,9 +120,12 @@ impl Shared {
             match result {
                 Ok(received)
                     if received.head.status() == 417
-                        && (received.sent == SentExtent::Head || message.stream.is_none())
+                        && (received.sent == SentExtent::Head || message.can_be_read_again())
                         && message.drop_expectation() =>
                 {
+                    if tells {
+                        return Err(unanswered(Some(received.head), true));
+                    }
                     log::debug!("{}: 417, the request is sent again without Expect", message.route.origin);
                 }
                 // A server that gave up waiting for a request says so on the idle connection just before it closes it: that
@@ -128,18 +135,28 @@ impl Shared {
                         && reused
                         && !fresh
                         && !received.keep
-                        && message.stream.is_none() =>
+                        && message.can_be_read_again() =>
                 {
+                    if tells {
+                        return Err(unanswered(Some(received.head), false));
+                    }
                     log::debug!("{}: 408 on an idle connection, a new one is made", message.route.origin);
                     fresh = true;
                 }
                 Ok(received) => return Ok(received),
                 Err(failed) if reused && !fresh && failed.nothing_came && failed.sent.may_be_repeated(message) => {
+                    if tells {
+                        return Err(unanswered(None, false));
+                    }
                     log::debug!("{}: the idle connection was closed, a new one is made", message.route.origin);
                     fresh = true;
                 }
-                Err(ExchangeError { error, .. }) => return Err(progress.blames(error)),
+                Err(ExchangeError { error, nothing_came, .. }) => {
+                    progress.update(|snapshot| snapshot.nothing_came = nothing_came);
+                    return Err(progress.blames(error));
+                }
             }
+            message.rewind();
         }
     }
 
@@ -185,6 +202,12 @@ impl Shared {
         let body = BodyDecoder::with_limits(framing, self.config.head_limits);
         Ok(ReceivedHead { connection, head, framing, body, keep, sent })
     }
+}
+
+/// The error of a request that may be sent once more.
+fn unanswered(head: Option<Head>, without_expect: bool) -> Error {
+    let text = "the kept connection ended before it was answered";
+    Error::new(Kind::Io, text).in_phase(Phase::Head).with_source(Unanswered { head, without_expect })
 }
 
 /// Why a request was not sent whole.

@@ -40,6 +40,7 @@ mod shared;
 mod socket;
 mod tls;
 mod transport;
+mod unanswered;
 mod unauthorized;
 mod yield_meter;
 
@@ -62,7 +63,8 @@ pub use progress::{Progress, ProgressSnapshot};
 pub use proxy::{Proxies, Proxy};
 pub use redirect::{FollowStep, FollowedRequest, Hop, RedirectChain, drain, follow};
 pub use response::Response;
-pub use send::{Request, RequestContent, SecretTest, SendRequest, Sending};
+pub use send::{ConnectionUse, Request, RequestContent, SecretTest, SendRequest, Sending};
 pub use tls::{PublicKeyPins, Roots};
 pub use transport::Transport;
+pub use unanswered::Unanswered;
 pub use yield_meter::YieldMeter;

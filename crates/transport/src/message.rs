@@ -15,7 +15,7 @@ use crate::head_log;
 use crate::http::{REDACTED, is_idempotent, percent};
 use crate::origin::{Scheme, path_and_query};
 use crate::route::Route;
-use crate::send::{Request, RequestContent};
+use crate::send::{ConnectionUse, Request, RequestContent};
 use crate::tls;
 
 /// Content up to this size is put behind the head, sent with it in one write, and can be sent again.
@@ -38,6 +38,9 @@ pub(crate) struct Message<'a> {
     unread: Option<(ContentReader<'a>, usize)>,
     /// Content that is read and sent piece by piece.
     pub(super) stream: Option<(ContentReader<'a>, RequestBody)>,
+    /// The same, if it is in memory, so that it can be read again.
+    in_memory: Option<&'a [u8]>,
+    pub(super) connection: ConnectionUse,
     /// Whether content codings of the response are to be undone.
     pub(super) decodes: bool,
     /// Whether the sender asks that the connection be closed afterwards.
@@ -50,7 +53,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`Kind::Config`] if the method, a field or the target cannot be sent.
     pub(super) fn new(request: Request<'a>, config: &Config, route: Arc<Route>) -> Result<Message<'a>> {
-        let Request { method, url, fields, omitted, content, raw, is_secret, shown_url, .. } = request;
+        let Request { method, url, fields, omitted, content, raw, is_secret, shown_url, connection, .. } = request;
         let length = match &content {
             RequestContent::None => None,
             RequestContent::Bytes(bytes) => Some(Some(bytes.len() as u64)),
@@ -77,15 +80,30 @@ impl<'a> Message<'a> {
         let (decodes, closes) = (fields.decodes, fields.closes);
         let is_secret = |line: &[u8]| is_secret.is_some_and(|is_secret| is_secret(line));
         let logged = head_log::is_on().then(|| head_log::request(&bytes, shown_url.unwrap_or(REDACTED), is_secret));
-        let (mut unread, mut stream) = (None, None);
+        let (mut unread, mut stream, mut in_memory) = (None, None, None);
         match (content, small) {
             (RequestContent::None, _) => {}
             (RequestContent::Bytes(content), Some(_)) => bytes.extend_from_slice(content),
-            (RequestContent::Bytes(content), None) => stream = Some((Box::new(content) as ContentReader<'a>, framing)),
+            (RequestContent::Bytes(content), None) => {
+                (stream, in_memory) = (Some((Box::new(content) as ContentReader<'a>, framing)), Some(content));
+            }
             (RequestContent::Stream(reader, _), Some(length)) => unread = Some((reader, length)),
             (RequestContent::Stream(reader, _), None) => stream = Some((reader, framing)),
         }
-        Ok(Message { method, route, bytes, head, unexpecting, unread, stream, decodes, closes, logged })
+        Ok(Message {
+            method,
+            route,
+            bytes,
+            head,
+            unexpecting,
+            unread,
+            stream,
+            in_memory,
+            connection,
+            decodes,
+            closes,
+            logged,
+        })
     }
 
     /// Reads content that is sent with the head and was not there yet.
@@ -119,7 +137,19 @@ impl<'a> Message<'a> {
 
     /// Whether it can be sent a second time, after a connection died under the first (RFC 9110, section 9.2.2).
     pub(super) fn may_be_repeated(&self) -> bool {
-        is_idempotent(self.method) && self.stream.is_none()
+        is_idempotent(self.method) && self.can_be_read_again()
+    }
+
+    /// Whether all of it is there for a second time.
+    pub(super) fn can_be_read_again(&self) -> bool {
+        self.stream.is_none() || self.in_memory.is_some()
+    }
+
+    /// Goes back to the beginning of its content, if that can be read again.
+    pub(super) fn rewind(&mut self) {
+        if let (Some(content), Some((reader, _))) = (self.in_memory, &mut self.stream) {
+            *reader = Box::new(content);
+        }
     }
 }
 

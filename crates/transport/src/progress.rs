@@ -41,6 +41,8 @@ pub struct ProgressSnapshot {
     pub address: Option<SocketAddr>,
     /// Whether the connection had served a request before.
     pub reused: bool,
+    /// Whether the connection has ended before a byte of a response.
+    pub nothing_came: bool,
 }
 
 impl Progress {

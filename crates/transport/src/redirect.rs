@@ -11,7 +11,8 @@ use crate::h1::Head;
 use crate::http::{is_credential, is_redirect};
 use crate::origin::{Origin, without_password};
 use crate::response::Response;
-use crate::send::{Request, RequestContent, SendRequest};
+use crate::send::{ConnectionUse, Request, RequestContent, SendRequest};
+use crate::unanswered::Unanswered;
 
 /// How much of a redirect's own content is read so that its connection can serve the next request.
 const DRAIN: u64 = 16 * 1024;
@@ -55,6 +56,8 @@ pub struct FollowedRequest<'a> {
     fields: Vec<(&'a str, &'a [u8])>,
     has_content: bool,
     chain: RedirectChain,
+    /// On which connection the next request may go.
+    connection: ConnectionUse,
 }
 
 /// What came of one step.
@@ -64,6 +67,9 @@ pub enum FollowStep {
     Answered(Response),
     /// A redirect with this head, whose content is dealt with. The next step asks [`FollowedRequest::url`].
     Redirected(Head),
+    /// No answer, but perhaps a head that is none: the kept connection had ended. The next step sends the same once more. Only
+    /// for requests with [`ConnectionUse::KeptOnce`].
+    Unanswered(Option<Head>),
 }
 
 impl<'a> FollowedRequest<'a> {
@@ -72,7 +78,8 @@ impl<'a> FollowedRequest<'a> {
         let mut chain = RedirectChain::new(follow);
         chain.shown_first = request.shown_url.map(Into::into);
         let has_content = !matches!(request.content, RequestContent::None);
-        FollowedRequest { sender, fields: request.fields.to_vec(), has_content, chain, request }
+        let connection = request.connection;
+        FollowedRequest { sender, fields: request.fields.to_vec(), has_content, chain, request, connection }
     }
 
     /// The URL that the next step asks.
@@ -93,7 +100,11 @@ impl<'a> FollowedRequest<'a> {
         let content = match (&mut self.request.content, self.has_content) {
             (_, false) => RequestContent::None,
             (RequestContent::Bytes(bytes), true) => RequestContent::Bytes(bytes),
-            (stream @ RequestContent::Stream(..), true) => std::mem::replace(stream, RequestContent::None),
+            (stream @ RequestContent::Stream(..), true) => {
+                // It can be sent once.
+                self.connection = ConnectionUse::Kept;
+                std::mem::replace(stream, RequestContent::None)
+            }
             (RequestContent::None, true) => return Err(self.chain.content_is_gone()),
         };
         let Request { method, omitted, is_secret, shown_url, raw, connect_timeout, deadline, progress, .. } =
@@ -111,9 +122,14 @@ impl<'a> FollowedRequest<'a> {
             raw,
             connect_timeout,
             deadline,
+            connection: self.connection,
             progress,
         };
-        let response = self.sender.send(request).await?;
+        let response = match self.sender.send(request).await {
+            Err(error) if Unanswered::cause_of(&error).is_some() => return Ok(self.unanswered(&error)),
+            response => response?,
+        };
+        self.connection = self.request.connection;
         let from = url.clone();
         let (status, location) = (response.head.status(), response.head.get("location"));
         let Some(hop) = self.chain.step(&from, method, status, location)? else {
@@ -134,6 +150,21 @@ impl<'a> FollowedRequest<'a> {
             Box::pin(drain(content)).await;
         }
         Ok(FollowStep::Redirected(response.head))
+    }
+}
+
+impl FollowedRequest<'_> {
+    /// Sends the same with the next step.
+    fn unanswered(&mut self, error: &Error) -> FollowStep {
+        let Some(Unanswered { head, without_expect }) = Unanswered::cause_of(error) else {
+            return FollowStep::Unanswered(None);
+        };
+        if *without_expect {
+            self.fields.retain(|(name, _)| !name.eq_ignore_ascii_case("expect"));
+        } else {
+            self.connection = ConnectionUse::New;
+        }
+        FollowStep::Unanswered(head.clone())
     }
 }
 

@@ -57,8 +57,26 @@ pub struct Request<'a> {
     /// When the exchange must be done, to the last byte of content, and the limit to name if it is not; `None` if the
     /// caller sees to the time.
     pub deadline: Option<(Instant, Duration)>,
+    /// On which connection it may go.
+    pub connection: ConnectionUse,
     /// Where to note how far the request has come.
     pub progress: &'a Arc<Progress>,
+}
+
+/// On which connection a request may go.
+///
+/// A server may close an idle connection at the moment when a request is sent on it. Then the request has to be sent once more,
+/// on a new connection, if it may be repeated at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConnectionUse {
+    /// One that was kept, if there is one. The sender sends the request once more by itself.
+    #[default]
+    Kept,
+    /// One that was kept, if there is one. The request is not sent once more: the error has [`Unanswered`](crate::Unanswered) as
+    /// a source. For those who count what they send.
+    KeptOnce,
+    /// A new one.
+    New,
 }
 
 impl<'a> Request<'a> {
@@ -75,6 +93,7 @@ impl<'a> Request<'a> {
             raw: false,
             connect_timeout: None,
             deadline: None,
+            connection: ConnectionUse::Kept,
             progress,
         }
     }

@@ -71,7 +71,7 @@ impl Transport {
             None => Deadline::never(),
         };
         // All requests of a chain of redirects write to one progress, and this one has not been answered yet.
-        progress.update(|snapshot| snapshot.head_at = None);
+        progress.update(|snapshot| (snapshot.head_at, snapshot.nothing_came) = (None, false));
         let received = deadline.watch(progress, async {
             message.complete().await?;
             shared.admitted_exchange(&mut message, connect_timeout, progress).await

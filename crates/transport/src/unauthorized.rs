@@ -11,14 +11,7 @@ pub(crate) struct Unauthorized(pub(crate) String);
 impl Unauthorized {
     /// What the proxy has refused, if that is why this error is there.
     pub(crate) fn cause_of(error: &Error) -> Option<&Unauthorized> {
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            if let Some(unauthorized) = error.downcast_ref() {
-                return Some(unauthorized);
-            }
-            cause = error.source();
-        }
-        None
+        error.cause()
     }
 }
 

@@ -255,7 +255,32 @@ fn conditional<'s>(
 
 /// The request, which has no content, with these fields.
 fn same<'s>(request: &'s Request<'_>, fields: &'s [(&'s str, &'s [u8])]) -> Request<'s> {
-    let Request { method, url, omitted, is_secret, shown_url, raw, connect_timeout, deadline, progress, .. } = *request;
+    let Request {
+        method,
+        url,
+        omitted,
+        is_secret,
+        shown_url,
+        raw,
+        connect_timeout,
+        deadline,
+        connection,
+        progress,
+        ..
+    } = *request;
     let content = RequestContent::None;
-    Request { method, url, fields, omitted, content, is_secret, shown_url, raw, connect_timeout, deadline, progress }
+    Request {
+        method,
+        url,
+        fields,
+        omitted,
+        content,
+        is_secret,
+        shown_url,
+        raw,
+        connect_timeout,
+        deadline,
+        connection,
+        progress,
+    }
 }

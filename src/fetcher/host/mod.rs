@@ -55,7 +55,7 @@ pub(super) enum Verdict {
     Refused,
     /// It failed, but the host had taken a connection.
     Reached,
-    /// The host took no connection.
+    /// The host took no connection, or has ended a new one without a byte.
     Unreached,
     /// Nothing.
     Unclear,
