@@ -323,7 +323,7 @@ pub struct Failure {
     /// The error and its causes on one line. Of a status that is not accepted, it is what the server said, if anything: `401:
     /// invalid api key`, at most 200 characters.
     pub message: Box<str>,
-    /// When the server allows another try, if it asks for a longer wait than the job takes: RFC 3339, UTC, from its Retry-After
+    /// When the server allows another try, if it has refused the last one and said when: RFC 3339, UTC, from its Retry-After
     /// and the system's clock.
     pub retry_at: Option<Box<str>>,
 }

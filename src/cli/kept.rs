@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use roundup::event_loop::{EventLoop, unblock};
-use roundup::fetcher::FoundConcurrency;
 use roundup::report::SettledHost;
 use roundup::rows::Rows;
 use roundup::state::{NewRun, OpenRun, Recorded, Repeat, Resumed, ResumedFrom, RunEnd, State, record};
@@ -107,7 +106,7 @@ impl KeptRun {
     }
 
     /// How many requests at once hosts were found to take by earlier runs.
-    pub(crate) fn found(&self) -> FoundConcurrency {
+    pub(crate) fn found(&self) -> Vec<(Origin, NonZeroU32)> {
         let hosts = self.run.as_ref().map(OpenRun::found_hosts).unwrap_or(Ok(Vec::new())).unwrap_or_else(|error| {
             complain(&format!("{}: hosts are found out about anew", error.one_line()));
             Vec::new()
@@ -115,7 +114,7 @@ impl KeptRun {
         let known = |(host, at_once): (String, u32)| {
             Some((Origin::of(&parse_url(&format!("{host}/")).ok()?).ok()?, NonZeroU32::new(at_once)?))
         };
-        FoundConcurrency::of(hosts.into_iter().filter_map(known))
+        hosts.into_iter().filter_map(known).collect()
     }
 
     /// The fetcher, which asks the file about responses that are kept.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use roundup::event_loop::EventLoop;
-use roundup::fetcher::{FoundConcurrency, Stopper};
+use roundup::fetcher::{LimitState, Stopper};
 use roundup::report::{Cutoff, Destination, OpenReport, Output, RunInfo, SettledHost};
 use roundup::transport::PoolLimits;
 use roundup::{Error, Fetcher, Kind, Outcome, Result, Summary, remove_leftovers, whole_ms};
@@ -32,8 +32,8 @@ pub(crate) struct PreparedRun {
     writer: Writer,
     jobs: JobSet,
     kept: Option<KeptRun>,
-    /// How many requests at once hosts take, if the run is to find out.
-    found: Option<FoundConcurrency>,
+    /// What limits know of the past.
+    limit_state: LimitState,
     quiet: bool,
     verbose: u8,
     progress: ProgressStyle,
@@ -135,11 +135,13 @@ impl PreparedRun {
             Some(kept) => kept.cached(fetcher, &config.user_agent),
             None => fetcher,
         };
-        let found = jobs.limits.adaptive.then(|| kept.as_ref().map(KeptRun::found).unwrap_or_default());
-        let fetcher = fetcher.found(found.clone().unwrap_or_default());
+        let limit_state = LimitState::default();
+        if let Some(kept) = kept.as_ref().filter(|_| jobs.limits.adaptive) {
+            limit_state.add_found(kept.found());
+        }
         let last = kept.as_ref().map(|kept| kept.last_rows(&jobs.report)).unwrap_or_default();
         let writer = Writer::new(reports, tables.with_last(last), &mut jobs, &config.output);
-        Ok(PreparedRun { kept, found, ..PreparedRun::with(config, fetcher, writer, jobs) })
+        Ok(PreparedRun { kept, limit_state, ..PreparedRun::with(config, fetcher, writer, jobs) })
     }
 
     /// A run that is only timed: it writes no report. Contents are saved, as the time for that counts.
@@ -160,7 +162,7 @@ impl PreparedRun {
             writer,
             jobs,
             kept: None,
-            found: None,
+            limit_state: LimitState::default(),
             quiet,
             verbose,
             progress,
@@ -173,6 +175,14 @@ impl PreparedRun {
     #[cfg(feature = "fleet")]
     pub(crate) fn fetched_by(mut self, change: impl FnOnce(Fetcher) -> Fetcher) -> PreparedRun {
         self.fetcher = change(self.fetcher);
+        self
+    }
+
+    /// Goes on where earlier runs have left their limits.
+    #[cfg(feature = "watch")]
+    pub(crate) fn after(mut self, limit_state: &LimitState) -> PreparedRun {
+        limit_state.add_found(self.limit_state.found());
+        self.limit_state = limit_state.clone();
         self
     }
 
@@ -207,8 +217,9 @@ impl PreparedRun {
     ) -> RunResult {
         let started = SystemTime::now();
         let clock = Instant::now();
-        let JobSet { jobs, graph, redactor, deadline, shard, .. } = self.jobs;
-        let outcomes = RunningJobs::start(jobs, graph, &self.fetcher, event_loop, &redactor);
+        let JobSet { jobs, graph, redactor, deadline, shard, limits, .. } = self.jobs;
+        let fetcher = self.fetcher.limit_state(self.limit_state.clone());
+        let outcomes = RunningJobs::start(jobs, graph, &fetcher, event_loop, &redactor);
         let stopper = outcomes.stopper();
         let by_pages = self.writer.by_pages().filter(|_| !observer.needs_rows());
         let mut outcomes = OutcomeStream::new(event_loop, self.kept, outcomes, by_pages);
@@ -240,7 +251,7 @@ impl PreparedRun {
         let is_whole = !writer.is_unfinished();
         let in_time = deadline.is_none_or(|deadline| elapsed < deadline) || is_whole;
         let interrupted = interrupts.came() || !in_time;
-        let hosts = settled(self.found.as_ref());
+        let hosts = if limits.adaptive { settled(&self.limit_state) } else { Vec::new() };
         let noted = hosts.clone();
         let info = RunInfo { started, elapsed, interrupted, shard, cutoff, redactor, hosts, ..RunInfo::default() };
         interrupts.writing();
@@ -259,9 +270,12 @@ impl PreparedRun {
 }
 
 /// What was found of hosts, for reports.
-fn settled(found: Option<&FoundConcurrency>) -> Vec<SettledHost> {
-    let hosts = found.map(FoundConcurrency::hosts).unwrap_or_default().into_iter();
-    hosts.map(|(origin, at_once)| SettledHost { host: origin.to_string().into(), at_once: at_once.get() }).collect()
+fn settled(limit_state: &LimitState) -> Vec<SettledHost> {
+    limit_state
+        .found()
+        .into_iter()
+        .map(|(origin, at_once)| SettledHost { host: origin.to_string().into(), at_once: at_once.get() })
+        .collect()
 }
 
 /// Writes what comes until all has ended.

@@ -1,13 +1,13 @@
 //! A build that keeps no runs: the same signatures, and errors that name the feature.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use roundup::Fetcher;
 use roundup::event_loop::EventLoop;
-use roundup::fetcher::FoundConcurrency;
 use roundup::report::SettledHost;
 use roundup::rows::Rows;
 use roundup::tables::ReportSpec;
+use roundup::{Fetcher, Origin};
 
 use super::config::Config;
 use super::error::CommandError;
@@ -40,7 +40,7 @@ impl KeptRun {
         Ok(None)
     }
 
-    pub(crate) fn found(&self) -> FoundConcurrency {
+    pub(crate) fn found(&self) -> Vec<(Origin, NonZeroU32)> {
         match *self {}
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::found::FoundConcurrency;
+use super::limit_state::LimitState;
 #[cfg(feature = "state")]
 use crate::cache::CacheStore;
 use crate::limits::Limits;
@@ -27,7 +27,7 @@ pub(super) struct RunConfig {
     pub(super) backlog: usize,
     /// Whether others fetch the jobs.
     pub(super) is_remote: bool,
-    pub(super) found: FoundConcurrency,
+    pub(super) limit_state: LimitState,
     /// Those who share the limits of the run, if there are some.
     #[cfg(feature = "fleet")]
     pub(super) sharer: Option<Arc<dyn super::shared_limits::LimitSharer>>,
@@ -55,7 +55,7 @@ impl Default for RunConfig {
             redactor: None,
             backlog: DEFAULT_BACKLOG,
             is_remote: false,
-            found: FoundConcurrency::default(),
+            limit_state: LimitState::default(),
             #[cfg(feature = "fleet")]
             sharer: None,
         }

@@ -307,7 +307,10 @@ fn settle(
         Some(RetryDecision::TooLong(wait)) => {
             // So it is for the jobs of the host that have not been sent.
             outage = true;
-            failure = failure.map(|failure| Failure { retry_at: Some(rfc3339_after(wait).into()), ..failure });
+            failure = failure.map(|failure| allowed_after(failure, wait));
+        }
+        Some(RetryDecision::GiveUp) if received.advice.refused => {
+            failure = failure.map(|failure| received.advice.wait.into_iter().fold(failure, allowed_after));
         }
         Some(RetryDecision::GiveUp) | None => {}
     }
@@ -319,6 +322,11 @@ fn settle(
     let has_ended = state.finish(made.job, JobEnd { received, failure, progress, permit, outage }, now);
     state.wake_driver();
     if failed && has_ended && state.config.fail_fast { state.stop(StopReason::FailFast) } else { Vec::new() }
+}
+
+/// The failure of a job that its host allows another try after this long.
+fn allowed_after(failure: Failure, wait: Duration) -> Failure {
+    Failure { retry_at: Some(rfc3339_after(wait).into()), ..failure }
 }
 
 /// What an attempt has shown of the host that it asked last.

@@ -50,10 +50,10 @@ mod driver;
 #[cfg(feature = "fleet")]
 pub(crate) mod elsewhere;
 mod expect;
-mod found;
 mod host;
 mod intake;
 mod job_time;
+mod limit_state;
 #[cfg(feature = "state")]
 mod look_ahead;
 mod looked_into;
@@ -95,8 +95,8 @@ pub mod fuzzing {
 #[cfg(feature = "fleet")]
 pub(crate) use self::budget::AttemptCounts;
 pub use self::config::DEFAULT_BACKLOG;
-pub use self::found::FoundConcurrency;
 pub use self::intake::Intake;
+pub use self::limit_state::LimitState;
 pub use self::outcomes::{Outcomes, Stopper};
 pub use self::refused::Refused;
 pub use self::status::{RunSnapshot, RunStatus, SourceActivity, SourceStatus};
@@ -204,9 +204,10 @@ impl Fetcher {
         self
     }
 
-    /// What adaptive runs know of hosts when they begin, and where they note what they have found.
-    pub fn found(mut self, found: FoundConcurrency) -> Fetcher {
-        self.config.found = found;
+    /// What limits know of the past when a run begins, and where they note it when it has ended: rates and pauses then hold
+    /// over both. Default: one of this fetcher and its clones.
+    pub fn limit_state(mut self, known: LimitState) -> Fetcher {
+        self.config.limit_state = known;
         self
     }
 

@@ -3,7 +3,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
-use std::num::NonZeroU32;
 use std::time::Instant;
 
 use url::Url;
@@ -12,8 +11,8 @@ use self::job_waits::{Delay, JobWaits};
 #[cfg(feature = "fleet")]
 use super::budget::AttemptCounts;
 use super::budget::RetryBudget;
-use super::found::FoundConcurrency;
 use super::host::{Gate, HostQueue, JobNumber, QueuedJob, Rank, Verdict};
+use super::limit_state::{LimitState, MAX_IDLE_HOSTS};
 use super::run_pacer::RunPacer;
 use super::waits::{HeldHost, WaitReason};
 use crate::error::Result;
@@ -44,8 +43,8 @@ pub(super) struct Queue {
     budget: RetryBudget,
     pacer: RunPacer,
     waits: JobWaits,
-    /// What is known of hosts beforehand.
-    found: FoundConcurrency,
+    /// What limits know of the runs before.
+    known: LimitState,
     waiting: usize,
     /// How many of those that wait have not been tried.
     fresh: usize,
@@ -61,10 +60,6 @@ pub(super) struct Queue {
 
 /// A place in [`Queue::hosts`].
 pub(super) type HostIndex = usize;
-
-/// So many idle hosts are remembered, with what was learned of them. A queue that jobs are added to for days must not keep
-/// them all.
-const MAX_IDLE_HOSTS: usize = 1_024;
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +97,8 @@ pub(super) enum Unsent {
 }
 
 impl Queue {
-    pub(super) fn new(limits: Limits) -> Queue {
+    /// A queue that goes on where the runs before have left their limits.
+    pub(super) fn new(limits: Limits, known: LimitState) -> Queue {
         Queue {
             hosts: Vec::new(),
             by_origin: HashMap::new(),
@@ -112,9 +108,9 @@ impl Queue {
             delayed: BinaryHeap::new(),
             unbudgeted: VecDeque::new(),
             budget: RetryBudget::default(),
-            pacer: RunPacer::new(limits.rate),
+            pacer: RunPacer::new(limits.rate, known.pacer().as_ref()),
             waits: JobWaits::default(),
-            found: FoundConcurrency::default(),
+            known,
             waiting: 0,
             fresh: 0,
             running: 0,
@@ -125,15 +121,10 @@ impl Queue {
         }
     }
 
-    /// What adaptive hosts begin with, if it is known.
-    pub(super) fn with_found(self, found: FoundConcurrency) -> Queue {
-        Queue { found, ..self }
-    }
-
-    /// How many requests at once hosts were found to take.
-    pub(super) fn found(&self) -> Vec<(Origin, NonZeroU32)> {
-        let found = |(origin, index): (&Origin, &HostIndex)| Some((origin.clone(), self.hosts[*index].found()?));
-        self.by_origin.iter().filter_map(found).collect()
+    /// Notes how limits stand, for the runs to come.
+    pub(super) fn note_limits(&self, now: Instant) {
+        let hosts = self.by_origin.iter().map(|(origin, index)| (origin, self.hosts[*index].state()));
+        self.known.note(self.pacer.pacer(), hosts, now);
     }
 
     /// Adds a job. Numbers of new jobs are higher than those of the jobs before them.
@@ -279,7 +270,7 @@ impl Queue {
     /// Until when this host is not to be asked, because it wants to be left alone or takes no connections.
     #[cfg(feature = "fleet")]
     pub(super) fn left_alone_until(&self, host: HostIndex, now: Instant) -> Option<Instant> {
-        self.hosts[host].left_alone_until(now)
+        self.hosts[host].state().left_alone_until(now)
     }
 
     /// How many attempts were made here.
@@ -371,8 +362,8 @@ impl Queue {
             self.forget_idle_hosts(now);
         }
         let run_paced = self.pacer.held(now);
-        let adaptive = self.limits.adaptive.then(|| self.found.of_host(origin));
-        let host = HostQueue::new(self.limits.of(origin), adaptive, now, run_paced);
+        let state = self.known.host(origin, self.limits.of(origin), self.limits.adaptive);
+        let host = HostQueue::new(state, now, run_paced);
         let index = self.vacant.pop().unwrap_or(self.hosts.len());
         match self.hosts.get_mut(index) {
             Some(place) => *place = host,

@@ -16,8 +16,15 @@ pub(super) struct RunPacer {
 }
 
 impl RunPacer {
-    pub(super) fn new(rate: Option<Rate>) -> RunPacer {
-        RunPacer { pacer: rate.map(Pacer::new), held: Duration::ZERO, counted_to: None }
+    /// It counts what left before, in other runs.
+    pub(super) fn new(rate: Option<Rate>, before: Option<&Pacer>) -> RunPacer {
+        let pacer = rate.map(|rate| Pacer::after(rate, before));
+        RunPacer { pacer, held: Duration::ZERO, counted_to: None }
+    }
+
+    /// What has left.
+    pub(super) fn pacer(&self) -> Option<&Pacer> {
+        self.pacer.as_ref()
     }
 
     /// When the next start is allowed, unless that is now.
@@ -55,12 +62,12 @@ mod tests {
     fn the_time_in_which_nothing_could_start_is_counted_once() {
         let now = Instant::now();
         let at = |ms| now + Duration::from_millis(ms);
-        let mut pacer = RunPacer::new("10/s".parse().ok());
+        let mut pacer = RunPacer::new("10/s".parse().ok(), None);
         assert_eq!(pacer.held(at(0)), Duration::ZERO);
         pacer.start(at(5));
         assert_eq!(pacer.held(at(25)), Duration::from_millis(20));
         assert_eq!(pacer.held(at(25)), Duration::from_millis(20));
         assert_eq!(pacer.held(at(300)), Duration::from_millis(100), "it was free after a tenth of a second");
-        assert_eq!(RunPacer::new(None).held(at(300)), Duration::ZERO);
+        assert_eq!(RunPacer::new(None, None).held(at(300)), Duration::ZERO);
     }
 }

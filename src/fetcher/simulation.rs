@@ -10,6 +10,7 @@ use url::Url;
 
 use super::advice::Advice;
 use super::host::{QueuedJob, Verdict};
+use super::limit_state::LimitState;
 use super::queue::{Lease, Next, Queue, Retry};
 use super::retry::{FailedAttempt, RetryDecision, decide};
 use crate::error::Kind;
@@ -104,7 +105,7 @@ struct Simulation {
 impl Simulation {
     fn new(limits: Limits) -> Simulation {
         let now = Instant::now();
-        let mut queue = Queue::new(limits);
+        let mut queue = Queue::new(limits, LimitState::default());
         let mut hosts: Vec<SimulatedHost> = (0..HOSTS).map(SimulatedHost::new).collect();
         let url = |host| parse_url(&format!("http://h{host}.example/")).expect("good");
         let urls: Vec<Url> = (0..HOSTS).map(url).collect();

@@ -60,6 +60,7 @@ pub(super) struct RunState {
     /// Whether further jobs may come.
     open: bool,
     stopped: bool,
+    has_noted_limits: bool,
     /// Whether the stream was dropped.
     closed: bool,
 }
@@ -70,7 +71,7 @@ impl RunState {
         // what was asked for.
         let half = max_memory(&config.limits) / 2;
         RunState {
-            queue: Queue::new(config.limits.clone()).with_found(config.found.clone()),
+            queue: Queue::new(config.limits.clone(), config.limit_state.clone()),
             budget: MemoryBudget::new(half, tempfile::tempfile),
             picked: PickedMemory::new(half),
             cookies: RunCookies::new(config.redactor.clone()),
@@ -87,6 +88,7 @@ impl RunState {
             run_key: fastrand::u128(..),
             open,
             stopped: false,
+            has_noted_limits: false,
             closed: false,
         }
     }
@@ -346,16 +348,16 @@ impl RunState {
 
     /// Ends the run because the stream was dropped; otherwise as [`stop`](Self::stop).
     pub(super) fn close(&mut self) -> Vec<RunningAttempt> {
-        self.note_found();
+        self.note_limits();
         (self.stopped, self.closed) = (true, true);
         self.status.in_flight = 0;
         self.jobs.values_mut().filter_map(ActiveJob::take_running).collect()
     }
 
-    /// Notes how many requests at once hosts were found to take.
-    fn note_found(&self) {
-        if self.config.limits.adaptive {
-            self.config.found.note(self.queue.found());
+    /// Notes how limits stand, once: later another run may have gone on with them.
+    fn note_limits(&mut self) {
+        if !std::mem::replace(&mut self.has_noted_limits, true) {
+            self.queue.note_limits(Instant::now());
         }
     }
 
@@ -369,7 +371,7 @@ impl RunState {
                 Poll::Ready(Some(outcome))
             }
             None if self.status.done == self.status.total && (self.stopped || !self.open) => {
-                self.note_found();
+                self.note_limits();
                 Poll::Ready(None)
             }
             None => {

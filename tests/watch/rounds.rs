@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::{line, wait_until, write_plan};
 use crate::common::{Dir, Reply, Server};
@@ -114,6 +115,44 @@ fn a_source_that_is_down_is_asked_less_often_and_stays_in_the_report() {
     crate::report::schema::Schema::load().check(&report).expect("valid");
     assert_eq!(report["summary"]["total"], 3);
     assert_eq!(report["summary"]["attempts"], 2);
+}
+
+/// With a rate of two in a second, each round sent its request at once.
+#[test]
+fn a_rate_holds_over_rounds() {
+    let server = Server::start(|_| Reply::json("1"));
+    let dir = Dir::new();
+    write_plan(&dir, &server, "", &["a"]);
+    let began = Instant::now();
+    line(&dir, "run plan.toml --every 20ms --max-runs 4 --rate 2/s -q").run().expect_code(0);
+    assert!(began.elapsed() >= Duration::from_millis(1500), "{:?}", began.elapsed());
+    assert_eq!(server.stats().requests, 4);
+}
+
+/// What a server has asked for held for the round in which it did, and for the source that was told.
+#[test]
+fn a_host_that_wants_to_be_left_alone_is_left_alone_in_later_rounds() {
+    for (status, fields, requests) in [
+        (429, &[("Retry-After", "3600")][..], 1),
+        // No longer than a source waits, but it may not be tried again.
+        (429, &[("Retry-After", "30")], 1),
+        (200, &[("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "3600")], 1),
+    ] {
+        let busy = Server::start(move |_| {
+            fields.iter().fold(Reply::status(status), |reply, (name, value)| reply.header(name, *value))
+        });
+        let up = Server::start(|_| Reply::json("1"));
+        let dir = Dir::new();
+        write_plan(&dir, &busy, "", if status == 200 || fields[0].1 == "3600" { &["a", "b", "c"] } else { &["a"] });
+        let plan = dir.read("plan.toml") + &format!("[[job]]\nname = \"up\"\nurl = \"{}\"\n", up.url("/"));
+        dir.write("plan.toml", plan);
+        let words = "run plan.toml --every 50ms --max-runs 4 --per-host 1 --report jsonl=out.jsonl -q";
+        line(&dir, words).run().expect_code(3);
+        assert_eq!((busy.stats().requests, up.stats().requests), (requests, 4), "{status} {fields:?}");
+        for failed in lines(&dir, "out.jsonl").iter().filter(|line| line["error"].is_object()) {
+            assert!(failed["error"]["retry_at"].is_string(), "{failed}");
+        }
+    }
 }
 
 /// A source that others need is asked less often, too, and those that need it say why they are skipped.

@@ -17,7 +17,7 @@ pub(super) struct DownSources(HashMap<Arc<str>, DownSource>);
 
 #[derive(Debug)]
 struct DownSource {
-    /// In how many rounds one after the other it was.
+    /// In how many rounds one after the other it has failed.
     rounds: u32,
     /// When it is asked again.
     ask_at: Instant,
@@ -39,7 +39,10 @@ impl DownSources {
         every: Duration,
         redactor: &Redactor,
     ) {
+        let mut rounds = self.0.get(&outcome.name).map_or(0, |down| down.rounds);
         let failure = match &outcome.error {
+            // It was not sent, because its host wants to be left alone until then.
+            Some(failure) if failure.kind == Kind::Skipped && failure.retry_at.is_some() => failure,
             // It was not asked, or not to its end: this says nothing.
             Some(failure) if matches!(failure.kind, Kind::Cancelled | Kind::Skipped) => {
                 if let Some(down) = self.0.get_mut(&outcome.name) {
@@ -47,15 +50,17 @@ impl DownSources {
                 }
                 return;
             }
-            Some(failure) if is_down(failure, outcome.status) => failure,
+            Some(failure) if is_down(failure, outcome.status) => {
+                rounds = rounds.saturating_add(1);
+                failure
+            }
             _ => {
                 self.0.remove(&outcome.name);
                 return;
             }
         };
-        let rounds = self.0.get(&outcome.name).map_or(1, |down| down.rounds.saturating_add(1));
         // One failure may have passed by the next round; from the second on, the time doubles.
-        let doubled = every.saturating_mul(1_u32.checked_shl(rounds - 1).unwrap_or(u32::MAX));
+        let doubled = every.saturating_mul(1_u32.checked_shl(rounds.saturating_sub(1)).unwrap_or(u32::MAX));
         let wait = doubled.min(LONGEST.max(every));
         let asked_for = failure.retry_time().and_then(|at| at.duration_since(time).ok()).unwrap_or_default();
         let wait = wait.max(asked_for.min(LONGEST_ASKED_FOR));
@@ -176,6 +181,20 @@ mod tests {
         assert_eq!(left_out.len(), 1);
         assert!(left_out[0].error.as_ref().is_some_and(|it| it.message.contains("not asked") && it.retry_at.is_some()));
         assert_eq!(down.not_asked(start + MINUTE * 90).count(), 0);
+    }
+
+    /// Of three sources of a host that wants an hour, the two that were not sent were asked in the rounds after.
+    #[test]
+    fn a_source_that_is_not_sent_because_of_its_host_waits_as_long() {
+        let (start, time) = (Instant::now(), SystemTime::now());
+        let mut down = DownSources::default();
+        let mut outcome = failed("a", Kind::Skipped, None);
+        down.note(&outcome, start, time, MINUTE, &Redactor::default());
+        assert_eq!(down.ask_at("a"), None, "it says nothing");
+        outcome.error.as_mut().expect("failed").retry_at = Some(rfc3339(time + MINUTE * 60).into());
+        down.note(&outcome, start, time, MINUTE, &Redactor::default());
+        let wait = down.ask_at("a").expect("it is known") - start;
+        assert!(wait > MINUTE * 59 && wait <= MINUTE * 60, "{wait:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_lite::FutureExt;
 use roundup::event_loop::{EventLoop, sleep, unblock};
+use roundup::fetcher::LimitState;
 use roundup::report::{JsonDocument, Output, Report, RunInfo};
 use roundup::units::DisplayDuration;
 use roundup::{Outcome, Redactor, Summary};
@@ -40,6 +41,8 @@ pub(super) struct Watch<'a, C> {
     spec: WatchSpec,
     schedule: Schedule,
     pub(super) observer: RoundObserver,
+    /// What limits know of the rounds before.
+    limit_state: LimitState,
     /// How many rounds there were.
     rounds: u32,
     /// Whether it was said that rounds take longer than there is between them.
@@ -69,6 +72,7 @@ impl<'a, C: Clock> Watch<'a, C> {
             config: config.into(),
             schedule: Schedule::new(now, spec.every, spec.jitter),
             observer: RoundObserver::new(now),
+            limit_state: LimitState::default(),
             clock,
             jobs: JobSet::default(),
             spec: spec.clone(),
@@ -125,6 +129,7 @@ impl<'a, C: Clock> Watch<'a, C> {
             }
             prepared => prepared?,
         };
+        let prepared = prepared.after(&self.limit_state);
         let prepared = if self.rounds == 0 { prepared } else { prepared.keep_whole_reports() };
         if self.rounds == 0 {
             self.manager.ready();

@@ -15,7 +15,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const PROBES: u32 = 3;
 
 /// Counts failures in a row: after some, one request at a time probes whether the host is back.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Breaker {
     /// Failures of the connection in a row.
     failures: u32,

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Counts what runs, and learns from refusals; if it is adaptive, from latency, too.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct HostConcurrency {
     running: u32,
     limit: Option<u32>,
@@ -61,17 +61,11 @@ const TOLERATED_HALVES: u32 = 3;
 const FORGETS: u32 = 50;
 
 impl HostConcurrency {
-    /// If it is `adaptive`, it begins with what was found before, if anything was.
-    pub(super) fn new(limit: Option<NonZeroU32>, adaptive: Option<Option<u32>>) -> HostConcurrency {
-        let adaptive = adaptive.map(|found| AdaptiveLimit {
-            limit: found.unwrap_or(FIRST),
-            lowest: None,
-            served: 0,
-            took: Duration::ZERO,
-            was_full: false,
-            is_new: found.is_none(),
-        });
-        HostConcurrency { running: 0, limit: limit.map(u32::from), learned: None, adaptive }
+    /// The same with this limit and nothing running. If it is `adaptive` and was not, it begins with what was found before,
+    /// if anything was.
+    pub(super) fn under(self, limit: Option<NonZeroU32>, adaptive: Option<Option<u32>>) -> HostConcurrency {
+        let adaptive = adaptive.map(|found| self.adaptive.unwrap_or_else(|| AdaptiveLimit::new(found)));
+        HostConcurrency { running: 0, limit: limit.map(u32::from), learned: self.learned, adaptive }
     }
 
     pub(super) fn start(&mut self) {
@@ -136,6 +130,11 @@ impl HostConcurrency {
     pub(super) fn is_idle(&self) -> bool {
         self.running == 0
     }
+
+    /// Whether requests have changed what it takes.
+    pub(super) fn has_learned(&self) -> bool {
+        self.learned.is_some() || self.adaptive.is_some()
+    }
 }
 
 impl LearnedLimit {
@@ -148,6 +147,17 @@ impl LearnedLimit {
 }
 
 impl AdaptiveLimit {
+    fn new(found: Option<u32>) -> AdaptiveLimit {
+        AdaptiveLimit {
+            limit: found.unwrap_or(FIRST),
+            lowest: None,
+            served: 0,
+            took: Duration::ZERO,
+            was_full: false,
+            is_new: found.is_none(),
+        }
+    }
+
     /// Notes a request that was served; at the end of a round the limit is changed.
     fn note(&mut self, took: Duration) {
         self.served += 1;
@@ -179,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_refusal_lowers_the_limit_and_four_rounds_raise_it() {
-        let mut host = HostConcurrency::new(None, None);
+        let mut host = HostConcurrency::default().under(None, None);
         for _ in 0..5 {
             host.start();
         }
@@ -218,7 +228,7 @@ mod tests {
     /// each, and how many are refused. A request takes 100 ms at least.
     fn time(adaptive: bool, limit: u32, capacities: &[u32], beyond: Beyond, each: u32) -> (Duration, u32) {
         const SERVICE: Duration = Duration::from_millis(100);
-        let mut host = HostConcurrency::new(NonZeroU32::new(limit), adaptive.then_some(None));
+        let mut host = HostConcurrency::default().under(NonZeroU32::new(limit), adaptive.then_some(None));
         let mut events = BinaryHeap::new();
         let (mut now, mut refused, mut done) = (Duration::ZERO, 0, 0);
         let total = each * capacities.len() as u32;
@@ -270,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_cap_holds_whatever_was_found() {
-        let mut host = HostConcurrency::new(NonZeroU32::new(6), Some(None));
+        let mut host = HostConcurrency::default().under(NonZeroU32::new(6), Some(None));
         for _ in 0..1000 {
             while !host.is_full() {
                 host.start();
@@ -284,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_was_found_is_where_the_next_run_begins() {
-        let mut host = HostConcurrency::new(NonZeroU32::new(100), Some(None));
+        let mut host = HostConcurrency::default().under(NonZeroU32::new(100), Some(None));
         assert_eq!((host.now_allowed(), host.found()), (Some(FIRST), None), "nothing is known");
         for _ in 0..2000 {
             while !host.is_full() {
@@ -295,8 +305,12 @@ mod tests {
         }
         let found = host.found().expect("it has served");
         assert_eq!(found, 100, "its latency never grew");
-        assert_eq!(HostConcurrency::new(NonZeroU32::new(100), Some(Some(found))).now_allowed(), Some(100));
-        assert_eq!(HostConcurrency::new(NonZeroU32::new(6), Some(Some(found))).now_allowed(), Some(6), "a cap is one");
-        assert_eq!(HostConcurrency::new(None, None).found(), None);
+        assert_eq!(HostConcurrency::default().under(NonZeroU32::new(100), Some(Some(found))).now_allowed(), Some(100));
+        assert_eq!(
+            HostConcurrency::default().under(NonZeroU32::new(6), Some(Some(found))).now_allowed(),
+            Some(6),
+            "a cap is one"
+        );
+        assert_eq!(HostConcurrency::default().under(None, None).found(), None);
     }
 }

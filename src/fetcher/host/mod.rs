@@ -6,25 +6,23 @@ mod entry;
 mod gate;
 mod pause;
 pub(super) mod rate;
+mod state;
+mod verdict;
 mod wait_clock;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use self::breaker::{Breaker, BreakerGate};
-use self::concurrency::HostConcurrency;
-use self::pause::Pause;
-use self::rate::Pacer;
 use self::wait_clock::WaitClock;
-use crate::limits::HostLimits;
 use crate::wait_times::WaitTimes;
 
 pub(super) use self::entry::{JobNumber, QueuedJob, Rank};
-pub(super) use self::gate::{Gate, Hold};
+pub(super) use self::gate::Gate;
+pub(super) use self::state::HostState;
+pub(super) use self::verdict::Verdict;
 
-/// The jobs of one host that wait, and its limits.
+/// The jobs of one host that wait, and how it stands.
 #[derive(Debug)]
 pub(super) struct HostQueue {
     /// First attempts at jobs of the usual priority, in input order.
@@ -33,55 +31,30 @@ pub(super) struct HostQueue {
     others: BinaryHeap<Reverse<QueuedJob>>,
     /// How many jobs to try again are still waiting for their time.
     delayed: u32,
-    concurrency: HostConcurrency,
-    pause: Pause,
-    pacer: Option<Pacer>,
-    breaker: Breaker,
+    state: HostState,
     waits: WaitClock,
-    /// Until when the host is asked for nothing, because it wants a longer wait than its jobs take.
-    closed: Pause,
     /// When its turn is among the hosts: each start moves it on.
     turn: u64,
     /// Where the queue has listed it.
     pub(super) listed: Option<Rank>,
 }
 
-/// What a request has shown of its host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It was served.
-    Served,
-    /// The host refused it because there were too many.
-    Refused,
-    /// It failed, but the host had taken a connection.
-    Reached,
-    /// The host took no connection, or has ended a new one without a byte.
-    Unreached,
-    /// Nothing.
-    Unclear,
-}
-
 impl HostQueue {
-    /// If it is `adaptive`, it begins with what is known of it.
-    pub(super) fn new(
-        limits: HostLimits,
-        adaptive: Option<Option<u32>>,
-        now: Instant,
-        run_paced: Duration,
-    ) -> HostQueue {
+    pub(super) fn new(state: HostState, now: Instant, run_paced: Duration) -> HostQueue {
         HostQueue {
             fresh: VecDeque::new(),
             others: BinaryHeap::new(),
             delayed: 0,
-            concurrency: HostConcurrency::new(limits.per_host, adaptive),
-            pause: Pause::default(),
-            pacer: limits.rate.map(Pacer::new),
-            breaker: Breaker::default(),
+            state,
             waits: WaitClock::new(now, run_paced),
-            closed: Pause::default(),
             turn: 0,
             listed: None,
         }
+    }
+
+    /// How the host stands.
+    pub(super) fn state(&self) -> &HostState {
+        &self.state
     }
 
     /// Adds a job that may start when its turn comes.
@@ -123,27 +96,13 @@ impl HostQueue {
     /// Counts a request as running; whether it probes a host that took no connections.
     pub(super) fn start(&mut self, now: Instant) -> bool {
         self.turn += 1;
-        self.concurrency.start();
-        if let Some(pacer) = &mut self.pacer {
-            pacer.start(now);
-        }
-        self.breaker.start()
+        self.state.start(now)
     }
 
     /// A request has ended, which was under way from the first time to the second. `probe` is what [`start`](Self::start)
     /// returned for it.
-    pub(super) fn end(&mut self, verdict: Verdict, probe: bool, (since, now): (Instant, Instant)) {
-        self.concurrency.end();
-        match verdict {
-            Verdict::Served => self.concurrency.served(now.saturating_duration_since(since)),
-            Verdict::Refused => self.concurrency.refused(),
-            Verdict::Reached | Verdict::Unreached | Verdict::Unclear => {}
-        }
-        match verdict {
-            Verdict::Served | Verdict::Refused | Verdict::Reached => self.breaker.connected(),
-            Verdict::Unreached => self.breaker.failed(probe, now),
-            Verdict::Unclear => self.breaker.unclear(probe),
-        }
+    pub(super) fn end(&mut self, verdict: Verdict, probe: bool, times: (Instant, Instant)) {
+        self.state.end(verdict, probe, times);
     }
 
     /// A job waits to be tried again.
@@ -164,47 +123,17 @@ impl HostQueue {
 
     /// Starts nothing before `until`.
     pub(super) fn pause(&mut self, until: Instant) {
-        self.pause.extend(until);
+        self.state.pause.extend(until);
     }
 
     /// Lets jobs end unsent until then.
     pub(super) fn close(&mut self, until: Instant) {
-        self.closed.extend(until);
-    }
-
-    /// How many requests at once it was found to take.
-    pub(super) fn found(&self) -> Option<NonZeroU32> {
-        self.concurrency.found().and_then(NonZeroU32::new)
+        self.state.closed.extend(until);
     }
 
     /// Whether the next job may start.
     pub(super) fn gate(&self, now: Instant) -> Gate {
-        if let Some(until) = self.closed.wait_until(now) {
-            return Gate::Closed(until);
-        }
-        let probed = match self.breaker.gate(now) {
-            BreakerGate::GivenUp(until) => return Gate::GivenUp(until),
-            BreakerGate::Probing => return Gate::Probing,
-            BreakerGate::Until(until) => Some((until, Hold::Breaker)),
-            BreakerGate::Closed | BreakerGate::Probe => None,
-        };
-        if self.concurrency.is_full() {
-            return Gate::Full;
-        }
-        let paused = self.pause.wait_until(now).map(|until| (until, Hold::Pause));
-        let paced = self.pacer.as_ref().and_then(|pacer| pacer.wait_until(now)).map(|until| (until, Hold::Rate));
-        let holds = [probed, paused, paced].into_iter().flatten();
-        holds.max_by_key(|(until, _)| *until).map_or(Gate::Open, |(until, hold)| Gate::Until(until, hold))
-    }
-
-    /// Until when it is not to be asked, because it wants to be left alone or takes no connections.
-    #[cfg(feature = "fleet")]
-    pub(super) fn left_alone_until(&self, now: Instant) -> Option<Instant> {
-        let unreached = match self.breaker.gate(now) {
-            BreakerGate::GivenUp(until) | BreakerGate::Until(until) => Some(until),
-            BreakerGate::Probing | BreakerGate::Closed | BreakerGate::Probe => None,
-        };
-        self.closed.wait_until(now).max(self.pause.wait_until(now)).max(unreached)
+        self.state.gate(now)
     }
 
     /// For how long jobs have waited by now for the host, and for what. It is to be asked before anything changes of which
@@ -224,10 +153,6 @@ impl HostQueue {
 
     /// Whether nothing is lost if the host is forgotten, but how many requests at once it was found to take.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        self.first().is_none()
-            && self.delayed == 0
-            && self.concurrency.is_idle()
-            && self.breaker.is_idle()
-            && self.gate(now) == Gate::Open
+        self.first().is_none() && self.delayed == 0 && self.state.is_idle(now)
     }
 }

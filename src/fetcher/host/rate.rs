@@ -40,11 +40,23 @@ impl Pacer {
         Pacer { interval: rate.interval(), next: None, starts: VecDeque::new(), count: count as usize, window }
     }
 
+    /// One that counts what another has let through, whose rate may have been a different one.
+    pub(in crate::fetcher) fn after(rate: Rate, before: Option<&Pacer>) -> Pacer {
+        let mut pacer = Pacer::new(rate);
+        before.into_iter().flat_map(|before| &before.starts).for_each(|start| pacer.start(*start));
+        pacer
+    }
+
     /// When the next start is allowed, unless that is now.
     pub(in crate::fetcher) fn wait_until(&self, now: Instant) -> Option<Instant> {
         let oldest = self.starts.front().filter(|_| self.starts.len() >= self.count);
         let full = oldest.map(|oldest| *oldest + self.window);
         self.next.max(full).filter(|next| *next > now)
+    }
+
+    /// Whether all that it has let through is too long ago to count.
+    pub(in crate::fetcher) fn is_idle(&self, now: Instant) -> bool {
+        self.starts.back().is_none_or(|last| *last + self.window <= now) && self.wait_until(now).is_none()
     }
 
     /// Notes a start.
@@ -108,6 +120,22 @@ mod tests {
                 assert!(within <= count, "{rate}: {within} in a window");
             }
         }
+    }
+
+    #[test]
+    fn what_left_under_another_rate_counts() {
+        let now = Instant::now();
+        let at = |ms: u64| now + Duration::from_millis(ms);
+        let mut before = pacer("10/s");
+        (0..4).for_each(|start| before.start(at(start * 100)));
+        let after = |rate: &str| Pacer::after(rate.parse().expect(rate), Some(&before));
+        assert_eq!(after("10/s").wait_until(at(310)), Some(at(400)));
+        assert_eq!(after("4/s").wait_until(at(310)), Some(at(1020)), "four within a second and a fiftieth of it");
+        assert_eq!(
+            after("1/h").wait_until(at(310)).map(|until| until - at(300) >= Duration::from_secs(3600)),
+            Some(true)
+        );
+        assert!(!before.is_idle(at(1310)) && before.is_idle(at(1320)));
     }
 
     #[test]

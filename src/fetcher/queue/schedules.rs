@@ -50,7 +50,7 @@ impl World {
         let key = |host: usize| HostKey::new(&format!("h{host}")).expect("a host");
         let run_rate = rate(&mut random);
         let hosts = limits.iter().enumerate().map(|(host, limits)| (key(host), *limits)).collect();
-        let mut queue = Queue::new(Limits { rate: run_rate, hosts, ..Limits::default() });
+        let mut queue = Queue::new(Limits { rate: run_rate, hosts, ..Limits::default() }, LimitState::default());
         let urls: Vec<Url> = (0..HOSTS).map(|host| parse_url(&format!("http://h{host}/")).expect("good")).collect();
         let count = random.usize(1..120);
         let at_host: Vec<usize> = (0..count).map(|_| random.usize(..HOSTS)).collect();

@@ -20,7 +20,7 @@ fn push(queue: &mut Queue, job: JobNumber, host: &str, now: Instant) {
 }
 
 fn queue(limits: Limits, hosts: &[&str]) -> Queue {
-    let mut queue = Queue::new(limits);
+    let mut queue = Queue::new(limits, LimitState::default());
     for (index, host) in hosts.iter().enumerate() {
         push(&mut queue, index, host, Instant::now());
     }
@@ -91,7 +91,7 @@ fn a_host_with_many_jobs_does_not_hold_back_one_that_comes_later() {
 #[test]
 fn jobs_of_a_higher_priority_start_first() {
     let now = Instant::now();
-    let mut queue = Queue::new(unlimited());
+    let mut queue = Queue::new(unlimited(), LimitState::default());
     for (job, (host, priority)) in [("a", 0), ("a", 5), ("b", 1), ("b", -1), ("c", 5), ("a", 5)].into_iter().enumerate()
     {
         queue.push(QueuedJob::fresh(job, priority), &url(host), now).expect("good");
@@ -327,7 +327,7 @@ fn ten_thousand_hosts_with_a_section_each() {
     let limit = HostLimits { per_host: NonZeroU32::new(1), rate: "1/h".parse().ok() };
     let key = |number: usize| HostKey::new(&format!("h{number}.example")).expect("a host");
     let limits = Limits { hosts: (0..10_000).map(|number| (key(number), limit)).collect(), ..Limits::default() };
-    let mut queue = Queue::new(limits);
+    let mut queue = Queue::new(limits, LimitState::default());
     for job in 0..20_000 {
         push(&mut queue, job, &format!("h{}.example", job % 10_000), now);
     }
@@ -338,7 +338,7 @@ fn ten_thousand_hosts_with_a_section_each() {
 #[test]
 fn hosts_are_told_apart_whatever_was_added_before() {
     let now = Instant::now();
-    let mut queue = Queue::new(Limits { per_host: NonZeroU32::new(1), ..Limits::default() });
+    let mut queue = Queue::new(Limits { per_host: NonZeroU32::new(1), ..Limits::default() }, LimitState::default());
     let same = ["http://a/", "http://A:80/x", "http://me@a/"];
     let others = ["https://a/", "http://a:81/", "http://a.b/", "http://b/", "http://[::1]/", "https://a:80/"];
     for (index, text) in same.iter().chain(&others).chain(&same).enumerate() {
@@ -360,7 +360,7 @@ fn a_job_knows_what_it_has_waited_for() {
     let limits = Limits { per_host: NonZeroU32::new(1), ..Limits::default() };
     let began = Instant::now();
     let at = |ms| began + Duration::from_millis(ms);
-    let mut queue = Queue::new(limits);
+    let mut queue = Queue::new(limits, LimitState::default());
     for job in 0..3 {
         push(&mut queue, job, "a", began);
     }
@@ -394,7 +394,7 @@ fn a_job_knows_what_it_has_waited_for() {
 fn waits_for_the_budget_and_for_the_rate_of_the_run_have_names() {
     let began = Instant::now();
     let at = |ms| began + Duration::from_millis(ms);
-    let mut queue = Queue::new(Limits { rate: "10/s".parse().ok(), ..unlimited() });
+    let mut queue = Queue::new(Limits { rate: "10/s".parse().ok(), ..unlimited() }, LimitState::default());
     for job in 0..12 {
         push(&mut queue, job, "a", began);
     }
@@ -413,4 +413,60 @@ fn waits_for_the_budget_and_for_the_rate_of_the_run_have_names() {
     assert_eq!(of(20), Some(vec![(WaitCause::Run, 50), (WaitCause::Retry, 10)]));
     assert_eq!(of(30), Some(vec![(WaitCause::Retry, 10), (WaitCause::Budget, 50)]));
     assert_eq!(of(2), Some(vec![(WaitCause::Run, 20), (WaitCause::Rate, 160)]));
+}
+
+/// Each round of a plan that is watched began as if no request had left before.
+#[test]
+fn limits_go_on_where_the_run_before_has_left_them() {
+    let began = Instant::now();
+    let at = |seconds| began + Duration::from_secs(seconds);
+    let limits = Limits { rate: "1/4s".parse().ok(), ..unlimited() };
+    let known = LimitState::default();
+    let mut first = Queue::new(limits.clone(), known.clone());
+    for (job, host) in ["paused", "closed", "down"].into_iter().enumerate() {
+        push(&mut first, job, host, began);
+    }
+    assert_eq!(starts(&mut first, began).0, [0]);
+    first.pause(0, at(60), began);
+    first.close(1, at(3600), began);
+    for _ in 0..5 {
+        first.hosts[2].start(began);
+        first.hosts[2].end(Verdict::Unreached, false, (began, began));
+    }
+    // The first run is cut short: what is under way in it does not count in the next.
+    first.note_limits(began);
+    let mut second = Queue::new(Limits { per_host: NonZeroU32::new(1), ..limits }, known);
+    for (job, host) in ["paused", "closed", "down", "new", "new"].into_iter().enumerate() {
+        push(&mut second, job, host, began);
+    }
+    assert!(matches!(second.next(began), Next::End { why: Unsent::Closed(until), .. } if until == at(3600)));
+    let Next::At(paced) = second.next(began) else { panic!("the rate of the run holds over both") };
+    assert!(paced >= at(4), "{:?}", paced - began);
+    assert_eq!(starts(&mut second, paced).0, [3]);
+    let why = second.waits(paced).collect::<HashMap<_, _>>();
+    assert_eq!((why[&0], why[&2]), (WaitReason::Pause(at(60)), WaitReason::Breaker(at(5))));
+}
+
+#[test]
+fn idle_hosts_are_forgotten_from_run_to_run() {
+    let began = Instant::now();
+    let known = LimitState::default();
+    let run = |first: usize, now: Instant| {
+        let limits = Limits { per_host: None, adaptive: true, ..Limits::default() };
+        let mut queue = Queue::new(limits, known.clone());
+        for host in first..first + 600 {
+            push(&mut queue, host, &format!("h{host}"), now);
+        }
+        while let Next::Start { lease, .. } = queue.next(now) {
+            queue.ended(lease, Verdict::Served, now);
+        }
+        if first == 0 {
+            queue.pause(0, now + Duration::from_secs(3600), now);
+        }
+        queue.note_limits(now);
+    };
+    (0..20).for_each(|round| run(round * 600, began + Duration::from_secs(round as u64)));
+    let hosts = known.hosts();
+    assert!(hosts.len() < 2 * MAX_IDLE_HOSTS, "{}", hosts.len());
+    assert!(hosts.contains(&origin("h0")), "it has asked for a pause");
 }
