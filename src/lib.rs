@@ -144,6 +144,8 @@ mod wait_times;
 #[allow(dead_code, reason = "what queries and what keeps runs each need a part of it")]
 mod sqlite;
 #[cfg(feature = "jobs")]
+mod telling_names;
+#[cfg(feature = "jobs")]
 mod text_views;
 
 #[cfg(feature = "fetcher")]

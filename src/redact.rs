@@ -11,6 +11,7 @@ use memchr::memmem::Finder;
 use roundup_http::REDACTED;
 
 use crate::secret_table::{MIN_LEN, SecretTable, Wanted};
+use crate::telling_names::without_told_secrets;
 use crate::text_views::{find_behind_escapes, merged};
 
 /// Replaces secret values in text that goes to a log, an error or a report. Cheap to clone; `Debug` shows only how many.
@@ -120,12 +121,13 @@ impl Redactor {
     }
 
     /// Text of our own with every secret replaced by [`REDACTED`]; borrowed if there was none. A part of a secret is found,
-    /// too, if the text was cut within it: before `…` or `...`.
+    /// too, if the text was cut within it: before `…` or `...`. So is, without being known, a value of a URL's query whose name
+    /// tells that it is one: `?api_key=...`.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let values = self.values();
-        // Most runs have no secrets, and then there is nothing to look for.
+        // Most runs have no others, and then there is nothing to look for.
         if values.is_empty() {
-            return Cow::Borrowed(text);
+            return without_told_secrets(text);
         }
         let mut text = as_text(text, values.hide(text.as_bytes(), false));
         for ellipsis in ["\u{2026}", "..."] {
@@ -139,7 +141,10 @@ impl Redactor {
                 }
             }
         }
-        text
+        match without_told_secrets(&text) {
+            Cow::Owned(hidden) => hidden.into(),
+            Cow::Borrowed(_) => text,
+        }
     }
 
     /// The same for text that a server sent: values shorter than eight bytes are left in it.

@@ -41,6 +41,7 @@ mod shards;
 mod sources;
 mod tasks;
 mod tired;
+mod told_secrets;
 mod verbose;
 
 use std::ffi::OsStr;

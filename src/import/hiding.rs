@@ -2,8 +2,10 @@
 
 use super::marks::Marks;
 use super::request::ImportedRequest;
+use super::secret_places::SecretPlace;
 use crate::http::is_credential;
 use crate::http::percent::{COMPONENT, decode, encode};
+use crate::telling_names::is_key;
 
 /// Puts marks in place of all secrets of a request.
 pub(super) fn hide(request: &mut ImportedRequest, marks: &mut Marks) {
@@ -28,14 +30,8 @@ pub(super) fn hide(request: &mut ImportedRequest, marks: &mut Marks) {
         });
     }
     if let Some(content) = request.content.take() {
-        let is_json = content.trim_start().starts_with(['{', '['])
-            && serde_json::from_str::<serde::de::IgnoredAny>(&content).is_ok();
-        let is_form = request.header("content-type").is_none_or(|value| value.contains("x-www-form-urlencoded"));
-        request.content = Some(match (is_json, is_form) {
-            (true, _) => hidden_json(&content, marks),
-            (false, true) => hidden_pairs(&content, marks, mark),
-            (false, false) => content,
-        });
+        let places = SecretPlace::in_content(&content, request.header("content-type"));
+        request.content = Some(hidden_at(&content, places, marks, mark));
     }
 }
 
@@ -85,16 +81,25 @@ fn hidden_password(url: &str, marks: &mut Marks) -> String {
     format!("{}{}{}", &url[..from], mark(&decoded, name, marks), &url[to..])
 }
 
+/// The text with what this makes of its secrets in their places.
+fn hidden_at(
+    text: &str,
+    places: Vec<SecretPlace>,
+    marks: &mut Marks,
+    hide: impl Fn(&str, &str, &mut Marks) -> String,
+) -> String {
+    let (mut out, mut from) = (String::with_capacity(text.len()), 0);
+    for SecretPlace { name, range } in places {
+        out.push_str(&text[from..range.start]);
+        out.push_str(&hide(&text[range.clone()], &name, marks));
+        from = range.end;
+    }
+    out + &text[from..]
+}
+
 /// `name=value&name=value`, with the values of secret names hidden.
 fn hidden_pairs(text: &str, marks: &mut Marks, hide: impl Fn(&str, &str, &mut Marks) -> String) -> String {
-    let pairs = text.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, value)) if is_secret_name(name, true) || is_key(value) => {
-            let decoded = String::from_utf8_lossy(&decode(name.as_bytes())).into_owned();
-            format!("{name}={}", hide(value, &decoded, marks))
-        }
-        _ => pair.to_owned(),
-    });
-    pairs.collect::<Vec<_>>().join("&")
+    hidden_at(text, SecretPlace::in_pairs(text), marks, hide)
 }
 
 /// A value of a query, in which the plan percent-encodes what it puts in: what it would encode in another way stays as it
@@ -122,107 +127,6 @@ fn encoded_marks(raw: &str, name: &str, marks: &mut Marks) -> String {
         rest = &after[other..];
     }
     out
-}
-
-/// JSON with the values of secret names hidden, as they stand between their quotes.
-fn hidden_json(text: &str, marks: &mut Marks) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut name: Option<String> = None;
-    let mut rest = text;
-    while let Some(at) = rest.find('"') {
-        let string = &rest[at + 1..];
-        let mut escaped = false;
-        let len = string.find(|c| {
-            let ends = c == '"' && !escaped;
-            escaped = c == '\\' && !escaped;
-            ends
-        });
-        let Some(len) = len else { break };
-        let (value, after) = (&string[..len], &string[len + 1..]);
-        out.push_str(&rest[..=at]);
-        if after.trim_start().starts_with(':') {
-            name = Some(value.to_owned());
-            out.push_str(value);
-        } else {
-            // A name holds for the value behind its colon and for no other.
-            let is_its_value = rest[..at].trim_end().ends_with(':');
-            let own = name.take().filter(|name| is_its_value && is_secret_name(name, false));
-            match own.as_deref().or_else(|| is_key(value).then_some("key")) {
-                Some(name) => out.push_str(&mark(value, name, marks)),
-                None => out.push_str(value),
-            }
-        }
-        out.push('"');
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Whether a value of this name is a secret. A `key` alone is one in queries.
-fn is_secret_name(name: &str, in_query: bool) -> bool {
-    const WORDS: [&str; 22] = [
-        "appid",
-        "apikey",
-        "auth",
-        "authorization",
-        "bearer",
-        "credential",
-        "credentials",
-        "jwt",
-        "otp",
-        "pass",
-        "passphrase",
-        "passwd",
-        "password",
-        "pwd",
-        "secret",
-        "session",
-        "sessionid",
-        "sid",
-        "sig",
-        "signature",
-        "token",
-        "accesstoken",
-    ];
-    const OF_KEYS: [&str; 8] = ["access", "api", "app", "auth", "client", "private", "subscription", "secret"];
-    let mut words = Vec::new();
-    let mut word = String::new();
-    for c in name.chars() {
-        let begins = c.is_ascii_uppercase() && word.ends_with(|c: char| c.is_ascii_lowercase());
-        if begins || !c.is_ascii_alphanumeric() {
-            words.push(std::mem::take(&mut word));
-        }
-        if c.is_ascii_alphanumeric() {
-            word.push(c);
-        }
-    }
-    words.push(word);
-    let words: Vec<String> =
-        words.into_iter().filter(|word| !word.is_empty()).map(|word| word.to_ascii_lowercase()).collect();
-    words.iter().any(|word| WORDS.contains(&word.as_str()))
-        || words.windows(2).any(|pair| pair[1] == "key" && OF_KEYS.contains(&pair[0].as_str()))
-        || (in_query && words == ["key"])
-}
-
-/// Whether a value looks like a key that a service has handed out, whatever its name.
-fn is_key(value: &str) -> bool {
-    const BEGINNINGS: [&str; 12] = [
-        "sk-",
-        "sk_live_",
-        "sk_test_",
-        "rk_live_",
-        "ghp_",
-        "gho_",
-        "ghs_",
-        "github_pat_",
-        "glpat-",
-        "xoxb-",
-        "xoxp-",
-        "AKIA",
-    ];
-    let is_jwt = value.starts_with("eyJ") && value.matches('.').count() == 2 && value.len() > 30;
-    is_jwt || BEGINNINGS.iter().any(|beginning| value.starts_with(beginning) && value.len() >= beginning.len() + 12)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod marks;
 mod operation;
 mod plan_text;
 mod request;
+mod secret_places;
 mod shell;
 mod shell_word;
 mod to_curl;

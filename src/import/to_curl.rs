@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::marks::{Marks, as_name};
+use super::secret_places::SecretPlace;
 use super::shell_word::{WordPart, quoted, shell_word};
 use crate::authorization::Authorization;
 use crate::http::percent::{COMPONENT, decode, encode};
@@ -29,6 +30,8 @@ use crate::settings::Settings;
 #[derive(Default)]
 pub struct CurlWriter {
     marks: Marks,
+    /// The variables of the command whose values were found by their names.
+    told: Vec<String>,
 }
 
 /// Says how many secrets it knows.
@@ -80,8 +83,8 @@ impl CurlWriter {
     /// `--insecure`.
     ///
     ///
-    /// What is not in a command line is said in lines behind a `#`: content with a NUL byte, and that a variable of the URL
-    /// is to be percent-encoded.
+    /// What is not in a command line is said in lines behind a `#`: content with a NUL byte, that a variable of the URL is to
+    /// be percent-encoded, and which variables stand for what was found to be a secret by its name, as `?api_key=...`.
     pub fn command(&mut self, job: &Job, others: &[String]) -> String {
         let settings = job.settings();
         let mut notes = Vec::new();
@@ -105,7 +108,10 @@ impl CurlWriter {
                 notes
                     .push("the content has a NUL byte, which no word of a command can hold: it is left out".to_owned());
             } else {
+                let of_type = settings.headers.iter().find(|field| field.name().eq_ignore_ascii_case("content-type"));
+                let of_type = of_type.and_then(|field| std::str::from_utf8(field.value()).ok());
                 let parts = self.parts(job, content);
+                let parts = self.without_told(parts, |text| SecretPlace::in_content(text, of_type));
                 lines.push(format!("--data-raw {}", shell_word(&parts)));
             }
         }
@@ -116,6 +122,11 @@ impl CurlWriter {
         lines.extend(self.connection(settings));
         if !others.is_empty() {
             lines.push(others.join(" "));
+        }
+        let told = std::mem::take(&mut self.told);
+        if !told.is_empty() {
+            let verb = if told.len() == 1 { "is left out: its name tells" } else { "are left out: their names tell" };
+            notes.insert(0, format!("{} {verb} a secret", told.join(", ")));
         }
         let notes: String = notes.iter().map(|note| format!("# {note}\n")).collect();
         format!("{notes}{}", lines.join(" \\\n  "))
@@ -152,6 +163,16 @@ impl CurlWriter {
             line.push_str(&format!(" -X {}", settings.method));
         }
         let url = self.url(job, notes);
+        let url = self.without_told(url, |text| {
+            // A part behind a variable begins within the query.
+            let query = text.find('?').map_or(0, |at| at + 1);
+            let query = if text.contains("://") && query == 0 { text.len() } else { query };
+            let mut places = SecretPlace::in_pairs(&text[query..]);
+            for place in &mut places {
+                place.range = place.range.start + query..place.range.end + query;
+            }
+            places
+        });
         if url_has_globs(&url) {
             line.push_str(" -g");
         }
@@ -202,6 +223,34 @@ impl CurlWriter {
             parts.push(WordPart::Bytes(rest.as_bytes().to_vec()));
         }
         parts
+    }
+
+    /// The parts with a variable for each secret that is found by its name. It has the text that stands there, codes
+    /// included.
+    fn without_told(&mut self, parts: Vec<WordPart>, find: impl Fn(&str) -> Vec<SecretPlace>) -> Vec<WordPart> {
+        let mut shown = Vec::with_capacity(parts.len());
+        for part in parts {
+            let text = match &part {
+                WordPart::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+                WordPart::Variable(_) => None,
+            };
+            let Some(text) = text else {
+                shown.push(part);
+                continue;
+            };
+            let mut from = 0;
+            for SecretPlace { name, range } in find(text).into_iter().filter(|place| !place.range.is_empty()) {
+                shown.push(WordPart::Bytes(text.as_bytes()[from..range.start].to_vec()));
+                let variable = self.marks.name(&as_name(&name), &text[range.clone()]).to_owned();
+                if !self.told.contains(&variable) {
+                    self.told.push(variable.clone());
+                }
+                shown.push(WordPart::Variable(variable));
+                from = range.end;
+            }
+            shown.push(WordPart::Bytes(text.as_bytes()[from..].to_vec()));
+        }
+        shown
     }
 
     /// The user and the password of the URL or of Basic credentials.

@@ -135,7 +135,10 @@ fn number_of(number: usize) -> i64 {
 fn record(outcome: &Outcome, redactor: &Redactor, data_is_open: bool) -> String {
     let has_secret_fields =
         outcome.fields.as_ref().is_some_and(|fields| fields.iter().any(|field| is_secret(redactor, field)));
-    if redactor.is_empty() && !has_secret_fields {
+    let is_plain = |text: &str| matches!(redacted::text(redactor, text), Cow::Borrowed(_));
+    let urls = outcome.attempts.iter().filter_map(|attempt| attempt.url.as_deref()).chain(outcome.final_url.as_deref());
+    let has_plain_urls = || urls.chain([&*outcome.name, &*outcome.url]).all(is_plain);
+    if redactor.is_empty() && !has_secret_fields && has_plain_urls() {
         return json(outcome);
     }
     let text = |text: &str| redacted::text(redactor, text).into_owned();

@@ -1,0 +1,47 @@
+//! Secrets that are known by their names alone: in the query of a URL and in content that was typed.
+
+use super::line;
+use crate::common::{Dir, Reply, Server};
+
+const SECRETS: [&str; 3] = ["BBB1", "BBB4", "BBB5"];
+
+#[test]
+fn they_are_in_nothing_that_is_shown_or_kept() {
+    let server = Server::start(|request| match request.path() {
+        "/moved" => Reply::redirect(302, "/gone?session=BBB4"),
+        _ => Reply::status(404),
+    });
+    let dir = Dir::new();
+    let url = server.url("/moved?access_token=BBB1&page=2&password=BBB4");
+    let run =
+        line("get -vv --retries 0 --state runs.db --report table --report all.json --report all.html --report all.csv")
+            .args(["-d", "password=BBB5", &url])
+            .inside(&dir)
+            .run()
+            .expect_code(3);
+    assert_eq!(server.requests()[0].target, "/moved?access_token=BBB1&page=2&password=BBB4");
+    let mut shown = vec![run.stdout().to_owned(), run.stderr.clone()];
+    shown.extend(["all.json", "all.html", "all.csv"].map(|file| dir.read(file)));
+    shown.push(line("history runs.db").inside(&dir).run().expect_code(0).stdout().to_owned());
+    let state = std::fs::read(dir.join("runs.db")).expect("a state");
+    shown.push(String::from_utf8_lossy(&state).into_owned());
+    for text in &shown {
+        let found = SECRETS.iter().find(|secret| text.contains(**secret));
+        assert_eq!(found, None, "{text}");
+    }
+    let name = "/moved?access_token=[redacted]&page=2&password=[redacted]";
+    assert!(run.stdout().contains(name) && shown[1].contains(&format!("> POST {name} HTTP/1.1")), "{run:?}");
+}
+
+#[test]
+fn curl_commands_have_variables_for_them() {
+    let url = "http://a.example/x?access_token=BBB1&page=2&password=BBB4";
+    let run = line("get --curl").args(["-d", "password=BBB5&n=1", url]).run().expect_code(0);
+    let expected = "# http://a.example/x?access_token=[redacted]&page=2&password=[redacted]\n\
+        # ACCESS_TOKEN, PASSWORD, PASSWORD_2 are left out: their names tell a secret\n\
+        curl -L --compressed \"http://a.example/x?access_token=${ACCESS_TOKEN}&page=2&password=${PASSWORD}\" \\\n";
+    assert!(run.stdout().starts_with(expected), "{run:?}");
+    assert!(run.stdout().contains("--data-raw \"password=${PASSWORD_2}&n=1\""), "{run:?}");
+    let json = line("get --curl").args(["--json", r#"{"api_key":"BBB1","a":[1]}"#, url]).run().expect_code(0);
+    assert!(json.stdout().contains(r#"--data-raw "{\"api_key\":\"${ACCESS_TOKEN}\",\"a\":[1]}""#), "{json:?}");
+}
