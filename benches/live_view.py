@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Prints what the live view costs: processor time of runs of 10,000 sources in a terminal, with the view and without it.
+"""Prints what the live view costs: processor time of runs of 10,000 sources in a terminal, with the view and without it; and
+after how long it names what a run waits for.
 
     cargo build --release && benches/live_view.py [BINARY]
 
 The terminal is a pseudo-terminal of 80 columns whose other end is read as fast as it comes. Runs with and without the view
 take turns, ROUNDS of each; the figures are medians. One server answers at once, so that the run is all work; the other one
-after 100 ms, so that it is mostly waiting and the view is drawn a hundred times.
+after 100 ms, so that it is mostly waiting and the view is drawn a hundred times. Then 50 sources of which one hangs, one is
+refused by a host that asks for a pause, and one fails and is tried again: from the answer, or of the one that hangs from the
+request, until the terminal shows it, the longest of ROUNDS runs. Redraws are 100 ms apart.
 """
 import asyncio
 import fcntl
@@ -21,7 +24,7 @@ import threading
 import time
 
 SOURCES, ROUNDS = 10_000, 9
-BINARY = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != "serve" else "target/release/roundup")
+BINARY = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] not in ("serve", "kinds") else "target/release/roundup")
 
 
 class Answers(asyncio.Protocol):
@@ -48,6 +51,69 @@ async def serve():
     server = await asyncio.get_running_loop().create_server(Answers, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
+
+
+# What the server answers by path, and what the view says of it then.
+KINDS = {
+    "/hang": (None, b"/hang"),
+    "/paused": (b"429 Too Many Requests\r\nRetry-After: 30", b"paused for"),
+    "/flaky": (b"503 Service Unavailable", b"again in"),
+}
+
+
+class Kinds(asyncio.Protocol):
+    """Answers by path, at once, and says when."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        path = data.split(b" ", 2)[1].decode()
+        status, _ = KINDS.get(path, (b"200 OK", None))
+        if path in KINDS:
+            print(path, time.monotonic(), flush=True)
+        if status:
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+
+
+async def serve_kinds():
+    loop = asyncio.get_running_loop()
+    servers = [await loop.create_server(Kinds, "127.0.0.1", 0) for _ in range(3)]
+    print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
+    await asyncio.gather(*(server.serve_forever() for server in servers))
+
+
+def named_after():
+    """Of each kind, after how many seconds the view has named it."""
+    server = subprocess.Popen([sys.executable, __file__, "kinds"], stdout=subprocess.PIPE, text=True)
+    first, second, third = server.stdout.readline().split()
+    urls = [f"http://127.0.0.1:{first}/{number}" for number in range(47)]
+    urls += [f"http://127.0.0.1:{first}/hang", f"http://127.0.0.1:{second}/paused", f"http://127.0.0.1:{third}/flaky"]
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    words = [BINARY, "get", *urls, "--retries", "9", "--deadline", "3s"]
+    child = subprocess.Popen(
+        words, stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(theirs)
+    shown, seen = b"", {}
+    try:
+        while data := os.read(ours, 65536):
+            shown += data
+            for path, (_, text) in KINDS.items():
+                if text in shown:
+                    seen.setdefault(path, time.monotonic())
+    except OSError:
+        pass
+    child.wait()
+    os.close(ours)
+    server.terminate()
+    said = {}
+    for line in server.stdout:
+        path, at = line.split()
+        said.setdefault(path, float(at))
+    server.wait()
+    return {path: seen[path] - said[path] for path in KINDS}
 
 
 def read_all(terminal, sizes):
@@ -101,9 +167,14 @@ def main():
     finally:
         server.terminate()
         server.wait()
+    runs = [named_after() for _ in range(ROUNDS)]
+    for path in KINDS:
+        print(f"{path[1:]:6} is named after {max(run[path] for run in runs) * 1000:4.0f} ms")
 
 
 if sys.argv[1:] == ["serve"]:
     asyncio.run(serve())
+elif sys.argv[1:] == ["kinds"]:
+    asyncio.run(serve_kinds())
 else:
     main()
