@@ -24,6 +24,8 @@ use crate::wait_times::WaitTimes;
 pub(super) struct ActiveJob {
     pub(super) job: Job,
     pub(super) added: Instant,
+    /// When the time for all attempts is over, if that does not depend on when the first one starts alone.
+    pub(super) ends: Option<Instant>,
     /// What it has waited for, if it has.
     pub(super) waits: Option<Box<WaitTimes>>,
     /// None before its first permit. In a box, because most of many jobs wait or have ended.

@@ -61,7 +61,7 @@ pub(super) fn start(
     let mut state = RunState::new(config.clone(), started, changed, open);
     let opened = look_ahead::open(&mut state, event_loop);
     for job in jobs {
-        state.push(job, started);
+        state.push(job, started, None);
     }
     let state = Rc::new(RefCell::new(state));
     let mut tasks = vec![start_driver(&state, changes, senders, event_loop)];

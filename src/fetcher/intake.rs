@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::{Rc, Weak};
+use std::time::Instant;
 
 use super::refused::Refused;
 use super::state::RunState;
@@ -29,8 +30,13 @@ impl Intake {
     /// or it ended at its first failure; and if there are [`backlog`](super::Fetcher::backlog) jobs whose outcomes have not
     /// been taken.
     pub fn add(&self, job: Job) -> Result<usize, Refused> {
+        self.add_until(job, None)
+    }
+
+    /// The same with the time for all attempts over at `ends`, if that is given, even if it has not started by then.
+    pub(crate) fn add_until(&self, job: Job, ends: Option<Instant>) -> Result<usize, Refused> {
         match self.0.0.upgrade() {
-            Some(state) => state.borrow_mut().add(job),
+            Some(state) => state.borrow_mut().add(job, ends),
             None => Err(Refused::closed(job)),
         }
     }

@@ -8,13 +8,18 @@ use super::host::JobNumber;
 use super::queue::Next;
 use super::received::Received;
 use super::state::RunState;
+use crate::error::{Error, Kind, Phase};
+use crate::outcome::Failure;
 use crate::units::DisplayDuration;
 
 impl RunState {
-    /// When the time for all attempts at a job is over, if it has a limit and has had its first permit.
+    /// When the time for all attempts at a job is over, if it has a limit: that of its source, of which there were other
+    /// requests before, or its own from its first permit on.
     pub(super) fn job_ends(&self, number: JobNumber) -> Option<Instant> {
-        let limit = self.job(number)?.settings().job_timeout?;
-        self.first_permit(number)?.checked_add(limit)
+        let active = self.jobs.get(&number)?;
+        let limit = active.job.settings().job_timeout?;
+        let own = self.first_permit(number).and_then(|first| first.checked_add(limit));
+        active.ends.into_iter().chain(own).min()
     }
 
     /// The time that is left for all attempts at a job, if it is limited.
@@ -22,17 +27,25 @@ impl RunState {
         Some(self.job_ends(number)?.saturating_duration_since(now))
     }
 
-    /// Ends the jobs that wait for a further attempt and have no time left for it.
+    /// Ends the jobs that wait and have no time left for a further attempt.
     pub(super) fn end_overdue(&mut self, now: Instant) {
         while let Some((_, number)) = self.pop_overdue(now) {
             // It may be under way again, and then sees to the time itself.
-            let Some((status, failure)) = self.last_failure(number).filter(|_| !self.is_busy(number)) else {
+            if self.is_busy(number) {
                 continue;
+            }
+            let Some(active) = self.jobs.get_mut(&number) else { continue };
+            let waited = self.queue.forget(number, active.job.url(), now);
+            active.note_waited(&waited);
+            let limit = DisplayDuration(active.job.settings().job_timeout.unwrap_or_default());
+            let over = format!("the time for all attempts, {limit}, was over before");
+            let (status, failure) = match self.last_failure(number) {
+                Some((status, failure)) => (status, failure.with_note(format_args!("{over} the next"))),
+                None => {
+                    let error = Error::new(Kind::Timeout, format!("{over} it was sent"));
+                    (None, Failure::from(&error.in_phase(Phase::Queue)))
+                }
             };
-            let limit = self.job(number).and_then(|job| job.settings().job_timeout).unwrap_or_default();
-            let limit = DisplayDuration(limit);
-            let failure =
-                failure.with_note(format_args!("the time for all attempts, {limit}, was over before the next"));
             let received = Received { status, ..Received::default() };
             // All its time was over: that is a timeout, whatever the last attempt has said.
             self.finish(number, JobEnd { received, outage: true, ..JobEnd::failed(failure) }, now);

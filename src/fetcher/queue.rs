@@ -2,7 +2,7 @@
 //! the time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
 use url::Url;
@@ -43,6 +43,8 @@ pub(super) struct Queue {
     budget: RetryBudget,
     pacer: RunPacer,
     waits: JobWaits,
+    /// Jobs that have ended while they waited, and are to be passed by. Mostly there are none.
+    gone: HashSet<JobNumber>,
     /// What limits know of the runs before.
     known: LimitState,
     waiting: usize,
@@ -110,6 +112,7 @@ impl Queue {
             budget: RetryBudget::default(),
             pacer: RunPacer::new(limits.rate, known.pacer().as_ref()),
             waits: JobWaits::default(),
+            gone: HashSet::new(),
             known,
             waiting: 0,
             fresh: 0,
@@ -172,6 +175,10 @@ impl Queue {
             let Some(job) = host.take() else { continue };
             self.waiting -= 1;
             self.fresh -= usize::from(!job.again);
+            if !self.gone.is_empty() && self.gone.remove(&job.number) {
+                self.relist(index);
+                continue;
+            }
             if let Some(why) = why {
                 self.relist(index);
                 return Next::End { job, host: index, why };
@@ -244,6 +251,13 @@ impl Queue {
             self.delayed.push(Reverse((at, job, host)));
         }
         Ok(true)
+    }
+
+    /// Takes out a job of this URL that waits, and returns for what it has waited.
+    pub(super) fn forget(&mut self, job: JobNumber, url: &Url, now: Instant) -> WaitTimes {
+        self.gone.insert(job);
+        let host = Origin::of(url).ok().and_then(|origin| self.by_origin.get(&origin).copied());
+        host.map(|host| self.take_waited(job, host, now)).unwrap_or_default()
     }
 
     /// Puts a job back that left the queue unsent, to start no earlier than `at`.

@@ -53,7 +53,7 @@ pub(super) struct RunState {
     changed: Sender<()>,
     pub(super) started: Instant,
     pub(super) status: RunStatus,
-    /// When jobs that wait for a further attempt have no time left for it.
+    /// When jobs that wait have no time left for a further attempt.
     overdue: BTreeSet<(Instant, JobNumber)>,
     /// Begins the keys by which servers know further attempts at a request again.
     run_key: u128,
@@ -94,26 +94,26 @@ impl RunState {
     }
 
     /// Adds a job to a run that is open, and returns the index of its outcome.
-    pub(super) fn add(&mut self, job: Job) -> Result<usize, Refused> {
+    pub(super) fn add(&mut self, job: Job, ends: Option<Instant>) -> Result<usize, Refused> {
         if self.stopped {
             return Err(Refused::closed(job));
         }
         if self.status.pending() >= self.config.backlog {
             return Err(Refused::full(job));
         }
-        let index = self.push(job, Instant::now());
+        let index = self.push(job, Instant::now(), ends);
         self.wake_driver();
         Ok(index)
     }
 
-    /// Adds a job, and returns the index of its outcome.
-    pub(super) fn push(&mut self, job: Job, added: Instant) -> usize {
+    /// Adds a job, and returns the index of its outcome. See [`ActiveJob::ends`].
+    pub(super) fn push(&mut self, job: Job, added: Instant, ends: Option<Instant>) -> usize {
         let number = self.status.total;
         let index = job.index().unwrap_or(number);
         self.status.total += 1;
         let takes = self.config.is_remote || self.cache.takes(number, &job);
         let (waits, history, first_look) = (None, None, Default::default());
-        let active = ActiveJob { job, added, waits, history, first_look, must_ask: false };
+        let active = ActiveJob { job, added, ends, waits, history, first_look, must_ask: false };
         self.jobs.insert(number, active);
         if !takes {
             self.enqueue(number, added);
@@ -126,8 +126,10 @@ impl RunState {
         let Some(active) = self.jobs.get(&number) else { return };
         // A job that exists has a URL with an origin.
         let queued = QueuedJob::fresh(number, active.job.settings().priority);
-        if let Err(error) = self.queue.push(queued, active.job.url(), now) {
-            self.finish(number, JobEnd::failed(Failure::from(&error)), now);
+        let ends = active.ends;
+        match self.queue.push(queued, active.job.url(), now) {
+            Ok(()) => self.overdue.extend(ends.map(|ends| (ends, number))),
+            Err(error) => _ = self.finish(number, JobEnd::failed(Failure::from(&error)), now),
         }
     }
 
@@ -261,7 +263,7 @@ impl RunState {
         self.is_running(number) || self.cache.waits_for_stale(number)
     }
 
-    /// When the first of the jobs that wait for a further attempt has no time left for it.
+    /// When the first of the jobs that wait has no time left for a further attempt.
     pub(super) fn first_overdue(&self) -> Option<Instant> {
         self.overdue.first().map(|(at, _)| *at)
     }

@@ -76,8 +76,8 @@ impl GraphOutcomes {
     fn feed(&mut self) -> Option<Instant> {
         while let Some(intake) = &self.intake {
             match self.run.next(Instant::now()) {
-                NextStart::Send(job) => {
-                    if intake.add(*job).is_err() {
+                NextStart::Send(job, ends) => {
+                    if intake.add_until(*job, ends).is_err() {
                         // The run was stopped; its last outcomes are still to come.
                         self.intake = None;
                     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
 use super::login::Login;
-use super::step::PartRequest;
+use super::step::{PartRequest, end_of_source};
 use super::token::{TokenRun, TokenState, TokenWork};
 use crate::error::{Error, Kind};
 use crate::http::Field;
@@ -36,7 +36,8 @@ enum SentRequest {
 
 /// What is to be done next.
 pub(super) enum NextRequest {
-    Send(Box<Job>),
+    /// Send this. If there is a time, that of its source is over then.
+    Send(Box<Job>, Option<Instant>),
     /// The refresh token of a login is to be read, or kept.
     File {
         login: usize,
@@ -100,7 +101,7 @@ impl Requests {
                 Some((login, TokenWork::Save(token))) => return NextRequest::File { login, save: Some(token) },
                 Some((login, TokenWork::Call(job))) => {
                     let number = self.number(SentRequest::Token(login));
-                    return NextRequest::Send(Box::new(job.at(number)));
+                    return NextRequest::Send(Box::new(job.at(number)), None);
                 }
                 None => {}
             }
@@ -148,6 +149,8 @@ impl Requests {
                     // Once: if a new token is not taken either, it is not the token.
                     if outcome.status == Some(401) && !outcome.ok() && is_first {
                         self.tokens[login].reject(generation);
+                        let limit = request.job.settings().job_timeout;
+                        request.ends = request.ends.or_else(|| end_of_source(&outcome, limit, now));
                         request.before = outcome.attempts;
                         request.not_before = None;
                         self.due.push_back((source, request));
@@ -206,8 +209,9 @@ impl Requests {
             None => request.job.clone(),
         };
         let token = token.map(|(login, _)| (login, self.tokens[login].generation));
+        let ends = request.ends;
         let number = self.number(SentRequest::Part { source, request, token });
-        NextRequest::Send(Box::new(job.at(number)))
+        NextRequest::Send(Box::new(job.at(number)), ends)
     }
 
     fn number(&mut self, request: SentRequest) -> usize {

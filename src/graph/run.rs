@@ -63,8 +63,8 @@ pub(super) struct GraphRun {
 
 /// What may be done now.
 pub(super) enum NextStart {
-    /// Send this; the number is to be its place.
-    Send(Box<Job>),
+    /// Send this, in time; the number is to be its place.
+    Send(Box<Job>, Option<Instant>),
     /// Read or write this file, and then say how it went.
     File(TokenFile),
     /// Nothing before this time, or before an outcome comes.
@@ -159,7 +159,7 @@ impl GraphRun {
     pub(super) fn next(&mut self, now: Instant) -> NextStart {
         loop {
             let at = match self.requests.next(now) {
-                NextRequest::Send(job) => return NextStart::Send(job),
+                NextRequest::Send(job, ends) => return NextStart::Send(job, ends),
                 NextRequest::File { login, save } => {
                     let path = self.requests.file_of(login).unwrap_or_default();
                     return NextStart::File(TokenFile { login, path, save });
@@ -363,7 +363,7 @@ impl GraphRun {
                 #[cfg(feature = "watch")]
                 let known = self.left_out.remove(job.name()).or(known);
                 if let Some(outcome) = known {
-                    let course = Course::Single;
+                    let course = Course::single();
                     self.sources.insert(index, SourceRun { node, name, url, base, order, course, rows_read: 0, bytes });
                     return self.finish(index, outcome);
                 }
@@ -374,7 +374,8 @@ impl GraphRun {
             Err(error) => {
                 let outcome = self.nodes[node].not_made(index, Failure::from(&error));
                 let (name, url, base) = (outcome.name.clone(), outcome.url.clone(), outcome.url.clone());
-                let source = SourceRun { node, name, url, base, order, course: Course::Single, rows_read: 0, bytes: 0 };
+                let source =
+                    SourceRun { node, name, url, base, order, course: Course::single(), rows_read: 0, bytes: 0 };
                 self.sources.insert(index, source);
                 self.finish(index, outcome);
             }

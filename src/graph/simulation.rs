@@ -78,7 +78,7 @@ fn play(by: PageRule, takes: (Duration, Duration)) -> Duration {
     loop {
         ended += std::iter::from_fn(|| run.take_finished()).filter(Outcome::ok).count();
         match run.next(host.now) {
-            NextStart::Send(job) => host.add(&job, takes),
+            NextStart::Send(job, _) => host.add(&job, takes),
             NextStart::Wait => {
                 let (index, page) = host.next_end();
                 let (mut rows, mut captured) = (Vec::new(), Vec::new());

@@ -50,7 +50,7 @@ fn play_shard(
     loop {
         outcomes.extend(std::iter::from_fn(|| run.take_finished()));
         match run.next(now) {
-            NextStart::Send(job) => under_way.push(job),
+            NextStart::Send(job, _) => under_way.push(job),
             NextStart::At(_) | NextStart::File(_) => panic!("nothing here waits for a time or a file"),
             NextStart::Yield => {}
             NextStart::Wait => {
@@ -242,7 +242,7 @@ fn values_that_are_secret_are_hidden_and_told_of() {
     let ready = graph.take_ready();
     let mut run = GraphRun::new(&graph, ready);
     let now = Instant::now();
-    let NextStart::Send(job) = run.next(now) else { panic!("login is ready") };
+    let NextStart::Send(job, _) = run.next(now) else { panic!("login is ready") };
     let data = record(&[("token", "abc"), ("user", "me")]);
     run.answered(Outcome { index: job.index().expect("a number"), data, ..Outcome::default() }, now);
     assert_eq!(run.take_secrets(), ["abc"]);
@@ -317,7 +317,7 @@ fn a_run_that_is_stopped_loses_no_job() {
     let mut graph = JobGraph::new(nodes).expect("good");
     let ready = graph.take_ready();
     let mut run = GraphRun::new(&graph, ready);
-    let NextStart::Send(_) = run.next(Instant::now()) else { panic!("a job is ready") };
+    let NextStart::Send(..) = run.next(Instant::now()) else { panic!("a job is ready") };
     run.stop("the run was stopped");
     let mut outcomes: Vec<Outcome> = std::iter::from_fn(|| run.take_finished()).collect();
     outcomes.sort_by(Outcome::cmp_place);
@@ -379,14 +379,14 @@ fn rows_of_other_shards_are_passed_by_in_turns() {
     graph.keep_shard(Shard::new(1, 100_000).expect("a shard"), &mut ready);
     let mut run = GraphRun::new(&graph, ready);
     let now = Instant::now();
-    let NextStart::Send(job) = run.next(now) else { panic!("the list is needed") };
+    let NextStart::Send(job, _) = run.next(now) else { panic!("the list is needed") };
     let rows = items(&(0..10_000).collect::<Vec<_>>());
     run.answered(Outcome { index: job.index().expect("a number"), rows, ..Outcome::default() }, now);
     let mut turns = 0;
     loop {
         match run.next(now) {
             NextStart::Yield => turns += 1,
-            NextStart::Send(job) => {
+            NextStart::Send(job, _) => {
                 run.answered(Outcome { index: job.index().expect("a number"), ..Outcome::default() }, now)
             }
             NextStart::Done => break,
@@ -415,7 +415,7 @@ fn pages_are_asked_for_as_far_ahead_as_their_rows_may_wait() {
     loop {
         given.extend(std::iter::from_fn(|| run.take_page()));
         match run.next(now) {
-            NextStart::Send(job) => under_way.push_back(job),
+            NextStart::Send(job, _) => under_way.push_back(job),
             NextStart::Wait => {
                 most = most.max(under_way.len());
                 // The last one that was asked for comes first.

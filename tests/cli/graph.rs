@@ -397,6 +397,12 @@ fn a_poll_ends_when_it_fails_or_takes_too_long() {
     let server = Server::start(|_| Reply::hang());
     let report = report_of(&server, "poll = { until = { \"/state\" = \"done\" }, within = \"50ms\" }", 3);
     assert_eq!(error(&report), json!("no answer, after 50ms"));
+    // The time for all attempts is one for all polls, and is not waited beyond.
+    let server = Server::start(|_| Reply::json("{\"state\":\"running\"}"));
+    let keys = "job_timeout = \"500ms\"\npoll = { until = { \"/state\" = \"done\" }, every = \"1h\", within = \"2h\" }";
+    let report = report_of(&server, keys, 3);
+    assert_eq!(error(&report), json!("the time for all attempts, 500ms, was over before it was sent"));
+    assert_eq!(report["results"][0]["attempts"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -160,4 +161,46 @@ fn jobs_for_rows_secrets_and_jobs_that_are_not_reported() {
     dir.write("plan.toml", plan(&server, &format!("report = false\nselect = {{ id = \"/id\" }}\n{detail}")));
     let text = line("run plan.toml --report jsonl -q").inside(&dir).run().expect_code(0).stdout().to_owned();
     assert_eq!(lines(&text).iter().filter(|line| line["type"] == "rows").count(), 0);
+}
+
+/// Each page had the whole time: fifty of 0.3 s took 15 s in place of one.
+#[test]
+fn all_pages_of_a_source_share_its_time() {
+    let pages = list(1000);
+    let server = Server::start(move |request| pages(request).late(Duration::from_millis(50)));
+    let dir = Dir::new();
+    dir.write("plan.toml", plan(&server, "job_timeout = \"1s\"\n"));
+    let report = line("run plan.toml --report json -q").inside(&dir).run().expect_code(3).json();
+    let result = result(&report, "list");
+    let message = result["error"]["message"].as_str().expect("it failed");
+    assert!(message.contains("the time for all attempts, 1s, was over"), "{message}");
+    let rows = result["rows"][0]["rows"].as_array().map_or(0, Vec::len);
+    assert!((2..=40).contains(&rows), "{rows} rows");
+    let took = result["timings_ms"]["total"].as_f64().expect("a time");
+    assert!(took >= 900.0, "{result}");
+}
+
+/// Nine pages that wait for their rate are not waited for, and neither do others wait for them.
+#[test]
+fn pages_that_were_not_sent_in_time_hold_back_nothing() {
+    let server = Server::start(|request| match request.query() {
+        Some(_) => Reply::json("{\"pages\":10,\"items\":[{\"id\":1}]}"),
+        None => Reply::json("0"),
+    });
+    let dir = Dir::new();
+    let (items, other) = (server.url("/items"), server.url("/other"));
+    dir.write(
+        "plan.toml",
+        format!(
+            "[[job]]\nname = \"list\"\nurl = \"{items}\"\nrows = \"/items\"\npriority = 1\njob_timeout = \"500ms\"\n\
+             pages = {{ page = \"page\", total_pages = \"/pages\" }}\n[[job]]\nname = \"other\"\nurl = \"{other}\"\n"
+        ),
+    );
+    let report = line("run plan.toml --rate 1/s --report json -q").inside(&dir).run().expect_code(3).json();
+    let list = result(&report, "list");
+    assert_eq!(list["rows"][0]["rows"], json!([[1, "list"]]));
+    assert_eq!(list["error"]["kind"], "timeout");
+    assert_eq!(list["error"]["message"], "page 2: the time for all attempts, 500ms, was over before it was sent");
+    assert_eq!(result(&report, "other")["ok"], json!(true));
+    assert_eq!(server.stats().requests, 2);
 }
