@@ -6,6 +6,7 @@ use roundup::plan::{self, ExpandedUrls, Listed};
 use roundup::{Error, Kind};
 
 use super::config::Config;
+use super::console::complain;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::input::{self, DASH};
@@ -86,15 +87,22 @@ impl UrlSources {
     /// There is none, there are too many, or a list cannot be read.
     pub(crate) fn read(urls: &[String], config: &Config) -> Result<UrlSources, CommandError> {
         let mut sources = UrlSources { words: Vec::new(), count: 0 };
+        let mut commas = 0;
         for url in urls {
+            let url = without_comma(url, &mut commas);
             sources.add(match plan::expand_url(url, config.globs) {
-                _ if url == DASH => read_list(DASH)?,
+                _ if url == DASH => read_list(DASH, &mut commas)?,
                 Ok(urls) => Word::Pattern(urls),
-                Err(error) => Word::BadPattern(url.clone(), error),
+                Err(error) => Word::BadPattern(url.to_owned(), error),
             })?;
         }
         if let Some(list) = &config.list {
-            sources.add(read_list(list)?)?;
+            sources.add(read_list(list, &mut commas)?)?;
+        }
+        if commas > 0 && !config.output.quiet {
+            let what =
+                if commas == 1 { "a comma behind a URL is".into() } else { format!("commas behind {commas} URLs are") };
+            complain(&format!("{what} left out: write %2C for one that belongs to it"));
         }
         if sources.count == 0 {
             return Err(CommandError::usage("no URL is given: write URL..., or --input FILE for a list"));
@@ -144,7 +152,18 @@ impl Word {
     }
 }
 
-fn read_list(list: &str) -> Result<Word, CommandError> {
+/// The URL without the comma at its end, by which lists are pasted.
+fn without_comma<'u>(url: &'u str, commas: &mut usize) -> &'u str {
+    let whole = url.trim_end();
+    let rest = whole.trim_end_matches(',');
+    if rest.is_empty() || rest.len() == whole.len() {
+        return url;
+    }
+    *commas += 1;
+    rest
+}
+
+fn read_list(list: &str, commas: &mut usize) -> Result<Word, CommandError> {
     if list.ends_with(".toml") {
         let text = format!("{list} is a plan and no list of URLs: write roundup run {list}");
         return Err(CommandError::usage(text));
@@ -153,6 +172,12 @@ fn read_list(list: &str) -> Result<Word, CommandError> {
     let shown = input::shown(list);
     let mut listed = plan::parse_list(shown, &String::from_utf8_lossy(&bytes))
         .map_err(|errors| CommandError { exit: Exit::Usage, ..CommandError::plan(&errors) })?;
+    for entry in listed.iter_mut().filter(|entry| entry.error.is_none()) {
+        let url = without_comma(&entry.url, commas);
+        if url.len() < entry.url.len() {
+            entry.url = url.to_owned();
+        }
+    }
     if std::str::from_utf8(&bytes).is_err() {
         let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
         let is_text = |line: usize| lines.get(line - 1).is_none_or(|line| std::str::from_utf8(line).is_ok());

@@ -107,6 +107,30 @@ fn arguments_in_the_wrong_place_say_where_they_belong() {
         (&["import", "curl", "curl http://a.example/"], "write roundup import curl -, paste the command"),
         (&["import", "curl", "curl", "http://a.example/"], "write roundup import curl -, paste the command"),
         (&["help", "chekc"], "did you mean check?"),
+        (&["help", "plans"], "did you mean roundup help plan?"),
+        (&["plan"], "roundup help plan for its keys"),
+        (&["get", "help"], "write roundup help get"),
+        (&["-version"], "did you mean --version?"),
+        (&["get", "-header", "a: b", &url], "did you mean --header?"),
+        (&["get", "-timeout", "5", &url], "did you mean --timeout?"),
+        (&["get", "-timout", "5", &url], "did you mean --timeout?"),
+        (&["get", "-concurrency=4", &url], "did you mean --concurrency?"),
+        (&["get", "-retries", "3", &url], "did you mean --retries?"),
+        (&["get", "-help", &url], "did you mean --help?"),
+        (&["get", "-qh", &url], "-h stands alone: write roundup get -h"),
+        (&["get", "\u{2013}-retries", "2", &url], "write --retries"),
+        (&["get", "\u{2013}\u{2013}retries", "2", &url], "write --retries"),
+        (&["get", "--con", "4", &url], "did you mean --concurrency, --connect-timeout or --connect-to?"),
+        (&["get", "--conc", "4", &url], "did you mean --concurrency?"),
+        (&["get", &url, "--timeout", "10", "sec"], "write it to its number, as in 10sec"),
+        (&["get", &url, "--timeout", "2", "minutes"], "write it to its number, as in 10minutes"),
+        (&["serve", "-p", "8080"], "did you mean --port?"),
+        (&["run", "plan.tml"], "did you mean plan.toml?"),
+        (&["get", "http://a.example/a http://a.example/b"], "are several URLs in one word"),
+        (&["get", "http://a.example/a, http://a.example/b"], "are several URLs in one word"),
+        (&["get", "http://a.example/a,http://a.example/b"], "are several URLs in one word"),
+        (&["get", &url, "--report", "json", "report.json"], "write --report json=report.json"),
+        (&["get", "curl", &url], "roundup import curl - reads a curl command"),
     ] {
         let output = roundup(words).inside(&dir).run();
         assert!(matches!(output.code(), Some(1 | 2)), "{words:?}: {output:?}");
@@ -159,4 +183,37 @@ fn help_is_given_however_it_is_asked_for() {
         let output = roundup(words.iter().copied()).run().expect_code(0);
         assert!(output.stdout().starts_with("Usage: roundup get"), "{words:?}");
     }
+}
+
+/// The second URL was asked for with the comma in its path.
+#[test]
+fn a_comma_behind_a_url_is_left_out_with_a_line() {
+    let server = Server::start(|_| Reply::json("1"));
+    let dir = Dir::new();
+    let (a, b) = (server.url("/a"), server.url("/b"));
+    dir.write("urls", format!("{a},\nb {b},\n"));
+    let targets = || {
+        let mut all: Vec<String> = server.requests().iter().map(|request| request.target.clone()).collect();
+        all.sort();
+        all
+    };
+    let output = roundup(["get", &format!("{a},"), &format!("{b},")]).run().expect_code(0);
+    assert_eq!(output.stderr, "roundup: commas behind 2 URLs are left out: write %2C for one that belongs to it\n");
+    assert_eq!(targets(), ["/a", "/b"]);
+    roundup(["get", "-q", "--input", "urls"]).inside(&dir).run().expect_code(0);
+    assert_eq!(targets(), ["/a", "/a", "/b", "/b"]);
+    let port = format!("127.0.0.1:{},", server.port());
+    let output = roundup(["get", &port]).run().expect_code(0);
+    assert_eq!(output.stderr, "roundup: a comma behind a URL is left out: write %2C for one that belongs to it\n");
+}
+
+#[test]
+fn units_of_time_may_be_words_and_what_holds_anyway_may_be_said() {
+    let server = Server::start(|_| Reply::json("1"));
+    let url = server.url("/");
+    let words = ["get", "-q", "--timeout", "10sec", "--deadline", "2 minutes", "--basic", "-u", "me:pw", &url];
+    roundup(words).run().expect_code(0);
+    assert!(server.requests()[0].header("authorization").is_some_and(|value| value.starts_with("Basic ")));
+    roundup(["get", "-q", "--no-compressed", &url]).run().expect_code(0);
+    assert_eq!(server.requests()[1].header("accept-encoding"), None);
 }

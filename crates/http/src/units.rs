@@ -13,7 +13,8 @@ use crate::error::{Error, Kind, Result};
 /// The longest duration that is accepted: a year. Longer ones are taken for a mistake.
 pub const MAX_DURATION: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// Parses a duration: `500ms`, `10s`, `1.5s`, `2m`, `1h`, `1d`, or several of these in falling order, as in `1m30s`.
+/// Parses a duration: `500ms`, `10s`, `1.5s`, `2m`, `1h`, `1d`, or several of these in falling order, as in `1m30s`. Units
+/// may be written out, and stand apart: `10 sec`, `2 minutes`.
 ///
 /// A number without a unit is refused unless it is 0: a reader could not tell seconds from milliseconds.
 ///
@@ -28,7 +29,13 @@ pub const MAX_DURATION: Duration = Duration::from_secs(366 * 24 * 3600);
 /// # Errors
 /// [`Kind::Config`] with the valid forms.
 pub fn parse_duration(text: &str) -> Result<Duration> {
-    const UNITS: [(&str, f64); 5] = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0)];
+    const UNITS: [(&[&str], f64); 5] = [
+        (&["ms", "millisecond", "milliseconds"], 1e-3),
+        (&["s", "sec", "secs", "second", "seconds"], 1.0),
+        (&["m", "min", "mins", "minute", "minutes"], 60.0),
+        (&["h", "hour", "hours"], 3600.0),
+        (&["d", "day", "days"], 86400.0),
+    ];
     let invalid = || Error::new(Kind::Config, format!("\"{text}\" is not a duration: write 500ms, 10s, 1m30s or 2h"));
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -38,9 +45,11 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
     let mut last_unit = f64::INFINITY;
     while !rest.is_empty() {
         let (number, after) = split_number(rest).ok_or_else(invalid)?;
+        let after = after.trim_start();
         let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at(letters);
-        let factor = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor).ok_or_else(invalid)?;
+        let factor =
+            UNITS.iter().find(|(names, _)| names.contains(&unit)).map(|(_, factor)| *factor).ok_or_else(invalid)?;
         if factor >= last_unit {
             return Err(invalid());
         }
@@ -228,8 +237,12 @@ mod tests {
         assert_eq!(ms("250ms"), Some(250));
         assert_eq!(ms("1h2m3s"), Some(3_723_000));
         assert_eq!(ms("0.5s"), Some(500));
+        assert_eq!(
+            [ms("5 s"), ms("10 sec"), ms("2minutes"), ms("1 hour 5 min")],
+            [5, 10, 120, 3900].map(|s| Some(s * 1000))
+        );
         for bad in
-            ["", "5", "s", "5 s", "+5s", "-1s", "1e3s", "5x", "1s1s", "1s1m", "1.s", ".5s", "1..5s", "900d", "NaNs"]
+            ["", "5", "s", "5 x", "+5s", "-1s", "1e3s", "5x", "1s1s", "1s1m", "1.s", ".5s", "1..5s", "900d", "NaNs"]
         {
             assert_eq!(ms(bad), None, "{bad}");
         }

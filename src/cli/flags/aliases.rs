@@ -84,6 +84,7 @@ pub(super) const ALIASES: &[Alias] = &[
     alias(None,     "socks5",               Value(&[("proxy", "socks5://{}")])),
     alias(None,     "socks5-hostname",      Value(&[("proxy", "socks5h://{}")])),
     alias(None,     "url",                  Url),
+    same(None,      "no-compressed",        "raw"),
     // What curl has to be asked for, and roundup does.
     alias(Some('L'), "location",            Default),
     alias(Some('S'), "show-error",          Default),
@@ -92,6 +93,7 @@ pub(super) const ALIASES: &[Alias] = &[
     alias(Some('N'), "no-buffer",           Default),
     alias(Some('#'), "progress-bar",        Default),
     alias(None,     "compressed",           Default),
+    alias(None,     "basic",                Default),
     alias(None,     "parallel-immediate",   Default),
     alias(None,     "retry-connrefused",    Default),
     alias(None,     "create-dirs",          Default),

@@ -2,13 +2,22 @@
 
 use std::path::Path;
 
+use roundup::report::Format;
 use roundup::{Method, printable, without_password};
 
 /// What is meant, if an argument of this command is not what it takes.
-pub(super) fn argument(command: &str, arguments: &[String]) -> Option<String> {
+pub(super) fn argument(command: &str, arguments: &[String], options: &[String]) -> Option<String> {
+    if let (["help"], false) =
+        (&arguments.iter().map(String::as_str).collect::<Vec<_>>()[..], Path::new("help").exists())
+    {
+        return Some(format!("help is asked for before the command: write roundup help {command}"));
+    }
     let of = |guess: fn(&str) -> Option<String>| arguments.iter().find_map(|word| guess(word));
     match command {
-        "get" | "compare" => of(of_quotes).or_else(|| of(of_dash)).or_else(|| of(of_url)),
+        "get" | "compare" => of(of_quotes)
+            .or_else(|| of(of_dash))
+            .or_else(|| of_report(arguments, options))
+            .or_else(|| of(of_url)),
         "run" | "check" => {
             let variable = arguments.get(1..)?.iter().find(|word| word.contains('='));
             variable
@@ -101,10 +110,35 @@ fn of_quotes(word: &str) -> Option<String> {
 
 /// A dash that an editor has made longer.
 fn of_dash(word: &str) -> Option<String> {
-    let rest = word.trim_start_matches(['\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2212}']);
-    (rest.len() < word.len()).then(|| {
+    let is_long = |c: char| matches!(c, '\u{2010}'..='\u{2014}' | '\u{2212}');
+    // An editor may have made only one of two longer.
+    let rest = word.trim_start_matches(|c| is_long(c) || c == '-');
+    word.starts_with(is_long).then(|| {
         let dashes = if rest.chars().count() > 1 { "--" } else { "-" };
         format!("\"{}\" begins with a long dash, which is no option: write {dashes}{}", shown(word), shown(rest))
+    })
+}
+
+/// The file of a report whose format alone was given.
+fn of_report(arguments: &[String], options: &[String]) -> Option<String> {
+    let formats = options.windows(2).filter(|pair| pair[0] == "--report").map(|pair| &pair[1]);
+    formats.filter_map(|name| name.parse::<Format>().ok()).find_map(|format| {
+        let file = arguments.iter().find(|word| !word.contains("://") && Format::of_file(word) == Some(format))?;
+        Some(format!("{} is a file and no URL: write --report {format}={0}", shown(file)))
+    })
+}
+
+/// Several URLs in one word, as a list is pasted.
+fn of_several(word: &str) -> Option<String> {
+    let begins = |at: usize| ["http://", "https://"].iter().any(|scheme| word[at..].starts_with(scheme));
+    let before_query = word.find('?').unwrap_or(word.len());
+    let is_next = |(at, c): (usize, char)| {
+        let next = at + c.len_utf8();
+        let next = next + word[next..].len() - word[next..].trim_start().len();
+        (c.is_whitespace() || (matches!(c, ',' | ';') && at < before_query)) && begins(next)
+    };
+    word.trim().char_indices().any(is_next).then(|| {
+        format!("{} are several URLs in one word: write blanks between them, and no quotes around all", shown(word))
     })
 }
 
@@ -123,10 +157,16 @@ fn of_url(word: &str) -> Option<String> {
         return Some(format!("{name} is a method and no URL: write -X {name}"));
     }
     if word.contains("://") {
-        return None;
+        return of_several(word);
+    }
+    if word == "curl" {
+        return Some("curl is no URL: roundup import curl - reads a curl command from stdin".to_owned());
     }
     // Behind a switch, or between an option's number and its unit.
-    let units = ["b", "kb", "mb", "gb", "kib", "mib", "gib", "ms", "s", "sec", "seconds", "min", "minutes"];
+    let units = [
+        "b", "kb", "mb", "gb", "kib", "mib", "gib", "ms", "s", "sec", "secs", "second", "seconds", "m", "min", "mins",
+        "minute", "minutes", "h", "hour", "hours", "d", "day", "days",
+    ];
     if word.bytes().all(|b| b.is_ascii_digit()) {
         return Some(format!(
             "{word} is a number and no URL: write it behind the option it is for, as in --concurrency {word}"
@@ -177,8 +217,11 @@ pub(crate) fn unreadable_plan(word: &str) -> Option<String> {
     let name = path.file_name()?.to_str().filter(|_| !path.exists())?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let plans = plans_in(folder);
-    // All end alike, so that the endings are no likeness.
-    let stem = |name: &str| name.to_ascii_lowercase().trim_end_matches(".toml").to_owned();
+    // All end alike, so that the endings are no likeness, and that of the word may be mistyped.
+    let stem = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        Path::new(&name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    };
     let stems: Vec<String> = plans.iter().map(|plan| stem(plan)).collect();
     let near = super::nearest::nearest(&stem(name), stems.iter().map(String::as_str))?;
     let plan = plans.iter().find(|plan| stem(plan) == near)?;

@@ -14,7 +14,9 @@ mod man;
 mod nearest;
 mod options;
 mod plan_help;
+mod spelled;
 mod table;
+mod unknown;
 mod values;
 mod words;
 

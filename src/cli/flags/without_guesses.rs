@@ -1,6 +1,6 @@
 //! A small build, which leaves out what people may have meant.
 
-pub(super) fn argument(_: &str, _: &[String]) -> Option<String> {
+pub(super) fn argument(_: &str, _: &[String], _: &[String]) -> Option<String> {
     None
 }
 

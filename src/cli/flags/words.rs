@@ -3,16 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use argh::{EarlyExit, FlagInfo, FlagInfoKind, FromArgs, Optionality};
+use argh::{EarlyExit, FlagInfo, FromArgs, Optionality};
 
-use super::aliases::{self, Alias, Meaning};
+use super::aliases::Meaning;
 use super::args::{Arguments, Command};
 use super::guesses;
 use super::help;
-use super::nearest::nearest;
-use super::options::{OptionFields, declared};
+use super::options::OptionFields;
 use super::plan_help;
-use super::table::{self, ALL, FEATURES, OptionRow};
+use super::spelled::{Spelled, all_commands, find_long, find_short, is_command, named, row_for, takes_value};
+use super::table;
+use super::unknown::{no_such_command, no_such_topic, one_dash, unknown_letter, unknown_option, wrong_command};
 use super::values::Flags;
 
 /// What a command line asks for.
@@ -26,25 +27,6 @@ pub(crate) enum CommandLine {
     Help(String),
 }
 
-/// The cargo feature that this build lacks for the command.
-fn lacks(command: &str) -> Option<&'static str> {
-    FEATURES.iter().find(|(name, _, is_there)| *name == command && !is_there).map(|(_, feature, _)| *feature)
-}
-
-/// The commands of this build.
-fn commands() -> impl Iterator<Item = &'static str> {
-    ALL.iter().copied().filter(|command| lacks(command).is_none())
-}
-
-fn is_command(word: &str) -> bool {
-    commands().any(|command| command == word)
-}
-
-/// The commands of this build, for a text.
-fn all_commands() -> String {
-    commands().collect::<Vec<_>>().join(", ")
-}
-
 /// Reads the words after the program's name.
 ///
 /// # Errors
@@ -56,7 +38,7 @@ pub(crate) fn parse(words: &[String]) -> Result<CommandLine, String> {
         "help" if rest.first().is_some_and(|topic| topic == "plan") => Ok(CommandLine::Help(plan_help::plan_keys())),
         "help" => match rest.first().filter(|word| !word.starts_with('-')) {
             Some(command) if is_command(command) => Ok(CommandLine::Help(help::command(command))),
-            Some(other) => Err(no_such_command(other)),
+            Some(other) => Err(no_such_topic(other)),
             None => Ok(CommandLine::Help(help::overview())),
         },
         "-V" | "--version" => command_of(std::slice::from_ref(first), Flags::default()),
@@ -68,6 +50,9 @@ pub(crate) fn parse(words: &[String]) -> Result<CommandLine, String> {
 
 /// Options may stand before the command.
 fn command_behind_options(words: &[String]) -> Result<CommandLine, String> {
+    if let Some(meant) = words[0].strip_prefix('-').and_then(one_dash) {
+        return Err(meant);
+    }
     let Some(at) = first_argument(words) else {
         if words.iter().any(|word| matches!(word.as_str(), "-h" | "--help")) {
             return Ok(CommandLine::Help(help::overview()));
@@ -103,43 +88,6 @@ fn first_argument(words: &[String]) -> Option<usize> {
     None
 }
 
-/// An option as it was spelled.
-#[derive(Clone, Copy)]
-enum Spelled {
-    Option(&'static FlagInfo<'static>),
-    Alias(&'static Alias),
-}
-
-fn find_long(name: &str) -> Option<Spelled> {
-    let flag = declared().find(|flag| flag.long.strip_prefix("--") == Some(name));
-    let alias = || aliases::find_long(name).map(spelled);
-    flag.map(Spelled::Option).or_else(alias)
-}
-
-fn find_short(letter: char) -> Option<Spelled> {
-    let flag = declared().find(|flag| flag.short == Some(letter));
-    flag.map(Spelled::Option).or_else(|| aliases::find_short(letter).map(spelled))
-}
-
-/// An alias that is another name of an option is that option.
-fn spelled(alias: &'static Alias) -> Spelled {
-    let Meaning::Same(name) = alias.meaning else { return Spelled::Alias(alias) };
-    named(name).map_or(Spelled::Alias(alias), Spelled::Option)
-}
-
-/// What argh says of the option that has this name in the table.
-fn named(name: &str) -> Option<&'static FlagInfo<'static>> {
-    declared().find(|flag| flag.long.strip_prefix("--").is_some_and(|long| long.replace('-', "_") == name))
-}
-
-fn takes_value(option: Option<Spelled>) -> bool {
-    match option {
-        Some(Spelled::Option(flag)) => matches!(flag.kind, FlagInfoKind::Option { .. }),
-        Some(Spelled::Alias(alias)) => alias.takes_value(),
-        None => false,
-    }
-}
-
 fn parse_command(command: &str, rest: &[String]) -> Result<CommandLine, String> {
     let sorted = Sorted::new(command, rest)?;
     match sorted.asks_for_help {
@@ -150,29 +98,12 @@ fn parse_command(command: &str, rest: &[String]) -> Result<CommandLine, String> 
     let options = sorted.options.iter().map(String::as_str).collect::<Vec<_>>();
     let fields = OptionFields::from_args(&["roundup"], &options).map_err(|early| explain(&early, command))?;
     wrong_command(command, &sorted.arguments)?;
-    if let Some(meant) = guesses::argument(command, &sorted.arguments) {
+    if let Some(meant) = guesses::argument(command, &sorted.arguments, &sorted.options) {
         return Err(meant);
     }
     // Behind `--` argh takes `-`, which stands for stdin, as an argument.
     let words: Vec<String> = [command, "--"].map(str::to_owned).into_iter().chain(sorted.arguments).collect();
     command_of(&words, Flags::new(fields.into_texts()).typed_in(sorted.order))
-}
-
-/// A plan that is to be fetched, or a URL that is to be read as a plan.
-fn wrong_command(command: &str, arguments: &[String]) -> Result<(), String> {
-    let is_url = |word: &str| word.contains("://") || word.starts_with("localhost:");
-    let is_plan = |word: &str| {
-        word.ends_with(".toml") && !is_url(word) && (!word.contains('/') || std::path::Path::new(word).is_file())
-    };
-    let find = |is: &dyn Fn(&str) -> bool| arguments.iter().find(|word| is(word));
-    match command {
-        "get" => find(&is_plan).map_or(Ok(()), |plan| Err(format!("{plan} is a plan: write roundup run {plan}"))),
-        "run" | "check" => find(&is_url).map_or(Ok(()), |url| {
-            let url = roundup::without_password(url);
-            Err(format!("\"{url}\" is a URL and no plan: write roundup get {url}"))
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// Has argh read the command and its arguments.
@@ -189,26 +120,6 @@ fn command_of(words: &[String], flags: Flags) -> Result<CommandLine, String> {
 fn no_command() -> String {
     let demo = if cfg!(feature = "demo") { ", roundup demo shows one run" } else { "" };
     format!("no command given: roundup --help lists the commands{demo}")
-}
-
-fn no_such_command(word: &str) -> String {
-    if let Some(feature) = lacks(word) {
-        return format!("this build was made without {word}: take one with the cargo feature \"{feature}\"");
-    }
-    if word.contains("://") || word.contains('.') {
-        let command = if word.ends_with(".toml") { "run" } else { "get" };
-        return format!(
-            "\"{word}\" is not a command: did you mean roundup {command} {word}?",
-            word = roundup::without_password(word)
-        );
-    }
-    if let Some(meant) = guesses::command(word) {
-        return meant;
-    }
-    match nearest(word, commands()) {
-        Some(command) => format!("\"{word}\" is not a command: did you mean {command}?"),
-        None => format!("\"{word}\" is not a command: write one of {}", all_commands()),
-    }
 }
 
 /// The words after a command, told apart.
@@ -266,7 +177,7 @@ impl Sorted {
             return Ok(());
         }
         let typed = format!("--{name}");
-        let option = find_long(name).ok_or_else(|| unknown(command, name))?;
+        let option = find_long(name).ok_or_else(|| unknown_option(command, name))?;
         let value = match (takes_value(Some(option)), value) {
             (false, Some(_)) => return Err(format!("{typed} takes no value")),
             (false, None) => None,
@@ -283,18 +194,18 @@ impl Sorted {
         letters: &str,
         words: &mut impl Iterator<Item = &'a String>,
     ) -> Result<(), String> {
+        if letters == "h" {
+            self.asks_for_help = self.asks_for_help.or(Some(HelpKind::Brief));
+            return Ok(());
+        }
+        if let Some(meant) = one_dash(letters) {
+            return Err(meant);
+        }
+        let word = letters;
         let mut letters = letters.chars();
         while let Some(letter) = letters.next() {
-            if letter == 'h' {
-                self.asks_for_help = self.asks_for_help.or(Some(HelpKind::Brief));
-                continue;
-            }
             let typed = format!("-{letter}");
-            let option = find_short(letter);
-            let option = option.ok_or_else(|| {
-                let meant = guesses::letter(letter);
-                meant.unwrap_or_else(|| format!("unknown option {typed}: roundup {command} --help lists all"))
-            })?;
+            let option = find_short(letter).ok_or_else(|| unknown_letter(command, letter, word))?;
             if !takes_value(Some(option)) {
                 self.take(command, option, &typed, None)?;
                 continue;
@@ -359,37 +270,6 @@ impl Sorted {
         self.options.push(flag.long.to_owned());
         self.options.extend(value);
         Ok(())
-    }
-}
-
-/// The row of an option that this command has.
-fn row_for(command: &str, flag: &FlagInfo<'static>, typed: &str) -> Result<&'static OptionRow, String> {
-    let row = table::find(&flag.long[2..].replace('-', "_")).ok_or_else(|| format!("{typed} is not in the table"))?;
-    if row.commands.contains(&command) {
-        return Ok(row);
-    }
-    let others: Vec<&str> = row.commands.iter().copied().filter(|other| is_command(other)).collect();
-    let others = if others.is_empty() { "no command of this build".to_owned() } else { others.join(", ") };
-    Err(format!("{typed} is not an option of {command}, but of {others}"))
-}
-
-fn unknown(command: &str, name: &str) -> String {
-    if let Some(meant) = guesses::option(name) {
-        return meant;
-    }
-    let known: Vec<String> =
-        table::ROWS.iter().filter(|row| row.commands.contains(&command)).map(OptionRow::long).collect();
-    let others = aliases::that(|meaning| !matches!(meaning, Meaning::Instead(_))).map(|alias| alias.long);
-    match nearest(name, known.iter().map(String::as_str).chain(["help"]).chain(others)) {
-        Some(near) => {
-            // Of two names of an option, ours is the one to learn.
-            let option = match find_long(near) {
-                Some(Spelled::Option(flag)) => flag.long.to_owned(),
-                _ => format!("--{near}"),
-            };
-            format!("unknown option --{name}: did you mean {option}?")
-        }
-        None => format!("unknown option --{name}: roundup {command} --help lists all"),
     }
 }
 
@@ -482,7 +362,7 @@ mod tests {
     #[test]
     fn help_and_version_in_every_form() {
         for line in
-            ["help", "--help", "-h", "help get", "get --help", "get -h", "get -qh", "get x --help", "run --help"]
+            ["help", "--help", "-h", "help get", "get --help", "get -h", "get -q -h", "get x --help", "run --help"]
         {
             assert!(matches!(parse(&words(line)), Ok(CommandLine::Help(_))), "{line}");
         }
