@@ -378,6 +378,8 @@ pub struct Summary {
     pub skipped: usize,
     /// How many of those that succeeded have a content that is not new; see [`Outcome::stale`].
     pub stale: usize,
+    /// How many have a content that is not kept, because it is too large; see [`Outcome::body_truncated`].
+    pub truncated: usize,
     /// How many attempts were made beyond the first of each job.
     pub retried: usize,
     /// How many attempts were made.
@@ -402,6 +404,7 @@ impl Summary {
             self.skipped += usize::from(outcome.error.as_ref().is_some_and(|error| error.kind == Kind::Skipped));
         }
         self.stale += usize::from(outcome.stale.is_some());
+        self.truncated += usize::from(outcome.body_truncated);
         self.retried += outcome.retries();
         self.attempts += outcome.attempts.len();
         self.bytes += outcome.body_bytes.unwrap_or(0);

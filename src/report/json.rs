@@ -120,8 +120,20 @@ pub(super) fn table(object: &mut Object<'_, '_>, redactor: &Redactor, table: &Da
 
 /// Writes the totals as members of this object.
 pub(super) fn totals(object: &mut Object<'_, '_>, summary: &Summary) -> io::Result<()> {
-    let Summary { total, ok, failed, cancelled, skipped, stale, retried, attempts, bytes, slowest_ms, tax_ms } =
-        summary;
+    let Summary {
+        total,
+        ok,
+        failed,
+        cancelled,
+        skipped,
+        stale,
+        truncated,
+        retried,
+        attempts,
+        bytes,
+        slowest_ms,
+        tax_ms,
+    } = summary;
     for (key, count) in [
         ("total", total),
         ("ok", ok),
@@ -129,6 +141,7 @@ pub(super) fn totals(object: &mut Object<'_, '_>, summary: &Summary) -> io::Resu
         ("cancelled", cancelled),
         ("skipped", skipped),
         ("stale", stale),
+        ("truncated", truncated),
         ("retried", retried),
         ("attempts", attempts),
     ] {
