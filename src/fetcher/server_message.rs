@@ -6,7 +6,20 @@ use crate::charset;
 
 /// The members of a JSON error that say most, the best first: OAuth (RFC 6749, section 5.2), RFC 9457, and what many APIs
 /// do without a standard. A member that is an object or a list is looked into in the same way.
-const MEMBERS: [&str; 8] = ["message", "error_description", "detail", "error", "errors", "msg", "reason", "title"];
+/// Upper and lower case are one.
+const MEMBERS: [&str; 11] = [
+    "message",
+    "error_description",
+    "error_message",
+    "errorMessage",
+    "detail",
+    "error",
+    "errors",
+    "msg",
+    "reason",
+    "title",
+    "fault",
+];
 
 /// The elements of XML and HTML that say most: of S3 and its kin, of SOAP, of error pages.
 const ELEMENTS: [&str; 3] = ["message", "faultstring", "title"];
@@ -29,12 +42,12 @@ pub(super) fn find(status: u16, content_type: Option<&str>, content: &[u8]) -> O
     };
     let text = text.trim_start_matches('\u{feff}').trim();
     let said = match text.bytes().next()? {
-        b'{' | b'[' | b'"' => match serde_json::from_str::<Value>(text) {
-            Ok(document) => in_json(&document, DEPTH)?.to_owned(),
-            Err(_) => first_line(text).to_owned(),
-        },
         b'<' => unescaped(in_markup(text)?),
-        _ => first_line(text).to_owned(),
+        begin => match serde_json::from_str::<Value>(text) {
+            Ok(document) => in_json(&document, DEPTH, false)?,
+            Err(_) if matches!(begin, b'{' | b'[') => in_cut_json(text).or_else(|| first_line(text))?,
+            Err(_) => first_line(text)?,
+        },
     };
     // Error pages are titled `404 Not Found`, and the status stands before this.
     let said = said.trim();
@@ -42,13 +55,37 @@ pub(super) fn find(status: u16, content_type: Option<&str>, content: &[u8]) -> O
     on_one_line(said)
 }
 
-fn in_json(value: &Value, depth: u32) -> Option<&str> {
+/// The words in this value, which may be `within` a member that holds an error.
+fn in_json(value: &Value, depth: u32, within: bool) -> Option<String> {
     match value {
-        Value::String(text) => Some(text).map(|text| text.trim()).filter(|text| !text.is_empty()),
-        Value::Array(items) if depth > 0 => in_json(items.first()?, depth - 1),
-        Value::Object(members) if depth > 0 => MEMBERS.iter().find_map(|name| in_json(members.get(*name)?, depth - 1)),
+        Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
+        Value::Array(items) if depth > 0 => in_json(items.first()?, depth - 1, within),
+        Value::Object(members) if depth > 0 => {
+            let member = |name: &&str| {
+                let (_, value) = members.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+                in_json(value, depth - 1, true)
+            };
+            // Within an error the names may be those of fields: `{"errors":{"email":["is taken"]}}`.
+            let of_field =
+                |(name, value): (&String, &Value)| Some(format!("{name}: {}", in_json(value, depth - 1, true)?));
+            let fields = members.iter().filter(|_| within);
+            MEMBERS.iter().find_map(member).or_else(|| fields.filter_map(of_field).next())
+        }
         _ => None,
     }
+}
+
+/// The string of the first of [`MEMBERS`] in JSON that was cut, or that is not quite JSON.
+fn in_cut_json(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    MEMBERS.iter().find_map(|name| {
+        let key = format!("\"{}\"", name.to_ascii_lowercase());
+        lower.match_indices(&key).find_map(|(at, _)| {
+            let value = text[at + key.len()..].trim_start().strip_prefix(':')?;
+            let string = serde_json::Deserializer::from_str(value).into_iter::<String>().next()?.ok()?;
+            Some(string).filter(|string| !string.trim().is_empty())
+        })
+    })
 }
 
 /// The text of the first of [`ELEMENTS`] that there is.
@@ -72,8 +109,10 @@ fn unescaped(text: &str) -> String {
     entities.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// The first line, unless it is no text for people.
+fn first_line(text: &str) -> Option<String> {
+    let line = text.lines().next()?;
+    (!line.contains(|c: char| c.is_control() && c != '\t')).then(|| line.to_owned())
 }
 
 /// The words with single spaces between them, cut to [`MAX_CHARS`].
@@ -113,6 +152,23 @@ mod tests {
             (r#"[{"message":"Session expired","errorCode":"INVALID"}]"#, "Session expired"),
             (r#"{"error":true,"message":"  "}"#, ""),
             (r#"{"ok":false}"#, ""),
+            (r#"{"ok":false,"data":{"name":"x"}}"#, ""),
+            (r#"{"Message":"The authorization has been denied"}"#, "The authorization has been denied"),
+            (r#"{"__type":"AccessDenied","Message":"not allowed"}"#, "not allowed"),
+            (r#"{"error_message":"The provided API key is invalid."}"#, "The provided API key is invalid."),
+            (r#"{"errors":{"email":["is taken"],"name":["is short"]}}"#, "email: is taken"),
+            (
+                r#"{"title":"Invalid","errors":{"Name":["The Name field is required."]}}"#,
+                "Name: The Name field is required.",
+            ),
+            (r#"{"error":{"code":7}}"#, ""),
+            (r#"[{"id":"x"}]"#, ""),
+            ("null", ""),
+            ("true", ""),
+            ("17", ""),
+            (r#"{"message":"Out of memory","trace":["a","#, "Out of memory"),
+            (r#"{"trace":[1],"Message" : "a \"quoted\" word","cut":"here"#, "a \"quoted\" word"),
+            ("PK\u{3}\u{4}\u{14}\0\0 text", ""),
             (r#""plain string""#, "plain string"),
             ("{not json\nmore", "{not json"),
             ("invalid api key\r\nsecond line", "invalid api key"),
@@ -137,6 +193,8 @@ mod tests {
     #[test]
     fn what_is_no_text_says_nothing_and_a_long_text_is_cut() {
         assert_eq!(find(500, None, b"\x00\xff\xfe\x01"), None);
+        let traces = format!("{{\"message\":\"Out of memory\",\"trace\":\"{}", "at line ".repeat(10_000));
+        assert_eq!(find(500, None, traces.as_bytes()).as_deref(), Some("Out of memory"));
         assert_eq!(find(500, Some("text/plain; charset=iso-8859-1"), b"ung\xfcltig").as_deref(), Some("ungültig"));
         let long = find(500, None, "ü ".repeat(70_000).as_bytes()).expect("text");
         assert_eq!(long.chars().count(), MAX_CHARS + 1);

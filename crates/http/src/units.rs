@@ -55,7 +55,7 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
         }
         last_unit = factor;
         seconds += number * factor;
-        rest = after;
+        rest = after.trim_start();
     }
     if last_unit.is_infinite() {
         return Err(invalid());

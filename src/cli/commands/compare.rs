@@ -66,11 +66,17 @@ pub(super) fn run_twice(jobs: JobSet, config: &Config, default_report: Option<Ou
         if !whole || interrupts.came() {
             return Ok(exit);
         }
-        let ratio = one.elapsed.as_secs_f64() / elapsed.as_secs_f64().max(f64::EPSILON);
+        let ratio = ratio(one.elapsed, elapsed);
         let line = line("concurrently", elapsed, &summary, concurrency);
         unblock(move || show(&format!("{line}{ratio:.1} times as fast\n"), aside)).await?;
         Ok(exit.max(one.exit))
     })
+}
+
+/// How many times as fast the second was. Times are in whole milliseconds, so that less than one says nothing.
+fn ratio(first: Duration, second: Duration) -> f64 {
+    let least = Duration::from_millis(1);
+    first.max(least).as_secs_f64() / second.max(least).as_secs_f64()
 }
 
 /// Prints lines: on stderr if stdout is for programs to read.
@@ -92,4 +98,18 @@ fn line(how: &str, elapsed: Duration, summary: &Summary, concurrency: u32) -> St
     format!(
         "{how:<14} {seconds:8.3} s  {total} {sources}, {ok} ok{failed}, {attempts} {tries}, at most {concurrency} at once\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One source that answered at once was said to be 4503599627370.5 times as fast.
+    #[test]
+    fn what_took_no_time_is_not_divided_by() {
+        let ms = Duration::from_millis;
+        for (first, second, times) in [(0, 0, 1.0), (1, 0, 1.0), (0, 1, 1.0), (50, 0, 50.0), (1000, 100, 10.0)] {
+            assert_eq!(ratio(ms(first), ms(second)), times, "{first} {second}");
+        }
+    }
 }
