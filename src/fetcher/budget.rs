@@ -35,8 +35,13 @@ impl RetryBudget {
 
     /// Whether a further retry may be made.
     pub(super) fn allows(&self) -> bool {
-        let (firsts, drawn) = (self.made.firsts + self.elsewhere.firsts, self.made.drawn + self.elsewhere.drawn);
-        drawn < FLOOR.max(firsts / FIRSTS_A_RETRY)
+        self.left_after(0) > 0
+    }
+
+    /// How many further retries may be made after so many further first attempts.
+    pub(super) fn left_after(&self, firsts: usize) -> usize {
+        let firsts = firsts + self.made.firsts + self.elsewhere.firsts;
+        FLOOR.max(firsts / FIRSTS_A_RETRY).saturating_sub(self.made.drawn + self.elsewhere.drawn)
     }
 
     /// What was made here.

@@ -50,6 +50,8 @@ pub(super) struct Queue {
     waiting: usize,
     /// How many of those that wait have not been tried.
     fresh: usize,
+    /// Whether further ones may come.
+    may_grow: bool,
     running: usize,
     limits: Limits,
     /// The turn of the host that started last.
@@ -116,6 +118,7 @@ impl Queue {
             known,
             waiting: 0,
             fresh: 0,
+            may_grow: false,
             running: 0,
             limits,
             turn: 0,
@@ -203,8 +206,7 @@ impl Queue {
 
     /// What there is if nothing may start now.
     fn rest(&mut self, paced_until: Option<Instant>) -> Next {
-        // Only first attempts add to the budget.
-        if let Some((_, job, host)) = (self.fresh == 0).then(|| self.unbudgeted.pop_front()).flatten() {
+        if let Some((_, job, host)) = self.unbudgeted.remove(self.affordable()) {
             self.waiting -= 1;
             self.hosts[host].drop_delay();
             return Next::End { job, host, why: Unsent::Budget };
@@ -217,6 +219,21 @@ impl Queue {
             (None, 0, 0) => Next::Done,
             (None, _, _) => Next::Wait,
         }
+    }
+
+    /// How many of the jobs that wait for the budget of retries it will have room for: only first attempts add to it.
+    fn affordable(&self) -> usize {
+        match self.fresh {
+            0 => 0,
+            // They cannot be counted yet.
+            _ if self.may_grow => usize::MAX,
+            fresh => self.budget.left_after(fresh),
+        }
+    }
+
+    /// Further jobs may come that have not been tried.
+    pub(super) fn expect_more(&mut self) {
+        self.may_grow = true;
     }
 
     /// A request has ended, and this is what it has shown of its host.
@@ -234,7 +251,7 @@ impl Queue {
     pub(super) fn retry(&mut self, retry: Retry<'_>, now: Instant) -> Result<bool> {
         let Retry { job, url, at, draws, cause } = retry;
         let waits = draws && !self.budget.allows();
-        if waits && self.fresh == 0 {
+        if waits && self.unbudgeted.len() >= self.affordable() {
             return Ok(false);
         }
         let host = self.host_of(Origin::of(url)?, now);

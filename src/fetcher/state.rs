@@ -70,8 +70,12 @@ impl RunState {
         // Half is for contents and half for what is taken out of them: neither may keep the other out, and together they are
         // what was asked for.
         let half = max_memory(&config.limits) / 2;
+        let mut queue = Queue::new(config.limits.clone(), config.limit_state.clone());
+        if open {
+            queue.expect_more();
+        }
         RunState {
-            queue: Queue::new(config.limits.clone(), config.limit_state.clone()),
+            queue,
             budget: MemoryBudget::new(half, tempfile::tempfile),
             picked: PickedMemory::new(half),
             cookies: RunCookies::new(config.redactor.clone()),
@@ -115,7 +119,10 @@ impl RunState {
         let (waits, history, first_look) = (None, None, Default::default());
         let active = ActiveJob { job, added, ends, waits, history, first_look, must_ask: false };
         self.jobs.insert(number, active);
-        if !takes {
+        if takes {
+            // Until it is known whether its host is asked.
+            self.queue.expect_more();
+        } else {
             self.enqueue(number, added);
         }
         index

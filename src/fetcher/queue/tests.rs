@@ -211,7 +211,9 @@ fn a_retry_beyond_the_budget_waits_for_first_attempts_and_ends_if_there_are_none
         assert_eq!(run_one(&mut queue), job);
     }
     assert_eq!(run_one(&mut queue), 54);
-    assert!(queue.retry(again(59), now).expect("good"));
+    assert!(!queue.retry(again(59), now).expect("good"), "the two that are left make no room");
+    queue.expect_more();
+    assert!(queue.retry(again(59), now).expect("good"), "others that come may");
     assert_eq!([run_one(&mut queue), run_one(&mut queue)], [60, 61]);
     let unsent = Next::End { job: QueuedJob::again(59, 0), host: 0, why: Unsent::Budget };
     assert_eq!((queue.next(now), queue.next(now)), (unsent, Next::Done), "none is left that would make room");
@@ -401,7 +403,8 @@ fn waits_for_the_budget_and_for_the_rate_of_the_run_have_names() {
     assert_eq!(starts(&mut queue, at(0)).0, [0]);
     assert_eq!(starts(&mut queue, at(120)).0, [1]);
     assert_eq!(waited(&mut queue, 1, 0, at(120)), [(WaitCause::Run, 20), (WaitCause::Rate, 100)]);
-    // Ten retries are free, and the budget has none for the one after them before all first attempts are made.
+    // Ten retries are free, and the budget has none for the one after them before more first attempts are made.
+    queue.expect_more();
     let a = url("a");
     let again =
         |job| Retry { job: QueuedJob::again(job, 0), url: &a, at: at(130), draws: true, cause: WaitCause::Retry };
@@ -469,4 +472,50 @@ fn idle_hosts_are_forgotten_from_run_to_run() {
     let hosts = known.hosts();
     assert!(hosts.len() < 2 * MAX_IDLE_HOSTS, "{}", hosts.len());
     assert!(hosts.contains(&origin("h0")), "it has asked for a pause");
+}
+
+/// Forty jobs that had failed in 5 ms ended when the last job of another, slow host started, 8 s later.
+#[test]
+fn a_retry_that_the_budget_cannot_come_to_ends_at_once() {
+    let now = Instant::now();
+    let slow = HostLimits { per_host: None, rate: "1/4s".parse().ok() };
+    let hosts = [(HostKey::new("slow").expect("a host"), slow)].into();
+    let limits = Limits { per_host: None, hosts, ..Limits::default() };
+    for (expects_more, wait) in [(false, 14), (true, 40)] {
+        let mut queue = Queue::new(limits.clone(), LimitState::default());
+        for job in 0..40 {
+            push(&mut queue, job, "ill", now);
+        }
+        // With these there will be seventy first attempts, which are fourteen retries.
+        for job in 40..70 {
+            push(&mut queue, job, "slow", now);
+        }
+        if expects_more {
+            queue.expect_more();
+        }
+        assert_eq!(starts(&mut queue, now).0.len(), 41);
+        let ill = url("ill");
+        let mut waiting = 0;
+        for job in 0..40 {
+            queue.ended(Lease { host: 0, probe: false, since: now }, Verdict::Reached, now);
+            let job = QueuedJob::again(job, 0);
+            let again = Retry { job, url: &ill, at: now, draws: true, cause: WaitCause::Retry };
+            waiting += usize::from(queue.retry(again, now).expect("good"));
+        }
+        assert_eq!(waiting, wait, "ten have been drawn, and the others are to be paid for");
+        if !expects_more {
+            // The slow host wants to be left alone, and its jobs will pay for none.
+            queue.close(1, now + Duration::from_secs(3600), now);
+            let mut ends = [0, 0];
+            loop {
+                match queue.next(now) {
+                    Next::Start { lease, .. } => queue.ended(lease, Verdict::Served, now),
+                    Next::End { why: Unsent::Budget, .. } => ends[0] += 1,
+                    Next::End { .. } => ends[1] += 1,
+                    _ => break,
+                }
+            }
+            assert_eq!(ends, [4, 29]);
+        }
+    }
 }
