@@ -177,6 +177,7 @@ impl RunState {
         self.last_begun = self.last_begun.max(number);
         if let Some(active) = self.jobs.get_mut(&number) {
             let history = active.history_since(attempt.since);
+            self.status.retried += usize::from(history.waited.is_some());
             history.running = Some(attempt);
             self.status.in_flight += 1;
         }
@@ -212,7 +213,6 @@ impl RunState {
         let queued = self.queue.retry(retry, now).unwrap_or(false);
         if let Some(history) = active.history.as_mut().filter(|_| queued) {
             history.waited = Some(wait);
-            self.status.retried += 1;
         }
         if queued {
             self.overdue.extend(self.job_ends(number).map(|ends| (ends, number)));

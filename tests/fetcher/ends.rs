@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_lite::{StreamExt, future};
 use roundup::event_loop::timeout;
+use roundup::fetcher::WaitReason;
 use roundup::{EventLoop, Fetcher, Job, Kind, Outcome, Phase};
 
 use super::{assert_failed, at_once, collect, failure, in_order, job};
@@ -52,7 +53,7 @@ fn a_job_that_waits_to_be_tried_again_is_cancelled() {
     let mut outcomes = Fetcher::new().run(&event_loop, [job(server.url("/503"))]);
     let stopper = outcomes.stopper();
     let outcome = event_loop.run(async {
-        while stopper.status().is_some_and(|status| status.retried == 0) {
+        while !stopper.waiting(1).iter().any(|it| matches!(it.why, WaitReason::Retry(_))) {
             future::yield_now().await;
         }
         stopper.stop();

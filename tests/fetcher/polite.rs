@@ -447,7 +447,8 @@ fn why_a_source_waits_can_be_seen() {
     let outcomes = Fetcher::new().limits(per_host(1)).run(&event_loop, jobs);
     let stopper = outcomes.stopper();
     event_loop.run(async {
-        wait_for_status(&stopper, |status| status.retried == 1).await;
+        wait_for_status(&stopper, |_| stopper.waiting(9).iter().any(|it| matches!(it.why, WaitReason::Retry(_)))).await;
+        assert_eq!(stopper.status().map(|status| status.retried), Some(0), "a retry that waits was not made");
         let waiting = stopper.waiting(100);
         let by_port = |port: u16| waiting.iter().filter(move |source| source.name.contains(&format!(":{port}/")));
         assert!(by_port(busy.port()).any(|source| matches!(source.why, WaitReason::Pause(_))), "{waiting:?}");
