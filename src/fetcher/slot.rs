@@ -128,7 +128,8 @@ impl Slot {
                 Slot::tell_others(self.asked.as_ref(), lease.host, &state, now);
                 drop(permit);
             }
-            state.redirected(self.job, url, now, tell).map_err(|error| Failure::from(&error))?;
+            let wait = state.wait_to_follow(self.job, advice, now)?;
+            state.redirected(self.job, url, wait, now, tell).map_err(|error| Failure::from(&error))?;
         }
         match told.recv().await {
             Ok(Leave::Granted(lease, permit)) => {
@@ -152,6 +153,22 @@ impl RunState {
         } else {
             self.queue.close(host, now + wait, now);
         }
+    }
+
+    /// For how long a redirect is not followed: a Retry-After beside it holds for where it leads to (RFC 9110, section
+    /// 10.2.3), whatever the host of that says.
+    ///
+    /// # Errors
+    /// That is longer than the job would wait.
+    fn wait_to_follow(&self, job: JobNumber, advice: Advice, now: Instant) -> Result<Duration, Failure> {
+        let wait = advice.wait.filter(|_| advice.refused).unwrap_or_default();
+        let most = self.job(job).map_or(Duration::ZERO, |job| self.longest_wait(job.settings(), now));
+        if wait <= most {
+            return Ok(wait);
+        }
+        let why = Unsent::Closed(now + wait).text(now);
+        let failure = Failure::from(&Error::new(Kind::Skipped, why).in_phase(Phase::Queue));
+        Err(Failure { retry_at: Some(rfc3339_after(wait).into()), ..failure })
     }
 
     /// How long a job of these settings waits if its host asks for it.

@@ -220,16 +220,22 @@ impl RunState {
         queued
     }
 
-    /// Lets an attempt wait for the leave to ask the host of this URL, to which it was redirected, no earlier than `at`.
+    /// Lets an attempt wait for the leave to ask the host of this URL, to which it was redirected, for this long at least.
     ///
     /// # Errors
     /// Those of [`Queue::retry`].
-    pub(super) fn redirected(&mut self, number: JobNumber, url: &Url, at: Instant, tell: Sender<Leave>) -> Result<()> {
+    pub(super) fn redirected(
+        &mut self,
+        number: JobNumber,
+        url: &Url,
+        wait: Duration,
+        now: Instant,
+        tell: Sender<Leave>,
+    ) -> Result<()> {
         let Some(active) = self.jobs.get_mut(&number) else { return Ok(()) };
         let job = QueuedJob::again(number, active.job.settings().priority);
-        // What it waits for is a place.
-        self.queue.retry(Retry { job, url, at, draws: false, cause: WaitCause::Run }, at)?;
-        active.history_since(at).redirected = Some(tell);
+        self.queue.retry(Retry { job, url, at: now + wait, draws: false, cause: WaitCause::Pause }, now)?;
+        active.history_since(now).redirected = Some(tell);
         self.status.in_flight -= 1;
         self.wake_driver();
         Ok(())
