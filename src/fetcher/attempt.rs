@@ -167,7 +167,7 @@ impl CurrentAttempt<'_> {
                 let most = self.about.ends.map_or(Duration::MAX, |ends| ends.saturating_duration_since(waits_since));
                 let leave = event_loop::timeout(most, slot.pass(followed.url(), job)).since(waits_since).await;
                 self.about.began += waits_since.elapsed();
-                leave.map_err(|_| self.timed_out())?.map_err(|failure| self.not_asked(failure))?;
+                leave.map_err(|_| self.not_in_time())?.map_err(|failure| self.not_asked(failure))?;
             }
             let step = {
                 // Pinned here, because it is large and would otherwise be moved into the timeout.
@@ -204,7 +204,7 @@ impl CurrentAttempt<'_> {
         let most = self.about.ends.map_or(Duration::MAX, |ends| ends.saturating_duration_since(since));
         let leave = event_loop::timeout(most, leave).since(since).await;
         self.about.began += since.elapsed();
-        leave.map_err(|_| self.timed_out())
+        leave.map_err(|_| self.not_in_time())
     }
 
     /// Reads the content, takes out of it what the job asks for, and looks whether it is as expected.
@@ -244,13 +244,17 @@ impl CurrentAttempt<'_> {
         let settings = self.job.settings();
         match settings.job_timeout.filter(|_| self.limit() < settings.timeout) {
             Some(limit) => {
-                let doing = self.progress.snapshot().phase;
-                let limit = DisplayDuration(limit);
-                let text = format!("the time for all attempts, {limit}, was over while {}", doing.doing());
-                Error::new(Kind::Timeout, text).in_phase(doing).passing(false)
+                let phase = self.progress.snapshot().phase;
+                all_over(limit, phase, phase.doing())
             }
             None => timed_out(settings.timeout, self.progress),
         }
+    }
+
+    /// The error if the time of all attempts is over before the host of a further request may be asked.
+    fn not_in_time(&self) -> Error {
+        let limit = self.job.settings().job_timeout.unwrap_or_default();
+        all_over(limit, Phase::Queue, "waiting for a turn at the host that is asked next")
     }
 
     /// The error if a request is not sent again whose kept connection had ended, because its host may not be asked.
@@ -273,6 +277,12 @@ impl CurrentAttempt<'_> {
         let kind = if failure.kind == Kind::Skipped { Kind::Redirect } else { failure.kind };
         Error::new(kind, format!("a redirect was not followed: {}", failure.message)).in_phase(Phase::Queue)
     }
+}
+
+/// The error if the time of all attempts is over.
+fn all_over(limit: Duration, phase: Phase, doing: &str) -> Error {
+    let text = format!("the time for all attempts, {}, was over while {doing}", DisplayDuration(limit));
+    Error::new(Kind::Timeout, text).in_phase(phase).passing(false)
 }
 
 fn advice_of(head: &Head) -> Advice {

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use roundup::{Fetcher, Kind, Limits, Outcome, WaitCause};
+use roundup::{Fetcher, HostKey, HostLimits, Kind, Limits, Outcome, Phase, WaitCause};
 
-use super::{at_once, collect, failure, job, per_host};
+use super::{assert_failed, at_once, collect, failure, job, per_host};
 use crate::common::{Reply, Server};
 
 /// For how many milliseconds a source has waited for this.
@@ -59,4 +59,43 @@ fn what_was_skipped_says_what_it_has_waited_for() {
     let outcomes = collect(&fetcher, jobs);
     assert_eq!(failure(&outcomes[1]).kind, Kind::Skipped);
     assert!(waited(&outcomes[1], WaitCause::Host) >= 190, "{outcomes:?}");
+}
+
+/// RFC 9110, section 10.2.3: beside a redirect it says when that may be followed, wherever it leads to.
+#[test]
+fn a_retry_after_beside_a_redirect_is_waited_for() {
+    let target = Server::start(|_| Reply::text("here"));
+    let to = target.url("/");
+    let server = Server::start(move |request| match request.path() {
+        "/soon" => Reply::redirect(302, &to).header("Retry-After", "1"),
+        _ => Reply::redirect(302, &to).header("Retry-After", "3600"),
+    });
+    let outcome = collect(&Fetcher::new(), vec![job(server.url("/soon"))]).remove(0);
+    assert!(outcome.ok() && outcome.timings.total >= Duration::from_secs(1), "{outcome:?}");
+    let waits = outcome.waits.as_ref().expect("it has waited");
+    assert!(waits.of(WaitCause::Pause) >= Duration::from_secs(1), "{waits:?}");
+    // Longer than a source waits.
+    let outcome = collect(&Fetcher::new(), vec![job(server.url("/late"))]).remove(0);
+    let failure = failure(&outcome);
+    assert_eq!((failure.kind, failure.retry_at.is_some()), (Kind::Redirect, true), "{failure:?}");
+    assert_eq!(target.stats().requests, 1);
+}
+
+/// The error said that the body was being read.
+#[test]
+fn a_redirect_that_is_not_followed_in_time_says_that_it_waited() {
+    let target = Server::start(|_| Reply::text("here"));
+    let to = target.url("/");
+    let server = Server::start(move |_| Reply::redirect(302, &to));
+    let key = HostKey::new(&format!("127.0.0.1:{}", target.port())).expect("a host");
+    let slow = HostLimits { per_host: None, rate: "1/h".parse().ok() };
+    let limits = Limits { hosts: [(key, slow)].into(), ..at_once(1) };
+    let later = job(server.url("/")).with(|settings| settings.job_timeout = Some(Duration::from_millis(300)));
+    let outcomes = collect(&Fetcher::new().limits(limits), vec![job(target.url("/")), later]);
+    assert_failed(&outcomes[1], Kind::Timeout, Phase::Queue);
+    assert!(
+        failure(&outcomes[1])
+            .message
+            .ends_with("300ms, was over while waiting for a turn at the host that is asked next")
+    );
 }
