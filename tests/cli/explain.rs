@@ -122,6 +122,24 @@ fn a_source_that_was_never_sent_says_why() {
     assert!(text.contains("the run was interrupted") && !text.contains('\u{1b}'), "{text:?}");
 }
 
+/// It said that the first attempt had waited for 5 ms, and nothing of the five seconds after it.
+#[test]
+fn a_wait_after_the_last_attempt_is_shown() {
+    let dir = Dir::new();
+    let record = r#"{"roundup":"0.1.0","started":"2026-01-31T12:00:00.000Z","elapsed_ms":4920,"interrupted":false,"title":null,
+        "summary":{},"tables":[],"results":[{"name":"ill","url":"http://a/","status":503,"attempts":[{"started_ms":6.0,"total_ms":4.0,
+        "status":503,"address":"127.0.0.1:80","reused":false,"waited_ms":null,"error":{"kind":"status","phase":"head","message":"503","retry_at":null}}],
+        "timings_ms":{"queue":6.0,"dns":null,"connect":null,"tls":null,"first_byte":null,"body":null,"total":4904.0},
+        "waits_ms":{"run":6.0,"host":null,"rate":null,"pause":null,"breaker":null,"retry":null,"budget":4900.0},
+        "error":{"kind":"status","phase":"head","message":"503; it is not tried again","retry_at":null}}]}"#;
+    dir.write("r.json", record);
+    let text = explained("ill r.json", &dir);
+    let begins = |word: &str| text.lines().find(|line| line.starts_with(word)).unwrap_or_default();
+    assert!(begins("queued").ends_with("   6.0 ms  in the queue"), "{text}");
+    assert!(begins("waited").ends_with("  4900 ms  and was not tried again"), "{text}");
+    assert!(text.contains("it waited, 4906 ms in all:") && text.contains("  4900 ms  for the run's budget"), "{text}");
+}
+
 /// Many attempts still fit on a screen.
 #[test]
 fn of_many_attempts_those_in_the_middle_are_counted() {

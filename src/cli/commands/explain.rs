@@ -20,6 +20,8 @@ const PHASES: [&str; 5] = ["look-up of the name", "connecting", "TLS handshake",
 const MOST_VALUES: usize = 8;
 /// How many columns the line of time has.
 const BAR: usize = 30;
+/// Less than that between two attempts, or after the last one, is no wait: it is the loop's own.
+const LOOP_OWN: Duration = Duration::from_millis(20);
 /// How wide the text is if it goes to no terminal.
 const WIDTH: usize = 100;
 
@@ -114,7 +116,7 @@ impl Explanation<'_> {
         let queue = self.outcome.timings.queue;
         let origin = first.started.saturating_sub(queue);
         let end = attempts.iter().map(|attempt| attempt.started + attempt.total).max().unwrap_or_default();
-        let scale = Scale { origin, length: end.saturating_sub(origin) };
+        let scale = Scale { origin, length: (end + self.tail()).saturating_sub(origin) };
         if queue >= Duration::from_millis(1) {
             let bar = scale.bar(origin, queue, '\u{b7}');
             let why = match self.only_wait() {
@@ -142,6 +144,10 @@ impl Explanation<'_> {
                 lines.extend((!times.is_empty()).then(|| format!("         {}", times.join(", "))));
             }
         }
+        if !self.tail().is_zero() {
+            let bar = scale.bar(end, self.tail(), '\u{b7}');
+            lines.push(format!("waited   {bar}  {:>9}  and was not tried again", shown(self.tail())));
+        }
         lines.push(String::new());
     }
 
@@ -153,9 +159,19 @@ impl Explanation<'_> {
         lines.push(String::new());
     }
 
+    /// For how long it waited after its last attempt.
+    fn tail(&self) -> Duration {
+        let attempts = &self.outcome.attempts;
+        let Some(first) = attempts.iter().map(|attempt| attempt.started).min() else { return Duration::ZERO };
+        let last = attempts.iter().map(|attempt| attempt.started + attempt.total).max().unwrap_or_default();
+        let tail = (first + self.outcome.timings.total).saturating_sub(last);
+        if tail > LOOP_OWN { tail } else { Duration::ZERO }
+    }
+
     /// What it waited for, if it was sent once, and waited for hardly anything else before that.
     fn only_wait(&self) -> Option<(WaitCause, Duration)> {
-        let waits = self.outcome.waits.as_ref().filter(|_| self.outcome.attempts.len() == 1)?;
+        let is_all = self.outcome.attempts.len() == 1 && self.tail().is_zero();
+        let waits = self.outcome.waits.as_ref().filter(|_| is_all)?;
         waits.longest().filter(|(_, time)| *time * 10 >= waits.total() * 9)
     }
 
@@ -231,8 +247,8 @@ fn wait(scale: &Scale, before: &Attempt, attempt: &Attempt, lines: &mut Vec<Stri
         (Some(_), _) => "longer each time, before it is tried again".to_owned(),
     };
     let rest = gap.saturating_sub(asked);
-    // What is beyond is due to others; less than that is the loop's own.
-    if attempt.waited.is_some() && rest > Duration::from_millis(20) {
+    // What is beyond is due to others.
+    if attempt.waited.is_some() && rest > LOOP_OWN {
         let _ = write!(why, "; {} of it for its turn at the host", shown(rest));
     }
     lines.push(format!("waited   {bar}  {:>9}  {why}", shown(gap)));
