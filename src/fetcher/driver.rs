@@ -269,7 +269,9 @@ fn settle(
     let held = slot.into_held();
     let host = held.as_ref().map(|(lease, _)| lease.host);
     let permit = held.map(|(lease, permit)| {
-        state.queue.ended(lease, verdict(error.as_ref(), received.status, received.advice, &progress), now);
+        let connecting = [progress.dns, progress.connect, progress.tls].into_iter().flatten().sum();
+        let verdict = verdict(error.as_ref(), received.status, received.advice, &progress);
+        state.queue.ended(lease.sent_after(connecting), verdict, now);
         state.heed(lease.host, job.settings(), received.advice, now);
         permit
     });

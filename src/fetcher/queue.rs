@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
@@ -87,6 +87,14 @@ pub(super) struct Lease {
     /// Whether it finds out if a host is back that took no connections.
     probe: bool,
     since: Instant,
+}
+
+impl Lease {
+    /// The same, if the request was sent so much later, because a connection was made first: that takes as long whatever
+    /// the host has to do, so it is no part of how long the host took.
+    pub(super) fn sent_after(self, connecting: Duration) -> Lease {
+        Lease { since: self.since + connecting, ..self }
+    }
 }
 
 /// Why a job leaves the queue without a request.

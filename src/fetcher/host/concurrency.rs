@@ -1,7 +1,9 @@
 //! How many requests at once one host gets: no more than its limit, and no more than it has shown to take. Pure.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::Instant;
+
+use super::adaptive::AdaptiveLimit;
 
 /// Counts what runs, and learns from refusals; if it is adaptive, from latency, too.
 #[derive(Clone, Debug, Default)]
@@ -27,38 +29,12 @@ struct LearnedLimit {
     raised: bool,
 }
 
-/// A limit that was learned from latency: raised while more requests at once take no longer each, lowered when they do. The
-/// latency of each round is held against the lowest of all.
-#[derive(Clone, Copy, Debug)]
-struct AdaptiveLimit {
-    limit: u32,
-    /// The lowest mean of a round.
-    lowest: Option<Duration>,
-    /// What was served in this round, and how long all of it took.
-    served: u32,
-    took: Duration,
-    /// Whether as many were running as may be.
-    was_full: bool,
-    /// Whether nothing has slowed it down yet: it is doubled each round.
-    is_new: bool,
-}
-
 /// A learned limit is raised after this many rounds without a refusal. A round is as many requests as it allows.
 const ROUNDS: u32 = 4;
 
 /// If raises are refused, it takes more rounds, until there are so many requests between them: then about one in a hundred
 /// is refused.
 const SERVED_BETWEEN: u32 = 128;
-
-/// An adaptive limit begins with so many.
-const FIRST: u32 = 4;
-
-/// So much more than the lowest latency, in halves, shows that requests wait for each other.
-const TOLERATED_HALVES: u32 = 3;
-
-/// A fraction of the lowest latency that is added with each round, so that a host that became slower by itself is not held
-/// for full for ever.
-const FORGETS: u32 = 50;
 
 impl HostConcurrency {
     /// The same with this limit and nothing running. If it is `adaptive` and was not, it begins with what was found before,
@@ -71,8 +47,8 @@ impl HostConcurrency {
     pub(super) fn start(&mut self) {
         self.running += 1;
         let is_full = self.is_full();
-        if let Some(adaptive) = &mut self.adaptive {
-            adaptive.was_full |= is_full;
+        if let Some(adaptive) = self.adaptive.as_mut().filter(|_| is_full) {
+            adaptive.full();
         }
     }
 
@@ -92,12 +68,12 @@ impl HostConcurrency {
         let rounds = rounds.min((SERVED_BETWEEN / limit).max(ROUNDS));
         self.learned = Some(LearnedLimit { limit, served: 0, step: 1, rounds, raised: false });
         if let Some(adaptive) = &mut self.adaptive {
-            adaptive.is_new = false;
+            adaptive.refused();
         }
     }
 
-    /// The host has served a request in this time.
-    pub(super) fn served(&mut self, took: Duration) {
+    /// The host has served a request that was under way from the first time to the second.
+    pub(super) fn served(&mut self, times: (Instant, Instant)) {
         let adapts = self.adaptive.is_some();
         if let Some(learned) = &mut self.learned {
             learned.served += 1;
@@ -105,8 +81,9 @@ impl HostConcurrency {
                 learned.raise(adapts);
             }
         }
+        let most = self.without_adaptive();
         if let Some(adaptive) = &mut self.adaptive {
-            adaptive.note(took);
+            adaptive.served(times, most.unwrap_or(u32::MAX));
         }
     }
 
@@ -116,15 +93,22 @@ impl HostConcurrency {
 
     /// How many requests at once it gets now; `None` for any number.
     pub(super) fn now_allowed(&self) -> Option<u32> {
+        let adaptive = self.adaptive.as_ref().map(AdaptiveLimit::now_allowed);
+        self.without_adaptive().into_iter().chain(adaptive).min()
+    }
+
+    /// How many at once it would get if latency did not count.
+    fn without_adaptive(&self) -> Option<u32> {
         let learned = self.learned.map(|learned| learned.limit);
-        let adaptive = self.adaptive.map(|adaptive| adaptive.limit);
-        [self.limit, learned, adaptive].into_iter().flatten().min()
+        self.limit.into_iter().chain(learned).min()
     }
 
     /// How many requests at once it was found to take, if it is adaptive and has been seen to take some.
     pub(super) fn found(&self) -> Option<u32> {
-        let seen = self.adaptive?.lowest.is_some() || self.learned.is_some();
-        self.now_allowed().filter(|_| seen)
+        let adaptive = self.adaptive.as_ref()?;
+        let learned = self.learned.map(|learned| learned.limit);
+        let found = adaptive.found().into_iter().chain(learned).min()?;
+        Some(self.limit.map_or(found, |limit| found.min(limit)))
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -146,50 +130,17 @@ impl LearnedLimit {
     }
 }
 
-impl AdaptiveLimit {
-    fn new(found: Option<u32>) -> AdaptiveLimit {
-        AdaptiveLimit {
-            limit: found.unwrap_or(FIRST),
-            lowest: None,
-            served: 0,
-            took: Duration::ZERO,
-            was_full: false,
-            is_new: found.is_none(),
-        }
-    }
-
-    /// Notes a request that was served; at the end of a round the limit is changed.
-    fn note(&mut self, took: Duration) {
-        self.served += 1;
-        self.took += took;
-        if self.served < self.limit {
-            return;
-        }
-        let mean = self.took / self.served;
-        let lowest = self.lowest.map_or(mean, |lowest| (lowest + lowest / FORGETS).min(mean));
-        let tolerated = lowest * TOLERATED_HALVES / 2;
-        if mean > tolerated {
-            let gradient = (tolerated.as_secs_f64() / mean.as_secs_f64()).max(0.5);
-            self.limit = (f64::from(self.limit) * gradient).floor().max(1.0) as u32;
-            self.is_new = false;
-        } else if self.was_full {
-            let more = if self.is_new { self.limit } else { self.limit.isqrt().max(1) };
-            self.limit = self.limit.saturating_add(more);
-        }
-        (self.lowest, self.served, self.took, self.was_full) = (Some(lowest), 0, Duration::ZERO, false);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cmp::Reverse;
     use std::collections::BinaryHeap;
+    use std::time::Duration;
 
     use super::*;
 
     #[test]
     fn a_refusal_lowers_the_limit_and_four_rounds_raise_it() {
-        let mut host = HostConcurrency::default().under(None, None);
+        let (mut host, now) = (HostConcurrency::default().under(None, None), Instant::now());
         for _ in 0..5 {
             host.start();
         }
@@ -204,7 +155,7 @@ mod tests {
         for _ in 0..2 * ROUNDS {
             assert!(host.is_full(), "two are running, and that is its limit");
             host.end();
-            host.served(Duration::ZERO);
+            host.served((now, now));
             host.start();
         }
         assert!(!host.is_full(), "the limit is three");
@@ -216,35 +167,49 @@ mod tests {
     }
 
     /// What a host does with more requests than it has capacity for.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     enum Beyond {
         /// It answers each at once that there were too many.
         Refuses,
-        /// Each takes longer, as all share what there is.
+        /// Each takes longer, as all share what there is: as many are served in a second.
         Slows,
+        /// Each takes longer by the square, as by a disk or locks: fewer are served in a second.
+        Thrashes,
     }
 
-    /// How long so many requests take at a host of these capacities, one after the other for the same number of requests
-    /// each, and how many are refused. A request takes 100 ms at least.
-    fn time(adaptive: bool, limit: u32, capacities: &[u32], beyond: Beyond, each: u32) -> (Duration, u32) {
-        const SERVICE: Duration = Duration::from_millis(100);
-        let mut host = HostConcurrency::default().under(NonZeroU32::new(limit), adaptive.then_some(None));
+    /// A host over time: its capacity, and how long a request takes within it.
+    type Course<'a> = &'a [(u32, Duration)];
+
+    /// What came of requests to a host, the same number in each part of its course.
+    struct Outcome {
+        took: Duration,
+        refused: u32,
+        /// The most at once in the second half of each part.
+        most: Vec<u32>,
+    }
+
+    fn outcome(mut host: HostConcurrency, course: Course<'_>, beyond: Beyond, each: u32) -> Outcome {
+        let began = Instant::now();
+        let total = each * course.len() as u32;
         let mut events = BinaryHeap::new();
-        let (mut now, mut refused, mut done) = (Duration::ZERO, 0, 0);
-        let total = each * capacities.len() as u32;
-        let mut left = total;
-        let mut working = 0;
+        let (mut now, mut left, mut done, mut working) = (began, total, 0, 0);
+        let mut made = Outcome { took: Duration::ZERO, refused: 0, most: vec![0; course.len()] };
         while done < total {
+            let part = (done / each) as usize;
             while left > 0 && !host.is_full() {
                 host.start();
                 left -= 1;
-                let capacity = capacities[(done / each) as usize];
-                let takes = match beyond {
-                    Beyond::Refuses if working >= capacity => Duration::from_millis(2),
-                    Beyond::Refuses => SERVICE,
-                    Beyond::Slows => SERVICE * (working + 1).max(capacity) / capacity,
+                if done % each > each / 2 {
+                    made.most[part] = made.most[part].max(host.running);
+                }
+                let (capacity, service) = course[part];
+                let load = f64::from((working + 1).max(capacity)) / f64::from(capacity);
+                let (serves, takes) = match beyond {
+                    Beyond::Refuses if working >= capacity => (false, Duration::from_millis(2)),
+                    Beyond::Refuses => (true, service),
+                    Beyond::Slows => (true, service.mul_f64(load)),
+                    Beyond::Thrashes => (true, service.mul_f64(load * load)),
                 };
-                let serves = takes >= SERVICE;
                 working += u32::from(serves);
                 events.push(Reverse((now + takes, now, serves)));
             }
@@ -253,57 +218,120 @@ mod tests {
             host.end();
             working -= u32::from(serves);
             if serves {
-                host.served(now - since);
+                host.served((since, now));
                 done += 1;
             } else {
                 host.refused();
-                (refused, left) = (refused + 1, left + 1);
+                (made.refused, left) = (made.refused + 1, left + 1);
             }
         }
-        (now, refused)
+        made.took = now - began;
+        made
+    }
+
+    fn limited(limit: u32, adaptive: bool) -> HostConcurrency {
+        HostConcurrency::default().under(NonZeroU32::new(limit), adaptive.then_some(None))
+    }
+
+    /// With so much capacity one after the other, each request taking 100 ms within it.
+    fn capacities(of: &[u32]) -> Vec<(u32, Duration)> {
+        of.iter().map(|capacity| (*capacity, Duration::from_millis(100))).collect()
+    }
+
+    /// Holds an adaptive host against the best that a fixed concurrency could do in each part.
+    fn check(course: Course<'_>, cap: u32, beyond: Beyond, within: f64) {
+        const EACH: u32 = 3000;
+        let made = outcome(limited(cap, true), course, beyond, EACH);
+        let best = |part: &(u32, Duration)| outcome(limited(part.0.min(cap), false), &[*part], beyond, EACH).took;
+        let ratio = made.took.as_secs_f64() / course.iter().map(best).sum::<Duration>().as_secs_f64();
+        let Outcome { refused, most, .. } = made;
+        let what = format!("{beyond:?} {course:?} within {cap}");
+        println!("{what}: {ratio:.2} of the best, {refused} refused, at most {most:?} at once");
+        assert!(ratio <= within, "{what}: {ratio:.2} of the best, {refused} refused");
+        assert!(refused <= EACH * course.len() as u32 / 40, "{what}: {refused} refused");
+        for ((capacity, _), most) in course.iter().zip(most) {
+            assert!(most <= capacity + capacity.div_ceil(2), "{what}: {most} at once where {capacity} are right");
+        }
     }
 
     #[test]
-    fn the_capacity_of_a_host_is_found_and_found_again_when_it_changes() {
-        for beyond in [Beyond::Refuses, Beyond::Slows] {
-            for capacities in [&[1][..], &[4], &[16], &[64], &[64, 8], &[8, 64], &[1, 16, 2]] {
-                let each = 3000;
-                let (took, refused) = time(true, 100, capacities, beyond, each);
-                let best: Duration = capacities.iter().map(|c| time(false, *c, &[*c], beyond, each).0).sum();
-                let ratio = took.as_secs_f64() / best.as_secs_f64();
-                assert!(ratio <= 1.3, "{beyond:?} {capacities:?}: {ratio:.2}, {refused} refused");
-                let requests = each * capacities.len() as u32;
-                assert!(refused <= requests / 40, "{beyond:?} {capacities:?}: {refused} of {requests} refused");
+    fn the_capacity_of_a_host_is_found_and_kept_to() {
+        for beyond in [Beyond::Refuses, Beyond::Slows, Beyond::Thrashes] {
+            for capacity in [1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64] {
+                check(&capacities(&[capacity]), 100, beyond, 1.3);
+            }
+            for capacity in [1, 2, 4, 8] {
+                check(&capacities(&[capacity]), 10, beyond, 1.3);
             }
         }
+    }
+
+    #[test]
+    fn the_capacity_is_found_again_when_it_changes() {
+        for beyond in [Beyond::Refuses, Beyond::Slows, Beyond::Thrashes] {
+            check(&capacities(&[8, 64]), 100, beyond, 1.3);
+            check(&capacities(&[2, 64, 32]), 100, beyond, 1.3);
+            // The requests under way at the change take as long as they do, whatever is learned of them.
+            let within = if beyond == Beyond::Thrashes { 3.0 } else { 1.3 };
+            check(&capacities(&[64, 8]), 100, beyond, within);
+            check(&capacities(&[1, 16, 2]), 100, beyond, within);
+        }
+    }
+
+    #[test]
+    fn a_capacity_that_sinks_below_the_cap_is_noticed_at_once() {
+        check(&capacities(&[64, 2]), 10, Beyond::Slows, 1.3);
+        let made = outcome(limited(10, true), &capacities(&[64, 2]), Beyond::Slows, 300);
+        assert!(made.most[1] <= 3, "{:?}", made.most);
+    }
+
+    #[test]
+    fn a_host_that_becomes_slower_by_itself_is_not_held_for_full() {
+        let ms = Duration::from_millis;
+        for beyond in [Beyond::Slows, Beyond::Thrashes] {
+            check(&[(16, ms(100)), (16, ms(300))], 100, beyond, 1.3);
+            check(&[(16, ms(300)), (16, ms(100))], 100, beyond, 1.3);
+            check(&[(16, ms(100)), (4, ms(300))], 100, beyond, 1.3);
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_run_found_is_checked() {
+        for beyond in [Beyond::Slows, Beyond::Thrashes] {
+            let host = HostConcurrency::default().under(NonZeroU32::new(100), Some(Some(64)));
+            let made = outcome(host, &capacities(&[4]), beyond, 1000);
+            assert!(made.most[0] <= 6, "{beyond:?}: {:?}", made.most);
+        }
+    }
+
+    /// A host of which each request takes 10 ms, after it has served this many.
+    fn after(served: u32, mut host: HostConcurrency) -> HostConcurrency {
+        let mut now = Instant::now();
+        for _ in 0..served {
+            while !host.is_full() {
+                host.start();
+            }
+            host.end();
+            host.served((now, now + Duration::from_millis(10)));
+            now += Duration::from_millis(1);
+        }
+        host
     }
 
     #[test]
     fn the_cap_holds_whatever_was_found() {
-        let mut host = HostConcurrency::default().under(NonZeroU32::new(6), Some(None));
-        for _ in 0..1000 {
-            while !host.is_full() {
-                host.start();
-            }
+        for served in 0..1000 {
+            let host = after(served, limited(6, true));
             assert!(host.running <= 6);
-            host.end();
-            host.served(Duration::from_millis(10));
+            assert!(host.found().is_none_or(|found| found <= 6));
         }
-        assert_eq!(host.now_allowed(), Some(6));
     }
 
     #[test]
     fn what_was_found_is_where_the_next_run_begins() {
-        let mut host = HostConcurrency::default().under(NonZeroU32::new(100), Some(None));
-        assert_eq!((host.now_allowed(), host.found()), (Some(FIRST), None), "nothing is known");
-        for _ in 0..2000 {
-            while !host.is_full() {
-                host.start();
-            }
-            host.end();
-            host.served(Duration::from_millis(10));
-        }
-        let found = host.found().expect("it has served");
+        let host = HostConcurrency::default().under(NonZeroU32::new(100), Some(None));
+        assert_eq!((host.now_allowed(), host.found()), (Some(4), None), "nothing is known");
+        let found = after(5000, host).found().expect("it has served");
         assert_eq!(found, 100, "its latency never grew");
         assert_eq!(HostConcurrency::default().under(NonZeroU32::new(100), Some(Some(found))).now_allowed(), Some(100));
         assert_eq!(

@@ -1,5 +1,6 @@
 //! What the queue knows of one host: its jobs, and when the next of them may start. Pure: the caller brings the time.
 
+mod adaptive;
 mod breaker;
 mod concurrency;
 mod entry;

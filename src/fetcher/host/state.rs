@@ -48,7 +48,7 @@ impl HostState {
     pub(super) fn end(&mut self, verdict: Verdict, probe: bool, (since, now): (Instant, Instant)) {
         self.concurrency.end();
         match verdict {
-            Verdict::Served => self.concurrency.served(now.saturating_duration_since(since)),
+            Verdict::Served => self.concurrency.served((since, now)),
             Verdict::Refused => self.concurrency.refused(),
             Verdict::Reached | Verdict::Unreached | Verdict::Unclear => {}
         }
