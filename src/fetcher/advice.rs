@@ -31,7 +31,8 @@ impl Advice {
     /// Reads Retry-After (RFC 9110, section 10.2.3), RateLimit in the forms of all drafts of the httpapi working group, and
     /// X-RateLimit-*, each with a suffix, too, as in `X-RateLimit-Remaining-Minute`.
     ///
-    /// A reset counts as a Retry-After if nothing remains, and the longest wait of several counts. A time may be seconds,
+    /// A reset counts as a Retry-After if nothing remains, which a 429 says by itself if no field says how much does, and the
+    /// longest wait of several counts. A time may be seconds,
     /// with a fraction or not, seconds since 1970, any of the three HTTP dates, also with `+0000`, a span such as `1m30s`,
     /// or a list of these. Times of day are taken relative to the response's own Date, so that a device whose clock is wrong
     /// still waits as long as it should; without one, relative to `now`. What is malformed is ignored.
@@ -58,10 +59,11 @@ impl Advice {
                 Some((family, rest)) => read_single(family, rest, value, &clock, &mut quotas),
             }
         }
-        let used_up = quotas.iter().filter(|quota| quota.remaining == Some(0.0));
-        let reset_of = |quota: &Quota<'_>| quota.reset.or_else(|| reset_of_family(&quotas, quota.family));
-        let reset = used_up.clone().filter_map(reset_of).max();
-        let is_used_up = used_up.count() > 0;
+        let is_used_up = quotas.iter().any(|quota| quota.remaining == Some(0.0));
+        // A 429 says by itself that nothing remains: if no field does, it is of what does not say how much does.
+        let remaining = if status == 429 && !is_used_up { None } else { Some(0.0) };
+        let used_up = quotas.iter().filter(|quota| quota.remaining == remaining);
+        let reset = used_up.filter_map(|quota| quota.reset.or_else(|| reset_of_family(&quotas, quota.family))).max();
         Advice {
             refused: status == 429 || asked.is_some() || (is_used_up && matches!(status, 403 | 503)),
             wait: asked.max(reset).map(|wait| wait.clamp(FLOOR, CEILING)),
@@ -401,5 +403,27 @@ mod tests {
             assert!(!refused(status, &none_left) && refused(status, &[("Retry-After", "1")]), "{status}");
         }
         assert_eq!(advice(429, &[], THEN), Advice { refused: true, wait: None });
+    }
+
+    #[test]
+    fn a_429_says_by_itself_that_nothing_remains() {
+        for (fields, seconds) in [
+            (&[("X-RateLimit-Reset", "2")][..], Some(2)),
+            (&[("RateLimit-Reset", "3")], Some(3)),
+            (&[("RateLimit", r#""a";t=2"#)], Some(2)),
+            (&[("RateLimit", "limit=10, reset=4")], Some(4)),
+            (&[("X-RateLimit-Remaining", "-1"), ("X-RateLimit-Reset", "5")], Some(5)),
+            (&[("Retry-After", "1"), ("X-RateLimit-Reset", "5")], Some(5)),
+            // Of several, it is the one that is used up, or the one that does not say.
+            (&[("RateLimit", r#""a";r=0;t=2, "b";t=60"#)], Some(2)),
+            (&[("RateLimit", r#""a";r=7;t=60, "b";t=2"#)], Some(2)),
+            (&[("X-RateLimit-Remaining", "7"), ("X-RateLimit-Reset", "60")], None),
+        ] {
+            let wait = |status| advice(status, fields, THEN).wait.map(|wait| wait.as_secs());
+            assert_eq!(wait(429), seconds, "{fields:?}");
+        }
+        for status in [200, 403, 503] {
+            assert_eq!(advice(status, &[("X-RateLimit-Reset", "2")], THEN), Advice::default(), "{status}");
+        }
     }
 }
