@@ -269,9 +269,8 @@ fn settle(
     let held = slot.into_held();
     let host = held.as_ref().map(|(lease, _)| lease.host);
     let permit = held.map(|(lease, permit)| {
-        let connecting = [progress.dns, progress.connect, progress.tls].into_iter().flatten().sum();
         let verdict = verdict(error.as_ref(), received.status, received.advice, &progress);
-        state.queue.ended(lease.sent_after(connecting), verdict, now);
+        state.queue.ended(lease.sent_after(connecting(&progress)), verdict, now);
         state.heed(lease.host, job.settings(), received.advice, now);
         permit
     });
@@ -289,6 +288,7 @@ fn settle(
         failure: failure.clone(),
     };
     let attempts = state.attempt_ended(made.job, end, now);
+    let asked_wait = received.advice.wait.filter(|_| received.advice.refused);
     match error.map(|error| decide_retry(state, (made.job, job), attempts, &error, &received, &progress, now)) {
         Some(RetryDecision::Again(wait)) => {
             // A refusal that does not say for how long is one for all requests of that host.
@@ -306,16 +306,15 @@ fn settle(
             }
             failure = failure.map(|failure| failure.with_note(Unsent::Budget.text(now)));
         }
-        Some(RetryDecision::TooLong(wait)) => {
-            // So it is for the jobs of the host that have not been sent.
-            outage = true;
-            failure = failure.map(|failure| allowed_after(failure, wait));
-        }
-        Some(RetryDecision::GiveUp) if received.advice.refused => {
-            failure = failure.map(|failure| received.advice.wait.into_iter().fold(failure, allowed_after));
+        // So it is for the jobs of the host that have not been sent.
+        Some(RetryDecision::TooLong) => outage = true,
+        // All its time is as good as over, and that is a timeout, whatever the last attempt has said.
+        Some(RetryDecision::TooLate) => {
+            (outage, failure) = (true, failure.map(|failure| failure.with_note(state.too_late(made.job, now))));
         }
         Some(RetryDecision::GiveUp) | None => {}
     }
+    failure = failure.map(|failure| allowed_after(failure, asked_wait));
     #[cfg(feature = "fleet")]
     if let Some(host) = host {
         Slot::tell_others(asked.as_ref(), host, state, now);
@@ -326,9 +325,15 @@ fn settle(
     if failed && has_ended && state.config.fail_fast { state.stop(StopReason::FailFast) } else { Vec::new() }
 }
 
-/// The failure of a job that its host allows another try after this long.
-fn allowed_after(failure: Failure, wait: Duration) -> Failure {
-    Failure { retry_at: Some(rfc3339_after(wait).into()), ..failure }
+/// The failure of a job whose host allows another try after this long, if it has named a wait.
+fn allowed_after(failure: Failure, wait: Option<Duration>) -> Failure {
+    let retry_at = wait.map(|wait| rfc3339_after(wait).into()).or(failure.retry_at);
+    Failure { retry_at, ..failure }
+}
+
+/// How long it took to make the connection, if that was not there.
+fn connecting(progress: &ProgressSnapshot) -> Duration {
+    [progress.dns, progress.connect, progress.tls].into_iter().flatten().sum()
 }
 
 /// What an attempt has shown of the host that it asked last.

@@ -27,6 +27,19 @@ impl RunState {
         Some(self.job_ends(number)?.saturating_duration_since(now))
     }
 
+    /// Says which time would be over before the next attempt: that of the job or that of the run.
+    pub(super) fn too_late(&self, number: JobNumber, now: Instant) -> String {
+        let (of_job, of_run) = (self.job_time_left(number, now), self.time_left(now));
+        let limit = of_job.filter(|job| of_run.is_none_or(|run| *job <= run));
+        match limit.and_then(|_| self.job(number)?.settings().job_timeout) {
+            Some(limit) => {
+                let limit = DisplayDuration(limit);
+                format!("the next attempt would come after the time for all attempts, {limit}")
+            }
+            None => "the next attempt would come after the run's deadline".to_owned(),
+        }
+    }
+
     /// Ends the jobs that wait and have no time left for a further attempt.
     pub(super) fn end_overdue(&mut self, now: Instant) {
         while let Some((_, number)) = self.pop_overdue(now) {

@@ -40,13 +40,15 @@ pub(super) enum RetryDecision {
     /// Try again after this long.
     Again(Duration),
     /// The server asks for a longer wait than is allowed.
-    TooLong(Duration),
+    TooLong,
+    /// The wait would be over after the time that is left.
+    TooLate,
 }
 
 /// Decides on a failed attempt.
 ///
-/// `retries` is how often the job was tried again already, `left` the time until the run's deadline, `random` a number
-/// from 0 to 1 for the jitter: full jitter, so that jobs that failed together do not come back together.
+/// `retries` is how often the job was tried again already, `left` the time until the end of the job's time or the run's,
+/// `random` a number from 0 to 1 for the jitter: full jitter, so that jobs that failed together do not come back together.
 pub(super) fn decide(
     settings: &Settings,
     failed: FailedAttempt,
@@ -58,19 +60,15 @@ pub(super) fn decide(
         return RetryDecision::GiveUp;
     }
     let asked = failed.advice.wait.filter(|_| failed.advice.refused);
-    if let Some(wait) = asked.filter(|wait| *wait > settings.retry_after_max) {
-        return RetryDecision::TooLong(wait);
+    if asked.is_some_and(|wait| wait > settings.retry_after_max) {
+        return RetryDecision::TooLong;
     }
     if retries >= settings.retries {
         return RetryDecision::GiveUp;
     }
     let backoff = if failed.unreached { backoff_unreached(retries, random) } else { backoff(retries, random) };
     let wait = asked.map_or(backoff, |asked| asked + jitter(asked, random));
-    match left {
-        Some(left) if asked.is_some() && wait >= left => RetryDecision::TooLong(wait),
-        Some(left) if wait >= left => RetryDecision::GiveUp,
-        _ => RetryDecision::Again(wait),
-    }
+    if left.is_some_and(|left| wait >= left) { RetryDecision::TooLate } else { RetryDecision::Again(wait) }
 }
 
 fn may_be_repeated(settings: &Settings) -> bool {
@@ -236,11 +234,14 @@ mod tests {
     fn retry_after_is_a_lower_bound_and_has_a_limit() {
         let RetryDecision::Again(wait) = decision(status(429, Some(10)), 0) else { panic!("it is short enough") };
         assert!(wait >= Duration::from_secs(10) && wait <= Duration::from_millis(10_500));
-        assert_eq!(decision(status(429, Some(61)), 0), RetryDecision::TooLong(Duration::from_secs(61)));
+        assert_eq!(decision(status(429, Some(61)), 0), RetryDecision::TooLong);
         let short = Some(Duration::from_secs(5));
         let settings = Settings::default();
-        assert!(matches!(decide(&settings, status(503, Some(10)), 0, short, 0.0), RetryDecision::TooLong(_)));
-        assert_eq!(decide(&settings, status(503, None), 0, Some(Duration::from_millis(1)), 1.0), RetryDecision::GiveUp);
+        assert_eq!(decide(&settings, status(503, Some(10)), 0, short, 0.0), RetryDecision::TooLate);
+        assert_eq!(
+            decide(&settings, status(503, None), 0, Some(Duration::from_millis(1)), 1.0),
+            RetryDecision::TooLate
+        );
     }
 
     #[test]

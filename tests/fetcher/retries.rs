@@ -221,6 +221,49 @@ fn a_wait_that_is_too_long_is_not_waited_for() {
     assert!(failure(&outcome).retry_at.is_some());
 }
 
+/// Jobs of the same host that were left unsent said when they may be; the one that was refused did not.
+#[test]
+fn what_ends_refused_says_when_it_may_be_tried_again() {
+    let hour = || Reply::status(429).header("Retry-After", "3600");
+    let second = || Reply::status(404).header("Retry-After", "1");
+    let reset = || Reply::status(429).header("X-RateLimit-Reset", "3600");
+    for (reply, verb, retries) in [
+        (hour as fn() -> Reply, "POST", 2),
+        (hour, "GET", 0),
+        (second, "POST", 2),
+        (second, "GET", 0),
+        (second, "GET", 1),
+        (reset, "GET", 2),
+    ] {
+        let server = Server::start(move |_| reply());
+        let job = method(job(server.url("/")), verb).with(|settings| settings.retries = retries);
+        let outcome = one(job);
+        assert_failed(&outcome, Kind::Status, Phase::Head);
+        assert!(failure(&outcome).retry_at.is_some(), "{verb} {retries}: {outcome:?}");
+    }
+    let server = Server::start(|_| Reply::status(429));
+    assert_eq!(failure(&one(once(server.url("/")))).retry_at, None, "no wait is named");
+}
+
+/// It gave up without a word of why.
+#[test]
+fn what_is_not_tried_again_for_want_of_time_says_so() {
+    let half = Duration::from_millis(500);
+    // Nobody listens there, so the next attempt comes after 750 ms or more.
+    let closed = format!("http://127.0.0.1:{}/", refusing_port());
+    let later = Server::start(|_| Reply::status(503).header("Retry-After", "30"));
+    let of_job = "; the next attempt would come after the time for all attempts, 500ms";
+    let of_run = "; the next attempt would come after the run's deadline";
+    for url in [closed, later.url("/")] {
+        let said = |fetcher: Fetcher, job: Job| failure(&collect(&fetcher, vec![job]).remove(0)).message.to_string();
+        let limited = job(&url).with(|settings| settings.job_timeout = Some(half));
+        let message = said(Fetcher::new(), limited);
+        assert!(message.ends_with(of_job), "{message}");
+        let message = said(Fetcher::new().deadline(Some(half)), job(&url));
+        assert!(message.ends_with(of_run), "{message}");
+    }
+}
+
 #[test]
 fn a_stale_connection_is_not_counted_as_a_try() {
     let server = Server::start(|request| if request.nth == 1 { Reply::json("{}") } else { Reply::empty().close() });
