@@ -103,7 +103,7 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(limits: Limits) -> Simulation {
+    fn new(limits: Limits, seed: u64) -> Simulation {
         let now = Instant::now();
         let mut queue = Queue::new(limits, LimitState::default());
         let mut hosts: Vec<SimulatedHost> = (0..HOSTS).map(SimulatedHost::new).collect();
@@ -114,7 +114,7 @@ impl Simulation {
             queue.push(QueuedJob::fresh(job, 0), &urls[job % HOSTS], now).expect("good");
         }
         Simulation {
-            random: fastrand::Rng::with_seed(1),
+            random: fastrand::Rng::with_seed(seed),
             queue,
             hosts,
             urls,
@@ -231,33 +231,43 @@ fn ten_thousand_jobs_on_two_hundred_hosts() {
     for (name, concurrency, adaptive) in
         [("default", 100, false), ("1,000 at once", 1000, false), ("adaptive", 1000, true)]
     {
-        let limits = Limits { adaptive, ..Limits::default() };
-        let per_host = limits.per_host.map_or(usize::MAX, |most| most.get() as usize);
-        let mut run = Simulation::new(limits);
-        let took = run.run(concurrency).as_secs_f64();
-        let work: f64 = run.hosts.iter().map(|host| host.jobs as f64 * host.service.as_secs_f64()).sum();
-        let of_hosts = run.hosts.iter().map(|host| host.optimum(per_host));
-        let optimum = of_hosts.fold(work / concurrency as f64, f64::max);
-        // The first round finds out what hosts take.
-        let later = run.refusals.iter().filter(|at| **at > 2 * SECOND).count();
-        let share = |n: usize| 100.0 * n as f64 / run.requests as f64;
-        println!(
-            "{name:<14} {took:6.1} s, {:.2} of the optimum of {optimum:.1} s; {} requests, {:.1} % refused, {:.2} % after \
-             the first round; {} of {JOBS} succeeded",
-            took / optimum,
-            run.requests,
-            share(run.refusals.len()),
-            share(later),
-            run.done,
-        );
+        for seed in 1..=5 {
+            let limits = Limits { adaptive, ..Limits::default() };
+            check(&format!("{name}, seed {seed}"), limits, concurrency, seed);
+        }
+    }
+}
+
+/// Runs it, prints what it came to, and holds that against what could be.
+fn check(name: &str, limits: Limits, concurrency: usize, seed: u64) {
+    let per_host = limits.per_host.map_or(usize::MAX, |most| most.get() as usize);
+    let mut run = Simulation::new(limits, seed);
+    let took = run.run(concurrency).as_secs_f64();
+    let work: f64 = run.hosts.iter().map(|host| host.jobs as f64 * host.service.as_secs_f64()).sum();
+    let of_hosts = run.hosts.iter().map(|host| host.optimum(per_host));
+    let optimum = of_hosts.fold(work / concurrency as f64, f64::max);
+    // The first round finds out what hosts take.
+    let later = run.refusals.iter().filter(|at| **at > 2 * SECOND).count();
+    let share = |n: usize| 100.0 * n as f64 / run.requests as f64;
+    println!(
+        "{name:<22} {took:6.1} s, {:.2} of the optimum of {optimum:.1} s; {} requests, {:.1} % refused, {:.2} % after the \
+         first round; {} of {JOBS} succeeded",
+        took / optimum,
+        run.requests,
+        share(run.refusals.len()),
+        share(later),
+        run.done,
+    );
+    if seed == 1 {
         println!("  requests {}", plot(&run.starts, took));
         println!("  refused  {}", plot(&run.refusals, took));
-        assert_eq!(run.done + run.lost, JOBS, "{name}: each job ends once");
-        assert!(took <= 1.15 * optimum, "{name}: {took:.1} s where {optimum:.1} s would do");
-        assert!(
-            100 * later <= run.requests,
-            "{name}: {later} of {} requests refused after the first round",
-            run.requests
-        );
     }
+    assert_eq!(run.done + run.lost, JOBS, "{name}: each job ends once");
+    assert!(took <= 1.15 * optimum, "{name}: {took:.1} s where {optimum:.1} s would do");
+    // Two thirds of these are of the hosts that take five in a second: each of their pauses ends with finding that out.
+    assert!(
+        1000 * later <= 11 * run.requests,
+        "{name}: {later} of {} requests refused after the first round",
+        run.requests
+    );
 }
