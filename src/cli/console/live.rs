@@ -59,7 +59,7 @@ pub(super) fn lines(state: &LiveState, redactor: &Redactor, width: usize) -> Vec
         rows.push((shown(&host.origin.to_string()), held_for(host), None));
     }
     for (name, message) in &state.failures.0 {
-        rows.push((name.clone(), format!("failed: {message}"), None));
+        rows.push((name.clone(), format!("failed: {message}"), narrow.then(|| message.clone())));
     }
     // What was typed into the window, as ^C, needs two columns more.
     let width = width.saturating_sub(3).max(1);
@@ -72,7 +72,10 @@ pub(super) fn lines(state: &LiveState, redactor: &Redactor, width: usize) -> Vec
         }
     }
     let widest = rows.iter().map(|(name, ..)| width_of(name)).max().unwrap_or(0);
-    let column = widest.min((width / 2).max(LEAST_NAME));
+    let longest = rows.iter().map(|(_, text, short)| width_of(short.as_deref().unwrap_or(text))).max().unwrap_or(0);
+    // Of the two columns the texts say why: if they would be cut, names have a third of the width.
+    let room = width.saturating_sub(4 + longest).max(width / 3);
+    let column = widest.min(room.min(width / 2).max(LEAST_NAME));
     let mut lines = vec![cut_to_width(&counts(&state.snapshot.status, state.elapsed, width), width)];
     lines.extend(rows.into_iter().map(|(name, text, short)| {
         let text = short.filter(|_| 4 + column + width_of(&text) > width).unwrap_or(text);
@@ -229,6 +232,20 @@ mod tests {
             "  東京都庁の天気予報サービス  failed: 503: 混雑しています、しばらくしてからもう一度お試しください"
         );
         assert!(lines[2].ends_with("  failed: 401: the key [redacted] is not known"), "{}", lines[2]);
+    }
+
+    /// At 40 columns names had half of the width, and the messages were cut.
+    #[test]
+    fn in_a_narrow_window_the_why_is_seen() {
+        let mut state = state();
+        let name = "https://api.example.com/v1/organizations/17";
+        let error = Error::new(Kind::Status, "503: out of stock");
+        let outcome = Outcome { name: name.into(), error: Some((&error).into()), ..Outcome::default() };
+        state.failures.note(&Redactor::default(), &outcome);
+        let line = |width| lines(&state, &Redactor::default(), width).remove(1);
+        assert_eq!(line(40), "  api.\u{2026}izations/17  503: out of stock");
+        assert_eq!(line(30), "  ap\u{2026}ons/17  503: out of s\u{2026}");
+        assert_eq!(line(80), "  api.example.com/v1/organizations/17  failed: 503: out of stock");
     }
 
     #[test]

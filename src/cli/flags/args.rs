@@ -143,13 +143,25 @@ pub(crate) struct Completions {
 
 /// Print the manual page.
 #[derive(Debug, FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "man", example = "roundup man > ~/.local/share/man/man1/roundup.1")]
+#[argh(
+    subcommand,
+    name = "man",
+    example = "roundup man > ~/.local/share/man/man1/roundup.1",
+    example = "roundup man | man -l -",
+    example = "roundup man | mandoc -a"
+)]
 pub(crate) struct Man {}
 
 /// List the runs that a state file has, and what they cost.
 #[cfg(feature = "state")]
 #[derive(Debug, FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "history")]
+#[argh(
+    subcommand,
+    name = "history",
+    example = "roundup history suppliers.db",
+    example = "roundup history ~/.local/state/roundup.db",
+    example = "roundup history suppliers.db | tail -n 5"
+)]
 pub(crate) struct History {
     /// the file that runs are kept in
     #[argh(positional, arg_name = "FILE")]
@@ -161,7 +173,13 @@ pub(crate) struct History {
 /// check reads all of it, says whether it is sound, and what it holds.
 #[cfg(feature = "state")]
 #[derive(Debug, FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "state")]
+#[argh(
+    subcommand,
+    name = "state",
+    example = "roundup state check suppliers.db",
+    example = "roundup state check ~/.local/state/roundup.db",
+    example = "roundup state check suppliers.db && cp suppliers.db backup/"
+)]
 pub(crate) struct StateCommand {
     /// check
     #[argh(positional, arg_name = "ACTION")]
@@ -180,7 +198,8 @@ pub(crate) struct StateCommand {
     subcommand,
     name = "render",
     example = "roundup render run.json --report page.html --report '{{table}}.csv'",
-    example = "roundup render suppliers.db#12 --report md"
+    example = "roundup render suppliers.db#12 --report md",
+    example = "roundup render - --report table < run.jsonl"
 )]
 pub(crate) struct Render {
     /// a report in JSON or JSON Lines, or FILE#RUN; - for stdin
@@ -199,7 +218,8 @@ pub(crate) struct Render {
     subcommand,
     name = "merge",
     example = "roundup merge shard-*.jsonl --plan plan.toml --report report.html",
-    example = "roundup merge berlin.json oslo.json --report both.json"
+    example = "roundup merge berlin.json oslo.json --report both.json",
+    example = "roundup merge night.db#7 day.json --report html=both.html"
 )]
 pub(crate) struct Merge {
     /// reports in JSON or JSON Lines, or FILE#RUN; - for stdin
@@ -211,14 +231,15 @@ pub(crate) struct Merge {
 ///
 /// Takes jobs of any run from Redis until it is told to end (SIGTERM, Ctrl-C): then it finishes what is under way, for ten
 /// seconds at most, and gives back the rest. Jobs are held to what --allow and --no-private say, and get secrets only with
-/// --allow. Values of ${{NAME}} come from --secrets or the environment of the worker, never through Redis.
+/// --allow. Values of ${NAME} come from --secrets or the environment of the worker, never through Redis.
 #[cfg(feature = "fleet")]
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "worker",
     example = "roundup worker 'redis://fleet:${{REDIS}}@redis.example.com' --allow '*.example.com' --secrets .env",
-    example = "roundup worker redis://localhost --concurrency 20 --idle-exit 60s"
+    example = "roundup worker redis://localhost --concurrency 20 --idle-exit 60s",
+    example = "roundup worker redis://localhost --no-private -v"
 )]
 pub(crate) struct WorkerCommand {
     /// the Redis: redis://user:password@host:6379/0, rediss:// over TLS
@@ -303,7 +324,8 @@ pub(crate) struct Diff {
     subcommand,
     name = "explain",
     example = "roundup explain weather[oslo] report.json",
-    example = "roundup explain oslo suppliers.db#12"
+    example = "roundup explain oslo suppliers.db#12",
+    example = "roundup explain oslo - < run.jsonl"
 )]
 pub(crate) struct Explain {
     /// the source, or a part of its name or URL that no other has
@@ -318,7 +340,7 @@ pub(crate) struct Explain {
 /// Write a plan of requests that were written elsewhere: curl commands, or an HTTP archive (HAR).
 ///
 /// Commands are read as browsers copy them and documentation has them, for bash, cmd.exe or PowerShell. Credentials are not
-/// written into the plan: they stand as ${{NAME}}, and --secrets FILE writes their values into a file of their own.
+/// written into the plan: they stand as ${NAME}, and --secrets FILE writes their values into a file of their own.
 #[cfg(feature = "import")]
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
@@ -341,7 +363,13 @@ pub(crate) struct Import {
 /// Write a plan to begin with, with comments; it runs against roundup serve.
 #[cfg(feature = "import")]
 #[derive(Debug, FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "new", example = "roundup new", example = "roundup new suppliers.toml")]
+#[argh(
+    subcommand,
+    name = "new",
+    example = "roundup new",
+    example = "roundup new suppliers.toml",
+    example = "roundup new - | roundup check -"
+)]
 pub(crate) struct New {
     /// the plan, plan.toml by default; - for stdout. A file that is there stays as it is
     #[argh(positional, arg_name = "FILE")]
@@ -366,5 +394,11 @@ pub(crate) struct Demo {}
 /// Start the demo's server alone, for other clients to try.
 #[cfg(feature = "demo")]
 #[derive(Debug, FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "serve")]
+#[argh(
+    subcommand,
+    name = "serve",
+    example = "roundup serve",
+    example = "roundup serve --port 8099",
+    example = "roundup serve --port 0"
+)]
 pub(crate) struct Serve {}

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use argh::{FlagInfo, Optionality};
+use roundup::report::Format;
 
-use super::help::{commands, plain};
+use super::help::{commands, first_sentence, plain};
 use super::options::declared;
 use super::table::{self, OptionRow, ValueKind};
 
@@ -32,12 +33,25 @@ fn options(command: &str) -> impl Iterator<Item = (&'static OptionRow, &'static 
 
 /// What an option does, in few words.
 fn short(flag: &FlagInfo<'_>) -> String {
-    plain(flag.description).split([';', ':']).next().unwrap_or_default().trim().to_owned()
+    plain(flag.description).replace(" ({formats})", "").split([';', ':']).next().unwrap_or_default().trim().to_owned()
 }
 
 /// Whether the value is a file or a folder, by its name in help.
 fn is_path(values: ValueKind) -> bool {
     matches!(values, ValueKind::Text("FILE" | "DIR" | "PATH" | "FORMAT[=FILE]"))
+}
+
+/// The words that the first argument of a command may be.
+fn first_words() -> Vec<(&'static str, String)> {
+    let topics = names().join(" ") + " plan";
+    let all = [("completions", SHELLS.join(" ")), ("import", "curl har".to_owned()), ("state", "check".to_owned())];
+    let known = names();
+    all.into_iter().filter(|(name, _)| known.iter().any(|known| known == name)).chain([("help", topics)]).collect()
+}
+
+/// The names of report formats.
+fn formats() -> String {
+    Format::all().iter().map(|format| format.name).collect::<Vec<_>>().join(" ")
 }
 
 fn names() -> Vec<String> {
@@ -48,8 +62,17 @@ fn bash() -> String {
     let mut text = "# bash completion for roundup: source it, or put it into\n\
         # ~/.local/share/bash-completion/completions/roundup\n_roundup() {\n    \
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} word command=\n    COMPREPLY=()\n    \
-        case $prev in\n"
+        case $COMP_CWORD:$prev in\n"
         .to_owned();
+    for (name, words) in first_words() {
+        let _ = writeln!(text, "    2:{name}) COMPREPLY=($(compgen -W '{words} --help' -- \"$cur\")); return ;;");
+    }
+    text.push_str("    esac\n    case $prev in\n");
+    let _ = writeln!(
+        text,
+        "    --report) COMPREPLY=($(compgen -W '{}' -- \"$cur\") $(compgen -f -- \"$cur\")); return ;;",
+        formats()
+    );
     for row in table::ROWS {
         if let ValueKind::Choice(words) = row.values {
             let (long, words) = (row.long(), words.join(" "));
@@ -98,7 +121,8 @@ fn zsh() -> String {
         _arguments -C '1:command:(("
             .to_owned();
     for (name, description) in commands() {
-        let _ = write!(text, "{name}\\:\"{}\" ", escaped(&description).replace('"', ""));
+        let what = escaped(first_sentence(&description)).replace('"', "");
+        let _ = write!(text, "{name}\\:\"{what}\" ");
     }
     text.push_str("help))' '*::argument:->arguments' && return\n    case $words[1] in\n");
     for (name, _) in commands() {
@@ -108,6 +132,9 @@ fn zsh() -> String {
             let value = match row.values {
                 ValueKind::Switch => String::new(),
                 ValueKind::Choice(words) => format!(":{}:({})", row.name, words.join(" ")),
+                _ if row.name == "report" => {
+                    format!(":report:{{_alternative \"formats:format:({})\" \"files:file:_files\"}}", formats())
+                }
                 values if is_path(values) => format!(":{}:_files", row.name),
                 _ => format!(":{}: ", row.name),
             };
@@ -118,7 +145,12 @@ fn zsh() -> String {
                 let _ = writeln!(text, "        '{many}-{short}[{what}]{value}' \\");
             }
         }
-        text.push_str("        '--help[print all options]' '*:argument:_files' ;;\n");
+        let first = first_words().into_iter().find(|(command, _)| *command == name);
+        let first = first.map(|(_, words)| format!("'1:argument:({words})' ")).unwrap_or_default();
+        let _ = writeln!(text, "        '--help[print all options]' {first}'*:argument:_files' ;;");
+    }
+    if let Some((name, words)) = first_words().pop() {
+        let _ = writeln!(text, "    {name}) _arguments '1:topic:({words})' ;;");
     }
     text.push_str(
         "    esac\n}\nif [[ $zsh_eval_context[-1] == loadautofunc ]]; then _roundup \"$@\"; \
@@ -132,7 +164,7 @@ fn fish() -> String {
     let mut text = "# fish completion for roundup: a file roundup.fish in ~/.config/fish/completions\n".to_owned();
     let names = names().join(" ");
     for (name, description) in commands() {
-        let what = escaped(&description);
+        let what = escaped(first_sentence(&description));
         let _ =
             writeln!(text, "complete -c roundup -n 'not __fish_seen_subcommand_from {names}' -f -a {name} -d '{what}'");
         for (row, flag) in options(&name) {
@@ -145,11 +177,23 @@ fn fish() -> String {
                 ValueKind::Choice(words) => {
                     let _ = write!(text, " -x -a '{}'", words.join(" "));
                 }
+                _ if row.name == "report" => {
+                    let _ = write!(text, " -r -F -a '{}'", formats());
+                }
                 values if is_path(values) => text.push_str(" -r -F"),
                 _ => text.push_str(" -x"),
             }
             let _ = writeln!(text, " -d '{}'", escaped(&short(flag)));
         }
+        let seen = format!("complete -c roundup -n '__fish_seen_subcommand_from {name}'");
+        let _ = writeln!(text, "{seen} -l help -s h -d 'print all options'");
+    }
+    let _ =
+        writeln!(text, "complete -c roundup -n 'not __fish_seen_subcommand_from {names}' -f -a help -d 'Print help.'");
+    for (name, words) in first_words() {
+        let first = "test (count (commandline -opc)) -eq 2";
+        let _ =
+            writeln!(text, "complete -c roundup -n '__fish_seen_subcommand_from {name}; and {first}' -f -a '{words}'");
     }
     text
 }
@@ -165,12 +209,23 @@ fn powershell() -> String {
         for (row, flag) in options(&name) {
             let _ = writeln!(text, "            @('--{}', '{}')", row.long(), escaped(&short(flag)));
         }
-        text.push_str("        )\n");
+        text.push_str("            @('--help', 'print all options')\n        )\n");
+    }
+    text.push_str("        'help' = @()\n    }\n    $values = @{\n");
+    let choices = table::ROWS.iter().filter_map(|row| match row.values {
+        ValueKind::Choice(words) => Some((format!("--{}", row.long()), words.join(" "))),
+        _ => None,
+    });
+    let first = first_words().into_iter().map(|(name, words)| (name.to_owned(), words));
+    for (before, words) in choices.chain([("--report".to_owned(), formats())]).chain(first) {
+        let _ = writeln!(text, "        '{before}' = '{words}'.Split(' ')");
     }
     text.push_str(
         "    }\n    $words = $commandAst.CommandElements | Select-Object -Skip 1 | ForEach-Object { \"$_\" }\n    \
          $command = $words | Where-Object { $commands.Contains($_) } | Select-Object -First 1\n    \
-         if ($command) { $all = $commands[$command] } else { $all = $commands.Keys | ForEach-Object { ,@($_, $_) } }\n    \
+         $before = $words | Where-Object { $_ -ne $wordToComplete } | Select-Object -Last 1\n    \
+         if ($before -and $values.ContainsKey($before)) { $all = $values[$before] | ForEach-Object { ,@($_, $_) } }\n    \
+         elseif ($command) { $all = $commands[$command] } else { $all = $commands.Keys | ForEach-Object { ,@($_, $_) } }\n    \
          $all | Where-Object { $_[0] -like \"$wordToComplete*\" } | ForEach-Object {\n        \
          [System.Management.Automation.CompletionResult]::new($_[0], $_[0], 'ParameterValue', $_[1])\n    }\n}\n",
     );
@@ -197,5 +252,18 @@ mod tests {
             }
         }
         assert_eq!(completions("sh"), None);
+    }
+
+    /// Files were offered where a word of a few is to stand.
+    #[test]
+    fn every_shell_gets_shells_formats_and_topics() {
+        for shell in SHELLS {
+            let text = completions(shell).expect(shell);
+            for words in ["bash zsh fish powershell", "json jsonl table", "serve plan"] {
+                assert!(text.contains(words), "{shell}: {words}");
+            }
+            assert!(!text.contains("{formats}"), "{shell}");
+            assert!(text.contains(if shell == "fish" { "-l help" } else { "--help" }), "{shell}");
+        }
     }
 }

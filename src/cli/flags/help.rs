@@ -48,6 +48,21 @@ pub(super) fn overview() -> String {
     text
 }
 
+/// The same on a screen of 24 lines: what the commands do.
+pub(super) fn brief_overview() -> String {
+    let mut text = "Usage: roundup COMMAND [OPTIONS] ...\n\n".to_owned();
+    let room = WIDTH - OVERVIEW_COLUMN;
+    for (name, description) in commands() {
+        let what = first_sentence(&description).split([';', ':', '.']).next().unwrap_or_default().to_owned();
+        // The last part of one that is too long is what matters least.
+        let what =
+            if what.chars().count() > room { what.rsplit_once(", ").map_or(&*what, |(first, _)| first) } else { &what };
+        entry(&mut text, OVERVIEW_COLUMN, &format!("  {name}"), what);
+    }
+    text.push_str("  help plan      the keys of a plan\nroundup COMMAND -h: its options; roundup --help: examples and exit codes too\n");
+    text
+}
+
 /// The help of a command: what fits on a screen, with the options that most people use.
 pub(super) fn brief(name: &str) -> String {
     let Some(command) = command_info(name) else { return String::new() };
@@ -140,7 +155,8 @@ pub(super) fn commands() -> Vec<(String, String)> {
     commands.map(|command| (command.name.to_owned(), plain(command.command.description))).collect()
 }
 
-fn first_sentence(text: &str) -> &str {
+/// The text up to its first full stop.
+pub(super) fn first_sentence(text: &str) -> &str {
     text.split_inclusive(". ").next().unwrap_or_default().trim_end()
 }
 
@@ -290,15 +306,17 @@ mod tests {
     }
 
     #[test]
-    fn the_brief_help_fits_a_screen_and_every_command_that_fetches_has_three_examples() {
+    fn the_brief_help_fits_a_screen_and_every_command_has_three_examples() {
         for (name, _) in commands() {
             let help = brief(&name);
             assert!(help.lines().count() <= 24, "{help}");
             let fits = |line: &str| line.chars().count() <= WIDTH || line.starts_with("Example: ");
             assert!(help.lines().all(fits), "{help}");
-            let fetches = table::ROWS.iter().any(|row| row.name == "method" && row.commands.contains(&&*name));
-            assert!(!fetches || examples(&name).len() == 3, "{name}");
+            assert_eq!(examples(&name).len(), 3, "{name}");
         }
+        let overview = brief_overview();
+        assert!(overview.lines().count() <= 24 && overview.lines().all(|line| line.len() <= WIDTH), "{overview}");
+        assert!(commands().iter().all(|(name, _)| overview.contains(&format!("\n  {name} "))), "{overview}");
     }
 
     #[test]
@@ -313,5 +331,8 @@ mod tests {
     fn braces_are_as_they_were_written() {
         assert!(command("get").contains("{a,b}"));
         assert!(command("run").contains("${NAME}"));
+        let scripts = super::super::completions::SHELLS.map(super::super::completions::completions);
+        let texts = scripts.into_iter().flatten().chain([super::super::man::man()]);
+        assert!(texts.chain(commands().iter().map(|(name, _)| command(name))).all(|text| !text.contains("{{")));
     }
 }

@@ -35,6 +35,10 @@ pub(crate) fn man() -> String {
         let _ =
             writeln!(page, ".TP\n.B {}\n{}\n({})", text(names.trim()), text(&described(flag, row)), text(&commands));
     }
+    page.push_str(
+        ".SS Other\n.TP\n.B \\-h, \\-\\-help\nprint help: \\-h what fits on a screen, \\-\\-help all\n\
+         .TP\n.B \\-V, \\-\\-version\nprint the version\n",
+    );
     let _ = writeln!(page, ".SH ENVIRONMENT\n{}", text(&elsewhere("run")));
     page.push_str(
         ".PP\nNO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM, COLUMNS and LINES are honoured, and so are http_proxy, https_proxy,\n\

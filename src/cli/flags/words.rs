@@ -34,7 +34,8 @@ pub(crate) enum CommandLine {
 pub(crate) fn parse(words: &[String]) -> Result<CommandLine, String> {
     let Some((first, rest)) = words.split_first() else { return Err(no_command()) };
     match first.as_str() {
-        "-h" | "--help" => Ok(CommandLine::Help(help::overview())),
+        "-h" => Ok(CommandLine::Help(help::brief_overview())),
+        "--help" => Ok(CommandLine::Help(help::overview())),
         "help" if rest.first().is_some_and(|topic| topic == "plan") => Ok(CommandLine::Help(plan_help::plan_keys())),
         "help" => match rest.first().filter(|word| !word.starts_with('-')) {
             Some(command) if is_command(command) => Ok(CommandLine::Help(help::command(command))),
