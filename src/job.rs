@@ -9,6 +9,8 @@ use url::Url;
 
 use crate::error::{Error, Result};
 use crate::job_id::{JobDigest, JobId};
+#[cfg(feature = "fetcher")]
+use crate::live_token::LiveToken;
 use crate::origin::{parse_url, without_password};
 use crate::rows::Record;
 use crate::secrets::Secrets;
@@ -53,6 +55,9 @@ struct Parts {
     settings: Arc<Settings>,
     secrets: Secrets,
     values: Record,
+    /// The token that its login has when an attempt begins.
+    #[cfg(feature = "fetcher")]
+    token: Option<LiveToken>,
 }
 
 impl Job {
@@ -78,7 +83,20 @@ impl Job {
         let written: Arc<str> = without_password(written).into();
         let (index, output, secrets, values) = (None, None, Secrets::default(), Record::default());
         let name = written.clone();
-        Job { parts: Arc::new(Parts { index, name, url, written, output, settings, secrets, values }) }
+        Job {
+            parts: Arc::new(Parts {
+                index,
+                name,
+                url,
+                written,
+                output,
+                settings,
+                secrets,
+                values,
+                #[cfg(feature = "fetcher")]
+                token: None,
+            }),
+        }
     }
 
     /// Gives the job its place in the input, from 0. Without it, the fetcher numbers the jobs of a run as they come.
@@ -93,6 +111,22 @@ impl Job {
         let parts = self.parts_mut();
         (parts.url, parts.written) = (url, without_password(written).into());
         self
+    }
+
+    /// Each attempt is made with the token that this has then.
+    #[cfg(feature = "fetcher")]
+    pub(crate) fn with_token(mut self, token: LiveToken) -> Job {
+        self.parts_mut().token = Some(token);
+        self
+    }
+
+    /// The job as it is sent now: with the newest token of its login, if it has one.
+    #[cfg(feature = "fetcher")]
+    pub(crate) fn with_newest_token(self) -> Job {
+        match self.parts.token.as_ref().map(LiveToken::take) {
+            Some(field) => self.with(|settings| settings.set_header(field)),
+            None => self,
+        }
     }
 
     /// Names the job; reports list it under this name.
@@ -241,7 +275,8 @@ struct JobForm {
 
 impl From<Job> for JobForm {
     fn from(job: Job) -> JobForm {
-        let Parts { index, name, url, written, output, settings, secrets, values } = Arc::unwrap_or_clone(job.parts);
+        let Parts { index, name, url, written, output, settings, secrets, values, .. } =
+            Arc::unwrap_or_clone(job.parts);
         JobForm {
             index,
             name: name.as_ref().into(),

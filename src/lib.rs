@@ -100,6 +100,8 @@ mod job_id;
 mod kept_runs;
 #[cfg(feature = "jobs")]
 mod limits;
+#[cfg(feature = "fetcher")]
+mod live_token;
 #[cfg(feature = "jobs")]
 mod milliseconds;
 #[cfg(feature = "jobs")]

@@ -159,13 +159,12 @@ impl CurrentAttempt<'_> {
 
     /// Follows redirects until there is an answer. Each host that they lead to is asked when it may be.
     async fn follow(&mut self, followed: &mut FollowedRequest<'_>, slot: &mut Slot) -> Result<Response> {
-        let job = self.job;
         loop {
             #[cfg(feature = "fleet")]
             if slot.is_shared() {
                 let waits_since = Instant::now();
                 let most = self.about.ends.map_or(Duration::MAX, |ends| ends.saturating_duration_since(waits_since));
-                let leave = event_loop::timeout(most, slot.pass(followed.url(), job)).since(waits_since).await;
+                let leave = event_loop::timeout(most, slot.pass(followed.url(), self.job)).since(waits_since).await;
                 self.about.began += waits_since.elapsed();
                 leave.map_err(|_| self.not_in_time())?.map_err(|failure| self.not_asked(failure))?;
             }

@@ -230,7 +230,8 @@ async fn make_attempt(
     let (job, about) = {
         let mut state = state.borrow_mut();
         let first_look = state.take_first_look(next.job);
-        let Some((job, must_ask)) = state.jobs.get(&next.job).map(|active| (active.job.clone(), active.must_ask))
+        let Some((job, must_ask)) =
+            state.jobs.get(&next.job).map(|active| (active.job.clone().with_newest_token(), active.must_ask))
         else {
             return;
         };

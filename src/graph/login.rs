@@ -81,6 +81,8 @@ impl Login {
         Ok(self.job.clone().with(|settings| {
             settings.method = Method::POST;
             settings.retry_unsafe |= repeatable;
+            // It is renewed for those that wait before it at the same host.
+            settings.priority = i8::MAX;
             settings.data = Some(content.join("&").into_bytes().into());
             settings.headers.extend(authorization);
             let places = ["/access_token", "/expires_in", "/refresh_token", "/token_type"];

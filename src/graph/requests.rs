@@ -9,6 +9,7 @@ use super::token::{TokenRun, TokenState, TokenWork};
 use crate::error::{Error, Kind};
 use crate::http::Field;
 use crate::job::Job;
+use crate::live_token::LiveToken;
 use crate::outcome::{Failure, Outcome};
 
 /// The requests of a run.
@@ -30,7 +31,7 @@ pub(super) struct Requests {
 
 /// A request under way.
 enum SentRequest {
-    Part { source: usize, request: PartRequest, token: Option<(usize, u64)> },
+    Part { source: usize, request: PartRequest, token: Option<(usize, LiveToken)> },
     Token(usize),
 }
 
@@ -95,6 +96,9 @@ impl Requests {
         while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= now) {
             self.due.push_back(entry.remove());
         }
+        for (login, token) in self.tokens.iter_mut().enumerate() {
+            self.work.extend(token.renew(now).map(|work| (login, work)));
+        }
         loop {
             match self.work.pop_front() {
                 Some((login, TokenWork::Load)) => return NextRequest::File { login, save: None },
@@ -128,7 +132,9 @@ impl Requests {
                 }
             }
         }
-        self.later.keys().next().map_or(NextRequest::None, |(at, _)| NextRequest::At(*at))
+        let renewals = self.tokens.iter().filter_map(TokenRun::renews_at);
+        let later = self.later.keys().next().map(|(at, _)| *at);
+        renewals.chain(later).min().map_or(NextRequest::None, NextRequest::At)
     }
 
     /// Takes the outcome of a request.
@@ -145,10 +151,11 @@ impl Requests {
             SentRequest::Part { source, mut request, token } => {
                 let is_first = request.before.is_empty();
                 outcome.attempts.splice(0..0, std::mem::take(&mut request.before));
-                if let Some((login, generation)) = token {
+                if let Some((login, token)) = token {
+                    self.tokens[login].under_way -= 1;
                     // Once: if a new token is not taken either, it is not the token.
                     if outcome.status == Some(401) && !outcome.ok() && is_first {
-                        self.tokens[login].reject(generation);
+                        self.tokens[login].reject(token.sent());
                         let limit = request.job.settings().job_timeout;
                         request.ends = request.ends.or_else(|| end_of_source(&outcome, limit, now));
                         request.before = outcome.attempts;
@@ -204,11 +211,15 @@ impl Requests {
     }
 
     fn send(&mut self, source: usize, request: PartRequest, token: Option<(usize, Field)>) -> NextRequest {
-        let job = match &token {
-            Some((_, field)) => request.job.clone().with(|settings| settings.set_header(field.clone())),
-            None => request.job.clone(),
-        };
-        let token = token.map(|(login, _)| (login, self.tokens[login].generation));
+        let mut job = request.job.clone();
+        if let Some((_, field)) = &token {
+            job = job.with(|settings| settings.set_header(field.clone()));
+        }
+        let token = token.and_then(|(login, _)| Some((login, self.tokens[login].live()?)));
+        if let Some((login, token)) = &token {
+            self.tokens[*login].under_way += 1;
+            job = job.with_token(token.clone());
+        }
         let ends = request.ends;
         let number = self.number(SentRequest::Part { source, request, token });
         NextRequest::Send(Box::new(job.at(number)), ends)

@@ -1,17 +1,21 @@
 //! The token of a login while a run goes on.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::login::Login;
 use crate::error::{Error, Kind, Phase, Result};
 use crate::http::Field;
 use crate::job::Job;
+use crate::live_token::{LiveToken, SharedToken};
 use crate::outcome::Outcome;
 use crate::rows::Cell;
 
 /// A token is renewed this long before it ends, or in the last tenth of its time if that is shorter.
 const MARGIN: Duration = Duration::from_secs(30);
+
+/// No token is renewed sooner than this after it came, while requests wait for their turn: some say that they end at once.
+const SHORTEST: Duration = Duration::from_millis(500);
 
 /// A login, and its token.
 pub(super) struct TokenRun {
@@ -19,6 +23,10 @@ pub(super) struct TokenRun {
     token: Option<Token>,
     /// How many tokens there were.
     pub(super) generation: u64,
+    /// The last of them, for jobs that wait for their turn.
+    shared: Option<SharedToken>,
+    /// How many requests wait for their turn or are under way with a token of it.
+    pub(super) under_way: usize,
     refresh_token: Option<Box<str>>,
     /// What happens before the next token is there.
     stage: Stage,
@@ -44,6 +52,7 @@ struct Token {
     field: Field,
     secret: String,
     renew_at: Option<Instant>,
+    came: Instant,
 }
 
 /// What a job needs of its login.
@@ -69,7 +78,16 @@ pub(super) enum TokenWork {
 impl TokenRun {
     pub(super) fn new(login: Login) -> TokenRun {
         let refresh_token = login.refresh_token.clone();
-        TokenRun { login, token: None, generation: 0, refresh_token, stage: Stage::New, failed: None }
+        TokenRun {
+            login,
+            token: None,
+            generation: 0,
+            shared: None,
+            under_way: 0,
+            refresh_token,
+            stage: Stage::New,
+            failed: None,
+        }
     }
 
     /// The token, or what has to be done for one.
@@ -81,6 +99,23 @@ impl TokenRun {
             Some(token) if token.renew_at.is_none_or(|at| now < at) => TokenState::Ready(token.field.clone()),
             _ => TokenState::Wait(self.next_work()),
         }
+    }
+
+    /// When there has to be another token, because requests wait for their turn that are to be sent with one.
+    pub(super) fn renews_at(&self) -> Option<Instant> {
+        let token = self.token.as_ref().filter(|_| self.under_way > 0 && self.failed.is_none() && !self.is_busy())?;
+        token.renew_at.map(|at| at.max(token.came + SHORTEST))
+    }
+
+    /// The first step towards another token, if it is time for one.
+    pub(super) fn renew(&mut self, now: Instant) -> Option<TokenWork> {
+        self.renews_at().filter(|at| *at <= now)?;
+        self.next_work()
+    }
+
+    /// The token that a request is sent with when its turn comes.
+    pub(super) fn live(&self) -> Option<LiveToken> {
+        self.shared.clone().map(LiveToken::new)
     }
 
     /// The next step towards a token, if none is under way.
@@ -145,6 +180,11 @@ impl TokenRun {
         };
         self.generation += 1;
         let mut secrets = vec![token.secret.clone()];
+        let newest = (self.generation, token.field.clone());
+        match &self.shared {
+            Some(shared) => *shared.lock().unwrap_or_else(PoisonError::into_inner) = newest,
+            None => self.shared = Some(Arc::new(newest.into())),
+        }
         self.token = Some(token);
         let rotated = outcome.captured.get(2).filter(|cell| !cell.is_null());
         let rotated = rotated.map(|cell| cell.as_text().into_owned());
@@ -201,6 +241,6 @@ impl Token {
         let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok());
         // A time that the clock cannot express never comes.
         let renew_at = lifetime.and_then(|lifetime| now.checked_add(lifetime - MARGIN.min(lifetime / 10)));
-        Ok(Token { field, secret: token.to_string(), renew_at })
+        Ok(Token { field, secret: token.to_string(), renew_at, came: now })
     }
 }

@@ -1,6 +1,8 @@
 //! `[auth]`: tokens that are fetched once, shared, renewed and kept.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -73,6 +75,35 @@ fn a_token_that_is_not_taken_is_renewed_once_for_all_who_wait() {
     let report = line("run plan.toml --report json -q --concurrency 1").inside(&dir).run().expect_code(3).json();
     assert_eq!(endings(&report), ["status/head", "status/head"]);
     assert!(token_calls(&server).len() <= 3, "{:?}", token_calls(&server));
+}
+
+/// Jobs that wait for their turn longer than a token lasts are sent with the token of that time. Each was sent with the one that
+/// there was when it was queued, and once more with the next, which had ended, too: four of ten came to nothing.
+#[test]
+fn a_token_is_renewed_while_jobs_wait_for_their_turn() {
+    let (tokens, ends) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let second = Duration::from_secs(1);
+    let server = Server::start(move |request| match request.path() {
+        "/token" => {
+            let number = tokens.fetch_add(1, Ordering::SeqCst);
+            ends.lock().unwrap().push(Instant::now() + second);
+            Reply::json(format!("{{\"access_token\":\"access-t0ken-{number}\",\"expires_in\":1}}"))
+        }
+        _ => {
+            let number = request.header("authorization").and_then(|field| field.rsplit('-').next()?.parse().ok());
+            let ends = ends.lock().unwrap();
+            match number.and_then(|number: usize| ends.get(number)).is_some_and(|end| Instant::now() < *end) {
+                true => Reply::json("{}").late(second * 2 / 5),
+                false => Reply::status(401),
+            }
+        }
+    });
+    let dir = Dir::new();
+    dir.write("plan.toml", plan(&server, "", 10));
+    let report = line("run plan.toml --report json -q --per-host 1").inside(&dir).run().expect_code(0).json();
+    assert_eq!(report["summary"]["ok"], json!(10));
+    let calls = token_calls(&server).len();
+    assert!((3..=12).contains(&calls), "{calls} tokens in 4 s");
 }
 
 #[test]
