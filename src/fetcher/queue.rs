@@ -14,7 +14,6 @@ use super::budget::RetryBudget;
 use super::host::{Gate, HostQueue, JobNumber, QueuedJob, Rank, Verdict};
 use super::limit_state::{LimitState, MAX_IDLE_HOSTS};
 use super::run_pacer::RunPacer;
-use super::waits::{HeldHost, WaitReason};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::origin::Origin;
@@ -53,6 +52,8 @@ pub(super) struct Queue {
     /// Whether further ones may come.
     may_grow: bool,
     running: usize,
+    /// When a job started last.
+    last_start: Option<Instant>,
     limits: Limits,
     /// The turn of the host that started last.
     turn: u64,
@@ -128,6 +129,7 @@ impl Queue {
             fresh: 0,
             may_grow: false,
             running: 0,
+            last_start: None,
             limits,
             turn: 0,
             vacant: Vec::new(),
@@ -207,6 +209,7 @@ impl Queue {
             self.budget.note_first();
         }
         self.running += 1;
+        self.last_start = Some(now);
         self.turn = self.turn.max(rank.turn);
         self.relist(host);
         Lease { host, probe, since: now }
@@ -346,29 +349,6 @@ impl Queue {
         self.hosts[host].waited(now, run_paced)
     }
 
-    /// All jobs that wait, and why: first those to be tried again.
-    pub(super) fn waits(&self, now: Instant) -> impl Iterator<Item = (JobNumber, WaitReason)> + '_ {
-        let paced = self.pacer.wait_until(now);
-        let delayed = self.delayed.iter().map(|Reverse((at, job, _))| (job.number, WaitReason::Retry(*at)));
-        let unbudgeted = self.unbudgeted.iter().map(|(_, job, _)| (job.number, WaitReason::Budget));
-        let at_hosts = self.hosts.iter().flat_map(move |host| {
-            let otherwise = paced.map_or(WaitReason::Run, WaitReason::Rate);
-            let why = host.gate(now).reason().unwrap_or(otherwise);
-            host.waiting().map(move |number| (number, why))
-        });
-        delayed.chain(unbudgeted).chain(at_hosts)
-    }
-
-    /// The hosts that are not asked now, whatever waits for them, but for those that are full or paced.
-    pub(super) fn held_hosts(&self, now: Instant) -> impl Iterator<Item = HeldHost> + '_ {
-        self.by_origin.iter().filter_map(move |(origin, index)| {
-            let host = &self.hosts[*index];
-            let why = host.gate(now).reason()?;
-            let held = matches!(why, WaitReason::Pause(_) | WaitReason::Breaker(_) | WaitReason::Probe);
-            held.then(|| HeldHost { origin: origin.clone(), why, waiting: host.waiting().count() })
-        })
-    }
-
     /// Puts back what has waited long enough: jobs to try again, and hosts that may be asked again.
     fn end_waits(&mut self, now: Instant) {
         while self.budget.allows() {
@@ -463,6 +443,7 @@ fn pop_due<T: Ord>(heap: &mut BinaryHeap<Reverse<T>>, is_due: impl FnOnce(&T) ->
     heap.peek().is_some_and(|Reverse(first)| is_due(first)).then(|| heap.pop()).flatten()
 }
 
+mod holds;
 mod job_waits;
 #[cfg(test)]
 mod schedules;

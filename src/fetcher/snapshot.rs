@@ -28,10 +28,20 @@ impl RunState {
             sources.sort_by_key(|(at, _)| *at);
             sources.into_iter().map(|(at, active)| active.status(at, now)).collect()
         };
-        let mut held: Vec<HeldHost> = self.queue.held_hosts(now).collect();
-        held.sort_by_key(|host| std::cmp::Reverse(host.waiting));
-        held.truncate(most);
-        RunSnapshot { status: self.status(), running: first(running), retrying: first(retrying), retrying_total, held }
+        let most_waiting = |mut hosts: Vec<HeldHost>| {
+            hosts.sort_by_key(|host| std::cmp::Reverse(host.waiting));
+            hosts.truncate(most);
+            hosts
+        };
+        RunSnapshot {
+            status: self.status(),
+            running: first(running),
+            retrying: first(retrying),
+            retrying_total,
+            held: most_waiting(self.queue.held_hosts(now).collect()),
+            limited: most_waiting(self.queue.limited_hosts(now).collect()),
+            paced_until: self.queue.paced_until(now),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a run stands.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::waits::HeldHost;
 use crate::error::Phase;
@@ -50,6 +50,11 @@ pub struct RunSnapshot {
     pub retrying_total: usize,
     /// Hosts that are not asked now, those with most sources waiting first.
     pub held: Vec<HeldHost>,
+    /// Hosts with sources that wait for a limit of theirs which lets nothing start for more than a second, those with most of
+    /// them first: a slow rate, or as many requests at once as may be that take long.
+    pub limited: Vec<HeldHost>,
+    /// When the rate of the run lets the next request leave, if sources wait for that alone and it is for more than a second.
+    pub paced_until: Option<Instant>,
 }
 
 /// A job that has begun and has not ended.

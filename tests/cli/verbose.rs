@@ -71,9 +71,17 @@ fn progress_in_a_log_is_a_line_now_and_then() {
         let _ = held.lock().expect("whole").recv_timeout(PATIENCE);
         Reply::json("1")
     });
-    let mut running = line(&format!("get {} --progress plain", server.url("/"))).spawn();
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let busy = Server::start(move |_| match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        0 => Reply::status(429).header("Retry-After", "12"),
+        _ => Reply::json("1"),
+    });
+    let urls = format!("{} {}", server.url("/"), busy.url("/"));
+    let mut running = line(&format!("get {urls} --progress plain")).spawn();
     let seen = running.wait_for_stderr("in flight");
-    assert!(seen.starts_with("roundup: 0/1 done, 1 in flight, 0 failed, 0 retried"), "{seen}");
+    assert!(seen.starts_with("roundup: 0/2 done, 1 in flight, 0 failed, 0 retried"), "{seen}");
+    let paused = format!("; http://127.0.0.1:{}: paused for ", busy.port());
+    assert!(seen.contains(&paused), "{seen}");
     release.send(()).expect("the server waits");
     let output = running.wait().expect_code(0);
     assert!(!output.stderr.contains('\x1b'), "{output:?}");

@@ -1,12 +1,14 @@
 //! For how long a source waits for what, as its outcome says.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use roundup::{Fetcher, HostKey, HostLimits, Kind, Limits, Outcome, Phase, WaitCause};
+use roundup::event_loop::sleep;
+use roundup::fetcher::{RunSnapshot, Stopper, WaitReason};
+use roundup::{EventLoop, Fetcher, HostKey, HostLimits, Kind, Limits, Outcome, Phase, WaitCause};
 
 use super::{assert_failed, at_once, collect, failure, job, per_host};
-use crate::common::{Reply, Server};
+use crate::common::{PATIENCE, Reply, Server};
 
 /// For how many milliseconds a source has waited for this.
 pub(super) fn waited(outcome: &Outcome, cause: WaitCause) -> u128 {
@@ -98,4 +100,48 @@ fn a_redirect_that_is_not_followed_in_time_says_that_it_waited() {
             .message
             .ends_with("300ms, was over while waiting for a turn at the host that is asked next")
     );
+}
+
+/// What a run looks like to one who waits for it, as soon as this is so.
+async fn snapshot_when(stopper: &Stopper, is_so: impl Fn(&RunSnapshot) -> bool) -> RunSnapshot {
+    let began = Instant::now();
+    loop {
+        let snapshot = stopper.snapshot(9).expect("the stream is there");
+        if is_so(&snapshot) {
+            return snapshot;
+        }
+        assert!(began.elapsed() < PATIENCE, "{snapshot:?}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The live view showed `1/3 done, 0 in flight` for an hour, and not why.
+#[test]
+fn a_run_that_stands_still_says_what_for() {
+    let quick = Server::start(|_| Reply::json("1"));
+    let slow = Server::start(|_| Reply::hang());
+    let event_loop = EventLoop::new();
+    let rate = "1/h".parse().ok();
+    let jobs = || (0..3).map(|n| job(quick.url(&format!("/{n}"))));
+    event_loop.run(async {
+        // The rate of the run.
+        let outcomes = Fetcher::new().limits(Limits { rate, ..at_once(9) }).run(&event_loop, jobs());
+        let snapshot = snapshot_when(&outcomes.stopper(), |it| it.status.done == 1).await;
+        assert!(snapshot.paced_until.is_some() && snapshot.limited.is_empty(), "{snapshot:?}");
+        // That of a host.
+        let key = HostKey::new(&format!("127.0.0.1:{}", quick.port())).expect("a host");
+        let hosts = [(key, HostLimits { per_host: None, rate })].into();
+        let outcomes = Fetcher::new().limits(Limits { hosts, ..at_once(9) }).run(&event_loop, jobs());
+        let snapshot = snapshot_when(&outcomes.stopper(), |it| it.status.done == 1).await;
+        assert!(snapshot.paced_until.is_none(), "{snapshot:?}");
+        let [host] = &snapshot.limited[..] else { panic!("{snapshot:?}") };
+        assert!(matches!(host.why, WaitReason::Rate(_)) && host.waiting == 2, "{host:?}");
+        // A host that is full is no news, unless nothing starts for a while.
+        let jobs = (0..3).map(|n| job(slow.url(&format!("/{n}"))));
+        let began = Instant::now();
+        let outcomes = Fetcher::new().limits(per_host(1)).run(&event_loop, jobs);
+        let snapshot = snapshot_when(&outcomes.stopper(), |it| !it.limited.is_empty()).await;
+        assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+        assert_eq!((snapshot.limited[0].why, snapshot.limited[0].waiting), (WaitReason::HostFull, 2));
+    });
 }

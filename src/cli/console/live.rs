@@ -45,7 +45,7 @@ impl LastFailures {
 /// again, the hosts that are paused, the last failures.
 pub(super) fn lines(state: &LiveState, redactor: &Redactor, width: usize) -> Vec<String> {
     let narrow = width < NARROW;
-    let RunSnapshot { running, retrying, held, .. } = &state.snapshot;
+    let RunSnapshot { running, retrying, .. } = &state.snapshot;
     // Each with a shorter text, if the whole would be cut: how long a source has taken stands at its end.
     let mut rows: Vec<(String, String, Option<String>)> = Vec::new();
     let shown = |name: &str| printable(&redactor.redact(name), &[]).into_owned();
@@ -55,9 +55,7 @@ pub(super) fn lines(state: &LiveState, redactor: &Redactor, width: usize) -> Vec
     for source in retrying.iter().take(FEW) {
         rows.push((shown(&source.name), shown(&doing(source, narrow)), None));
     }
-    for host in held.iter().take(FEW) {
-        rows.push((shown(&host.origin.to_string()), held_for(host), None));
-    }
+    rows.extend(holds(&state.snapshot).map(|(what, why)| (shown(&what), why, None)));
     for (name, message) in &state.failures.0 {
         rows.push((name.clone(), format!("failed: {message}"), narrow.then(|| message.clone())));
     }
@@ -84,6 +82,17 @@ pub(super) fn lines(state: &LiveState, redactor: &Redactor, width: usize) -> Vec
     lines
 }
 
+/// What holds back sources, and why: the run's rate, hosts that are not to be asked, and behind these such as are at their
+/// limits. Few of them.
+pub(super) fn holds(snapshot: &RunSnapshot) -> impl Iterator<Item = (String, String)> + '_ {
+    let paced = snapshot.paced_until.map(|until| {
+        let left = rounded(until.saturating_duration_since(Instant::now()));
+        ("all hosts".to_owned(), format!("the rate of the run lets the next start in {left}"))
+    });
+    let hosts = snapshot.held.iter().chain(&snapshot.limited).take(FEW);
+    paced.into_iter().chain(hosts.map(|host| (host.origin.to_string(), held_for(host))))
+}
+
 /// A line of two columns: the name, cut in its middle, and the text, cut at its end.
 fn row(name: &str, column: usize, text: &str, width: usize) -> String {
     let name = cut_middle_to_width(name, column);
@@ -98,6 +107,8 @@ pub(super) fn held_for(host: &HeldHost) -> String {
         (WaitReason::Pause(_), Some(left)) => format!("paused for {left}"),
         (WaitReason::Breaker(_), Some(left)) => format!("takes no connections, is probed in {left}"),
         (WaitReason::Probe, _) => "took no connections, is being probed".to_owned(),
+        (WaitReason::Rate(_), Some(left)) => format!("its rate lets the next start in {left}"),
+        (WaitReason::HostFull, _) => "gets no more at once".to_owned(),
         (why, _) => why.to_string(),
     };
     if host.waiting > 0 {
@@ -246,6 +257,14 @@ mod tests {
         assert_eq!(line(40), "  api.\u{2026}izations/17  503: out of stock");
         assert_eq!(line(30), "  ap\u{2026}ons/17  503: out of s\u{2026}");
         assert_eq!(line(80), "  api.example.com/v1/organizations/17  failed: 503: out of stock");
+    }
+
+    #[test]
+    fn what_holds_a_run_back_is_a_line() {
+        let mut state = state();
+        state.snapshot.paced_until = Some(Instant::now() + Duration::from_secs(3605));
+        let lines = lines(&state, &Redactor::default(), 80);
+        assert_eq!(lines[1..], ["  all hosts  the rate of the run lets the next start in 1 h 0 min"]);
     }
 
     #[test]

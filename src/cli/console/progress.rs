@@ -1,14 +1,15 @@
 //! How a run stands, on stderr: lines that are drawn again and again in a terminal, or a line now and then in a log.
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use roundup::event_loop::{EventLoop, Task, sleep, unblock};
 use roundup::fetcher::Stopper;
-use roundup::{Outcome, Redactor};
+use roundup::{Outcome, Redactor, printable};
 
-use super::live::{LastFailures, LiveState, MOST, counts, lines};
+use super::live::{LastFailures, LiveState, MOST, counts, holds, lines};
 use super::message::{complain, draw};
 use super::terminal::{height, width};
 
@@ -49,12 +50,15 @@ impl ProgressView {
 
     /// Writes a line every ten seconds.
     pub(crate) fn plain(event_loop: &EventLoop, stopper: Stopper, redactor: Redactor) -> ProgressView {
-        let started = Instant::now();
+        let (started, hidden) = (Instant::now(), redactor.clone());
         let task = event_loop.spawn_named("progress", async move {
             loop {
                 sleep(EVERY_PLAIN).await;
-                let Some(status) = stopper.status() else { return };
-                let line = counts(&status, started.elapsed(), usize::MAX);
+                let Some(snapshot) = stopper.snapshot(MOST) else { return };
+                let mut line = counts(&snapshot.status, started.elapsed(), usize::MAX);
+                for (what, why) in holds(&snapshot) {
+                    let _ = write!(line, "; {}: {why}", printable(&hidden.redact(&what), &[]));
+                }
                 unblock(move || complain(&line)).await;
             }
         });

@@ -7,7 +7,7 @@ use roundup::fetcher::{RunSnapshot, Stopper};
 use roundup::units::DisplayDuration;
 use roundup::{Redactor, printable};
 
-use super::live::{doing, held_for};
+use super::live::{doing, holds};
 use super::message::complain_all;
 
 /// The most sources that are shown. The first have waited longest.
@@ -66,8 +66,8 @@ impl SourceList {
     }
 }
 
-/// A line of counts, then the sources that have been under way longest and those that are tried again, then hosts that
-/// are paused; at most ten in all, and how many more there are.
+/// A line of counts, then the sources that have been under way longest and those that are tried again, then what holds back
+/// others; at most ten in all, and how many more there are.
 fn source_lines(snapshot: &RunSnapshot, why: &str) -> Vec<String> {
     let status = &snapshot.status;
     let under_way = status.in_flight + snapshot.retrying_total;
@@ -82,9 +82,8 @@ fn source_lines(snapshot: &RunSnapshot, why: &str) -> Vec<String> {
     if more > 0 {
         lines.push(format!("  and {more} more"));
     }
-    for host in snapshot.held.iter().take(MOST_SOURCES.saturating_sub(shown.len())) {
-        lines.push(format!("  {}: {}", host.origin, held_for(host)));
-    }
+    let room = MOST_SOURCES.saturating_sub(shown.len());
+    lines.extend(holds(snapshot).take(room).map(|(what, why)| format!("  {what}: {why}")));
     lines
 }
 

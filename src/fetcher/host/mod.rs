@@ -152,6 +152,11 @@ impl HostQueue {
         self.fresh.iter().copied().chain(self.others.iter().map(|Reverse(job)| job.number))
     }
 
+    /// How many these are.
+    pub(super) fn waiting_count(&self) -> usize {
+        self.fresh.len() + self.others.len()
+    }
+
     /// Whether nothing is lost if the host is forgotten, but how many requests at once it was found to take.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
         self.first().is_none() && self.delayed == 0 && self.state.is_idle(now)

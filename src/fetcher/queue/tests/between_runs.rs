@@ -1,6 +1,7 @@
 //! What the limits of one run leave to the next.
 
 use super::*;
+use crate::fetcher::waits::WaitReason;
 
 /// Each round of a plan that is watched began as if no request had left before.
 #[test]
