@@ -76,7 +76,8 @@ pub(crate) fn is_key(value: &str) -> bool {
 }
 
 /// The text with the values of secret names in the queries of its URLs hidden. A value of a plan that is still to be filled
-/// in stays to be seen, and so does a short `key`, which may as well be that of a table.
+/// in stays to be seen, and so does a short `key`, `sid` or `session`, which may as well be that of a table, a station or a
+/// talk: sources that differ in it alone have to be told apart.
 pub(crate) fn without_told_secrets(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut copied = 0;
@@ -90,7 +91,8 @@ pub(crate) fn without_told_secrets(text: &str) -> Cow<'_, str> {
         let end = rest.find(|c: char| c.is_whitespace() || "&#\"'`<>\u{2026}".contains(c)).unwrap_or(rest.len());
         let value = &rest[..end];
         let is_plain = !value.is_empty() && !value.starts_with(['$', '{', '[']);
-        if is_plain && (is_secret_name(name, value.len() >= LONG_KEY) || is_key(value)) {
+        let is_told = || is_secret_name(name, true) && (value.len() >= LONG_VALUE || !is_ambiguous(name));
+        if is_plain && (is_told() || is_key(value)) {
             out.push_str(&text[copied..=at]);
             out.push_str(REDACTED);
             copied = at + 1 + end;
@@ -99,8 +101,14 @@ pub(crate) fn without_told_secrets(text: &str) -> Cow<'_, str> {
     if copied == 0 { text.into() } else { (out + &text[copied..]).into() }
 }
 
-/// From how many bytes on a `key` alone is a secret on the screen.
-const LONG_KEY: usize = 8;
+/// From how many bytes on a value of an [ambiguous](is_ambiguous) name is a secret on the screen.
+const LONG_VALUE: usize = 8;
+
+/// Whether a value of this name may as well say what is asked for.
+fn is_ambiguous(name: &str) -> bool {
+    const NAMES: [&str; 9] = ["key", "appid", "auth", "otp", "pass", "session", "sessionid", "sid", "sig"];
+    NAMES.iter().any(|ambiguous| name.eq_ignore_ascii_case(ambiguous))
+}
 
 #[cfg(test)]
 mod tests {
@@ -111,7 +119,8 @@ mod tests {
         for (text, shown) in [
             ("http://h/x?access_token=B1&password=B4#f", "http://h/x?access_token=[redacted]&password=[redacted]#f"),
             ("> GET /x?api_key=SECRET HTTP/1.1", "> GET /x?api_key=[redacted] HTTP/1.1"),
-            ("\"http://h/?sig=a%2Bb\": 503", "\"http://h/?sig=[redacted]\": 503"),
+            ("\"http://h/?sig=a%2Bb%2Bc\": 503", "\"http://h/?sig=[redacted]\": 503"),
+            ("http://h/?sid=17&session=am-2&SID=0123456789", "http://h/?sid=17&session=am-2&SID=[redacted]"),
             ("http://h/?key=7&key=AIza-012", "http://h/?key=7&key=[redacted]"),
             ("http://h/?x=ghp_0123456789ab", "http://h/?x=[redacted]"),
         ] {

@@ -8,7 +8,7 @@ const SECRETS: [&str; 3] = ["BBB1", "BBB4", "BBB5"];
 #[test]
 fn they_are_in_nothing_that_is_shown_or_kept() {
     let server = Server::start(|request| match request.path() {
-        "/moved" => Reply::redirect(302, "/gone?session=BBB4"),
+        "/moved" => Reply::redirect(302, "/gone?token=BBB4"),
         _ => Reply::status(404),
     });
     let dir = Dir::new();
