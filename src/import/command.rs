@@ -116,6 +116,13 @@ impl CommandParser<'_, '_> {
             }
         }
         done.push(current);
+        // A server that asks for a digest is not to see the password itself.
+        for operation in &mut done {
+            if let Some(option) = operation.other_auth.take() {
+                let user = operation.request.user.take().map(|_| "--user".to_owned());
+                self.left_out.extend([option].into_iter().chain(user));
+            }
+        }
         done.retain(|operation| !operation.urls.is_empty());
         if done.is_empty() {
             return Err(wrong(self.command.line, "the command has no URL"));
@@ -207,6 +214,7 @@ impl CommandParser<'_, '_> {
             Effect::Head => to.is_head = on,
             Effect::User if value.contains(':') => request.user = Some(value),
             Effect::User => request.user = Some(format!("{value}:{}", self.marks.variable("PASSWORD"))),
+            Effect::OtherAuth => to.other_auth = on.then(|| shown.to_owned()),
             Effect::Bearer => to.set_own("Authorization", Some(format!("Bearer {value}"))),
             Effect::Field("Cookie") if !value.contains('=') && !self.marks.are_in(&value) => {
                 return Err(config(format!("{shown}: cookies are not read from files: write 'NAME=VALUE'")));

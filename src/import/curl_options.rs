@@ -22,6 +22,8 @@ pub(super) enum Effect {
     Get,
     Head,
     User,
+    /// The password goes in another way than as Basic, which no plan has.
+    OtherAuth,
     Bearer,
     /// A field of this name.
     Field(&'static str),
@@ -103,9 +105,13 @@ const LEFT_OUT_WITH_VALUE: &[&str] = &[
     "egd-file",
     "engine",
     "etag-compare",
+    "cookie-jar",
+    "dump-header",
+    "etag-save",
+    "output-dir",
+    "write-out",
     "expand-data",
     "expand-header",
-    "expand-url",
     "expand-user",
     "ftp-account",
     "ftp-alternative-to-user",
@@ -183,12 +189,10 @@ const LEFT_OUT_WITH_VALUE: &[&str] = &[
 ];
 /// The same without a value.
 const LEFT_OUT: &[&str] = &[
-    "anyauth",
     "append",
     "cert-status",
     "compressed-ssh",
     "crlf",
-    "digest",
     "doh-cert-status",
     "doh-insecure",
     "false-start",
@@ -204,9 +208,6 @@ const LEFT_OUT: &[&str] = &[
     "junk-session-cookies",
     "location-trusted",
     "mail-rcpt-allowfails",
-    "negotiate",
-    "ntlm",
-    "ntlm-wb",
     "path-as-is",
     "post301",
     "post302",
@@ -228,20 +229,8 @@ const LEFT_OUT: &[&str] = &[
     "retry-all-errors",
 ];
 /// Of the output, or what roundup does anyway.
-const NOTHING_WITH_VALUE: &[&str] = &[
-    "cookie-jar",
-    "create-file-mode",
-    "dump-header",
-    "etag-save",
-    "libcurl",
-    "output-dir",
-    "parallel-max",
-    "stderr",
-    "trace",
-    "trace-ascii",
-    "trace-config",
-    "write-out",
-];
+const NOTHING_WITH_VALUE: &[&str] =
+    &["create-file-mode", "libcurl", "parallel-max", "stderr", "trace", "trace-ascii", "trace-config"];
 const NOTHING: &[&str] = &[
     "basic",
     "buffer",
@@ -301,6 +290,7 @@ const NOTHING: &[&str] = &[
 const MULTIPART: &str =
     "multipart forms are not sent; write --data 'a=1&b=2' for fields, --data-binary @FILE for a file";
 const UPLOAD: &str = "write -X PUT --data-binary @FILE";
+const EXPAND: &str = "its {{name}} is curl's own; write --url with the value in it";
 const CONFIG: &str = "write its options into the command";
 
 /// The options by which this table is found: those with letters and those with an effect of their own, then all others.
@@ -410,6 +400,12 @@ const OWN: &[OwnOption] = &[
     (None,      "unix-socket",       true,  Effect::Run("unix-socket")),
     (None,      "interface",         true,  Effect::Run("interface")),
     (None,      "expect100-timeout", true,  Effect::Run("expect100-timeout")),
+    (None,      "expand-url",        true,  Effect::Refused(EXPAND)),
+    (None,      "anyauth",           false, Effect::LeftOut),
+    (None,      "digest",            false, Effect::OtherAuth),
+    (None,      "negotiate",         false, Effect::OtherAuth),
+    (None,      "ntlm",              false, Effect::OtherAuth),
+    (None,      "ntlm-wb",           false, Effect::OtherAuth),
     (Some(':'), "next",              false, Effect::Next),
     (Some('F'), "form",              true,  Effect::Refused(MULTIPART)),
     (None,      "form-string",       true,  Effect::Refused(MULTIPART)),

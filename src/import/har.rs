@@ -76,6 +76,7 @@ fn request(archived: &ArchivedRequest, number: usize) -> std::result::Result<Imp
         let is_multipart = content.mime_type.starts_with("multipart/");
         match (&content.text, &content.params[..]) {
             (Some(_), _) if content.encoding.is_some() => return Err("their content is not text"),
+            (Some(text), _) if is_multipart && !text.is_empty() => return Err("multipart forms are not sent"),
             (Some(text), _) if !text.is_empty() => request.content = Some(text.clone()),
             (_, []) => {}
             (_, _) if is_multipart => return Err("multipart forms are not sent"),

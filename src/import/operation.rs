@@ -31,6 +31,8 @@ pub(super) struct Operation {
     pub(super) is_compressed: bool,
     pub(super) is_globoff: bool,
     pub(super) is_named_by_url: bool,
+    /// The option by which user and password are not for Basic.
+    pub(super) other_auth: Option<String>,
 }
 
 impl Operation {

@@ -113,6 +113,8 @@ fn an_archive_becomes_a_plan() {
             "postData": {"mimeType": "application/json", "text": "{\"password\":\"hunter2\"}"}}},
         {"request": {"method": "POST", "url": "https://a.example/up", "headers": [],
             "postData": {"mimeType": "multipart/form-data", "params": [{"name": "f", "value": "v"}]}}},
+        {"request": {"method": "POST", "url": "http://a.example/upload",
+            "postData": {"mimeType": "multipart/form-data; boundary=x", "text": "--x--"}}},
         {"request": {"method": "GET", "url": "data:text/plain,hi", "headers": []}},
         {"request": {"method": "GET", "url": "wss://a.example/socket", "headers": []}}]}}"#;
     let imported = roundup::import::har(text, "session.har").expect("an archive");

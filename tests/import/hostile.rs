@@ -18,6 +18,10 @@ fn what_cannot_be_imported_is_said_in_one_line() {
         ("curl -F a=@b http://a/", "-F cannot be imported: multipart forms are not sent"),
         ("curl -T f http://a/", "line 1: -T cannot be imported: write -X PUT --data-binary @FILE"),
         ("curl -K f http://a/", "-K cannot be imported"),
+        (
+            "curl --expand-url 'http://{{h}}/'",
+            "--expand-url cannot be imported: its {{name}} is curl's own; write --url",
+        ),
         ("curl --frob http://a/", "line 1: curl has no option --frob"),
         ("\n\ncurl -H", "line 3: -H needs a value"),
         ("curl -d x", "line 1: the command has no URL"),
@@ -86,7 +90,7 @@ fn files_that_are_there_stay_as_they_are() {
 fn what_a_plan_does_not_have_is_named_in_one_line() {
     let text = "export TOKEN=abc\ncurl http://a/$TOKEN --digest --limit-rate 5k -c jar\njq . x; wget http://b/";
     let output = TestCommand::new().args(["import", "curl", "-"]).stdin(text).run().expect_code(0);
-    assert!(output.stderr.contains("has nothing like it: --digest, --limit-rate\n"), "{output:?}");
+    assert!(output.stderr.contains("has nothing like it: --digest, --limit-rate, -c\n"), "{output:?}");
     assert!(output.stderr.contains("it is not curl: jq, wget\n"), "{output:?}");
     assert!(output.stdout().contains("url = \"http://a/${TOKEN}\""), "{output:?}");
 }
@@ -178,4 +182,18 @@ fn an_option_cannot_put_a_job_into_the_plan() {
     let plan = imported("curl --resolve $'x\n[[job]]\nname=\"b\"\nurl=\"http://evil.example/\"\n#' http://a.example/");
     assert_eq!(plan.lines().filter(|line| line.starts_with("[[job]]")).count(), 1, "{plan}");
     assert!(plan.lines().filter(|line| line.contains("evil")).all(|line| line.starts_with('#')), "{plan}");
+}
+
+/// The password of a digest was sent as Basic, for every one on the way to read.
+#[test]
+fn a_password_for_another_login_is_not_sent_as_basic() {
+    for option in ["--digest", "--ntlm", "--negotiate"] {
+        let command = format!("curl -u me:s3cret {option} http://a/ -o /dev/null -w '%{{http_code}}'");
+        let output = TestCommand::new().args(["import", "curl", "-"]).stdin(command).run().expect_code(0);
+        assert!(!output.stdout().contains("user =") && !output.stdout().contains("PASSWORD"), "{output:?}");
+        assert!(output.stderr.contains(&format!("has nothing like it: {option}, --user, -w\n")), "{output:?}");
+    }
+    let basic = "curl -u me:s3cret --digest --no-digest http://a/";
+    let output = TestCommand::new().args(["import", "curl", "-"]).stdin(basic).run().expect_code(0);
+    assert!(output.stdout().contains("user = "), "{output:?}");
 }

@@ -234,7 +234,7 @@ fn the_live_view_names_what_matters_at_every_width_and_leaves_nothing_behind() {
     for (columns, waits) in [(40, "head, "), (80, "waiting for"), (200, "waiting for the response's head")] {
         let (server, line) = every_state();
         let terminal = Terminal::run(columns, &line);
-        for text in ["41/44 done", waits, "again in", "paused for", "failed: 401"] {
+        for text in ["41/44 done", waits, "again in", "paused for", "401: invalid api key"] {
             terminal.wait_for(text);
         }
         let screen = terminal.wait_for("in flight");
