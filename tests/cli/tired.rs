@@ -117,6 +117,8 @@ fn arguments_in_the_wrong_place_say_where_they_belong() {
         (&["get", "-concurrency=4", &url], "did you mean --concurrency?"),
         (&["get", "-retries", "3", &url], "did you mean --retries?"),
         (&["get", "-help", &url], "did you mean --help?"),
+        (&["get", "-i", "-o", "file", &url], "write > FILE to have both in a file"),
+        (&["get", "-I", "--output-dir", "pages", &url], "write > FILE to have both in a file"),
         (&["get", "-qh", &url], "-h stands alone: write roundup get -h"),
         (&["get", "\u{2013}-retries", "2", &url], "write --retries"),
         (&["get", "\u{2013}\u{2013}retries", "2", &url], "write --retries"),
@@ -216,4 +218,14 @@ fn units_of_time_may_be_words_and_what_holds_anyway_may_be_said() {
     assert!(server.requests()[0].header("authorization").is_some_and(|value| value.starts_with("Basic ")));
     roundup(["get", "-q", "--no-compressed", &url]).run().expect_code(0);
     assert_eq!(server.requests()[1].header("accept-encoding"), None);
+}
+
+/// `curl -sIo /dev/null` is in many scripts.
+#[cfg(unix)]
+#[test]
+fn a_head_that_goes_to_dev_null_is_not_shown() {
+    let server = Server::start(|_| Reply::json("1").header("X-Seen", "yes"));
+    let output = roundup(["get", "-sIo", "/dev/null", &server.url("/")]).run().expect_code(0);
+    assert!(!output.stdout().contains("X-Seen") && output.stderr.is_empty(), "{output:?}");
+    assert_eq!(server.requests()[0].method, "HEAD");
 }

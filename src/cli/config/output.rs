@@ -56,17 +56,24 @@ impl OutputConfig {
         if reports.is_empty() {
             reports.extend_from_slice(planned);
         }
-        let (heads, failed_bodies) = (flags.on("include")?, flags.on("fail_with_body")?);
-        let mut body = (flags.on("body")? || heads || failed_bodies).then_some(());
         let folder = flags.text("output_dir").map(PathBuf::from);
         let mut file = flags.text("output").map(PathBuf::from);
+        // What goes to /dev/null takes its head along, as in curl.
+        let is_dropped =
+            file.as_ref().is_some_and(|file| file.metadata().is_ok_and(|it| !it.is_file() && !it.is_dir()));
+        let (heads, failed_bodies) = (flags.on("include")? && !is_dropped, flags.on("fail_with_body")?);
+        let mut body = (flags.on("body")? || heads || failed_bodies).then_some(());
         // As in curl.
         if file.take_if(|file| file.as_os_str() == "-").is_some() {
             body = Some(());
         }
         let why = "contents go to one file or to files in a folder";
         let (file, folder) = flags.exclusive(("output", file), ("output_dir", folder), why)?;
-        let why = "contents go to stdout or to files";
+        let why = if heads && flags.is_typed("include") {
+            "heads go to stdout, with what is behind them: write > FILE to have both in a file"
+        } else {
+            "contents go to stdout or to files"
+        };
         let (body, folder) = flags.exclusive((body_option(flags), body), ("output_dir", folder), why)?;
         let (body, file) = flags.exclusive((body_option(flags), body), ("output", file), why)?;
         let (body, reports) = one_on_stdout(flags, body.is_some(), reports)?;
