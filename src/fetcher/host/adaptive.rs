@@ -84,7 +84,7 @@ impl AdaptiveLimit {
             unloaded: None,
             round: Round::default(),
             changed: None,
-            until_measured: 0,
+            until_measured: 2,
             raised_from: None,
             waits: 0,
             patience: 1,
@@ -158,8 +158,8 @@ impl AdaptiveLimit {
                     self.limit = self.limit.saturating_mul(2).min(most).max(self.limit);
                 }
             }
-            Stage::Measuring => self.measured(mean, unloaded),
-            Stage::Steady if self.unloaded.is_none() && self.until_measured > 0 => self.unloaded = Some(mean),
+            Stage::Measuring => self.measured(mean, mean + round.uncertainty() < unloaded * 0.75),
+            Stage::Steady if self.unloaded.is_none() => self.unloaded = Some(mean),
             Stage::Steady if is_slow => self.lower(unloaded / mean),
             Stage::Steady if round.was_full => self.hold_or_raise(most),
             // With fewer than it may get, it has not shown whether it takes more.
@@ -168,10 +168,10 @@ impl AdaptiveLimit {
     }
 
     /// Half of the limit was allowed. If that made requests so much faster, even half of it may have been too much.
-    fn measured(&mut self, mean: f64, before: f64) {
+    fn measured(&mut self, mean: f64, fell: bool) {
         self.unloaded = Some(mean);
         self.raised_from = None;
-        if mean < before * 0.75 && self.limit > 1 {
+        if fell && self.limit > 1 {
             self.limit /= 2;
         } else {
             self.stage = Stage::Steady;
