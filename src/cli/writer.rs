@@ -404,6 +404,7 @@ impl Writer {
             // A log has it on one line.
             let most = io::stderr().is_terminal().then(width).flatten();
             let most = most.map(|most| most.saturating_sub("roundup: ".len()));
+            run.settled_lines().iter().for_each(|line| complain(line));
             folded(&summary_line(run, summary), most).lines().for_each(complain);
         }
     }

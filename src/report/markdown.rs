@@ -34,6 +34,9 @@ impl Report for Markdown {
         // The form is fixed: 2026-01-31T12:00:00.000Z.
         let started = run.start_text().map(|started| format!("{} {} UTC. ", &started[..10], &started[11..19]));
         writeln!(out, "{}{}.", started.unwrap_or_default(), summary_line(run, summary))?;
+        for (at, line) in run.settled_lines().into_iter().enumerate() {
+            writeln!(out, "{}- {}", if at == 0 { "\n" } else { "" }, text(&line))?;
+        }
         for table in &run.tables {
             write_table(out, redactor, table)?;
         }

@@ -49,6 +49,17 @@ impl RunInfo {
         (self.started != SystemTime::UNIX_EPOCH).then(|| rfc3339(self.started))
     }
 
+    /// What an adaptive run has found, a line for each host, as reports in prose say it: at most ten, and how many more.
+    pub fn settled_lines(&self) -> Vec<String> {
+        const MOST: usize = 10;
+        let line = |SettledHost { host, at_once }: &SettledHost| {
+            self.redactor.redact(&format!("{host} takes {at_once} at once")).into_owned()
+        };
+        let more = self.hosts.len().saturating_sub(MOST);
+        let rest = (more > 0).then(|| format!("and {more} more {}", if more == 1 { "host" } else { "hosts" }));
+        self.hosts.iter().take(MOST).map(line).chain(rest).collect()
+    }
+
     /// The totals of these outcomes.
     pub fn summary<'a>(&self, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Summary {
         let mut summary = Summary::default();
@@ -72,5 +83,22 @@ impl Default for RunInfo {
             tables: Vec::new(),
             hosts: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_most_ten_hosts_are_named() {
+        let lines = |count: u32| {
+            let host = |at_once| SettledHost { host: format!("http://h{at_once}.example").into(), at_once };
+            RunInfo { hosts: (1..=count).map(host).collect(), ..RunInfo::default() }.settled_lines()
+        };
+        assert!(lines(0).is_empty(), "the run was not adaptive");
+        assert_eq!(lines(2), ["http://h1.example takes 1 at once", "http://h2.example takes 2 at once"]);
+        assert_eq!((lines(10).len(), lines(11).len(), lines(13).len()), (10, 11, 11));
+        assert_eq!((&*lines(11)[10], &*lines(13)[10]), ("and 1 more host", "and 3 more hosts"));
     }
 }

@@ -13,6 +13,7 @@ use super::run_info::RunInfo;
 use super::style::Style;
 use super::text_tables::write_tables;
 use super::text_width::width_of;
+use crate::http::printable;
 use crate::outcome::{Outcome, Summary};
 use crate::units::DisplaySize;
 
@@ -66,6 +67,9 @@ impl Report for Table {
             (_, 0) => GREEN,
             _ => RED,
         };
+        for line in run.settled_lines() {
+            writeln!(out, "{}", printable(&line, &[]))?;
+        }
         line.clear();
         push_painted(&mut line, style.color, Some(color), &folded(&summary_line(run, summary), width));
         writeln!(out, "{line}")

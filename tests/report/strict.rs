@@ -363,7 +363,8 @@ fn nothing_makes_a_whole_document_too() {
     assert_eq!((document.summary.total, document.summary.tax_ms), (0, 1012));
     assert_eq!(written("jsonl", &Style::default(), &[]).lines().count(), 1);
     let table = written("table", &Style::default(), &[]);
-    assert_eq!(table, "0 sources: 0 ok, 0 failed, 0 retries, 0 attempts, 0 B in 1.012 s (slowest 0 ms, tax 1.012 s)\n");
+    let totals = "0 sources: 0 ok, 0 failed, 0 retries, 0 attempts, 0 B in 1.012 s (slowest 0 ms, tax 1.012 s)\n";
+    assert_eq!(table, format!("https://api.example.com takes 12 at once\n{totals}"));
 }
 
 #[test]

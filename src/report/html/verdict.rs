@@ -29,6 +29,7 @@ pub(super) fn write(page: &mut Markup<'_>, run: &RunInfo, summary: &Summary, out
     page.raw("</p>\n")?;
     verdict(page, run, summary, outcomes)?;
     figures(page, summary)?;
+    settled(page, run)?;
     page.raw("<nav aria-label=\"Parts of the page\">")?;
     for (number, table) in run.tables.iter().enumerate() {
         page.raw(format_args!("<a href=\"#{}\">", tables::id(number + 1)))?;
@@ -72,6 +73,15 @@ fn verdict(page: &mut Markup<'_>, run: &RunInfo, summary: &Summary, outcomes: &[
         page.raw("</ul>")?;
     }
     page.raw("</div>\n")
+}
+
+/// What an adaptive run has found.
+fn settled(page: &mut Markup<'_>, run: &RunInfo) -> io::Result<()> {
+    for (at, line) in run.settled_lines().iter().enumerate() {
+        page.raw(if at == 0 { "<p class=\"soft\">" } else { "<br>" })?;
+        page.own(line)?;
+    }
+    page.raw(if run.hosts.is_empty() { "" } else { "</p>\n" })
 }
 
 fn figures(page: &mut Markup<'_>, summary: &Summary) -> io::Result<()> {
