@@ -1,6 +1,7 @@
 //! How much at once, and how fast: for the whole run and for one host.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 
 use crate::error::{Error, Kind, Result};
@@ -105,8 +106,11 @@ impl HostKey {
         if text.contains(['/', '@', '?', '#', '\\', '*']) || text.trim() != text {
             return Err(invalid());
         }
+        if text.parse::<Ipv6Addr>().is_ok() {
+            return Err(Error::new(Kind::Config, format!("\"{text}\" is not a host: write [{text}]")));
+        }
         let url = crate::origin::parse_url(&format!("http://{text}/")).map_err(|_| invalid())?;
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(invalid)?;
+        let host = url.host_str().map(without_final_dot).filter(|host| !host.is_empty()).ok_or_else(invalid)?;
         // The parser drops the scheme's own port; the user wrote it and means it.
         let after_host = text.rsplit_once(']').map_or(text, |(_, rest)| rest);
         match after_host.rsplit_once(':') {
@@ -118,7 +122,7 @@ impl HostKey {
     /// All keys that fit an origin, the closest first: with its port, without, `*.` and what stands behind one of its
     /// dots, the longest first, and `*`.
     pub fn fitting(origin: &Origin) -> impl Iterator<Item = HostKey> {
-        let host = origin.host();
+        let host = without_final_dot(origin.host());
         let exact = [format!("{host}:{}", origin.port()), host.to_owned()];
         let dots = host.match_indices('.').map(|(at, _)| format!("*{}", &host[at..]));
         exact.into_iter().chain(dots).chain(["*".to_owned()]).map(|key| HostKey(key.into()))
@@ -133,6 +137,11 @@ impl HostKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A name that ends in the dot of the root is that of the same host. Paths of sockets are no names.
+fn without_final_dot(host: &str) -> &str {
+    host.strip_suffix('.').filter(|_| !host.starts_with('%')).unwrap_or(host)
 }
 
 #[cfg(test)]
@@ -180,6 +189,8 @@ mod tests {
             ("https://eu.example.com/", 4, "9/1s"),
             ("https://example.com/", 7, "9/1s"),
             ("https://notexample.com/", 7, "9/1s"),
+            ("https://api.eu.example.com./", 1, "2/1s"),
+            ("https://other.eu.example.com.:8443/", 4, "2/1s"),
             ("http://127.0.0.1/", 7, "9/1s"),
             ("http://[::1]:8080/", 7, "9/1s"),
         ] {
@@ -200,6 +211,13 @@ mod tests {
         for socket in ["/run/a b", "%2Frun%2Fa%20b", "%2frun%2F%61%20b", "http+unix://%2Frun%2Fa%20b"] {
             assert_eq!(HostKey::new(socket).map(|k| k.as_str().to_owned()).ok(), Some("%2Frun%2Fa%20b".into()));
         }
+        for (dotted, key) in
+            [("a.example.", "a.example"), ("A.example.:80", "a.example:80"), ("*.example.", "*.example")]
+        {
+            assert_eq!(HostKey::new(dotted).map(|k| k.as_str().to_owned()).ok().as_deref(), Some(key), "{dotted}");
+        }
+        let error = HostKey::new("::1").expect_err("it has no brackets");
+        assert!(error.one_line().contains("write [::1]"), "{error}");
         for bad in ["http+unix://", "http+unix://%2Fa/", "", "http://a", "a/b", "a b", "a:x", "a:", "me@a"] {
             assert!(HostKey::new(bad).is_err(), "{bad}");
         }

@@ -150,7 +150,7 @@ impl Queue {
     pub(super) fn push(&mut self, job: QueuedJob, url: &Url, now: Instant) -> Result<()> {
         let host = match &self.last {
             Some((last, host)) if last.is_of(url) => *host,
-            _ => self.host_of(Origin::of(url)?, now),
+            _ => self.host_of(origin_of(url)?, now),
         };
         self.waiting += 1;
         self.fresh += usize::from(!job.again);
@@ -265,7 +265,7 @@ impl Queue {
         if waits && self.unbudgeted.len() >= self.affordable() {
             return Ok(false);
         }
-        let host = self.host_of(Origin::of(url)?, now);
+        let host = self.host_of(origin_of(url)?, now);
         self.waiting += 1;
         self.hosts[host].delay();
         let then = if waits { WaitCause::Budget } else { WaitCause::Run };
@@ -284,7 +284,7 @@ impl Queue {
     /// Takes out a job of this URL that waits, and returns for what it has waited.
     pub(super) fn forget(&mut self, job: JobNumber, url: &Url, now: Instant) -> WaitTimes {
         self.gone.insert(job);
-        let host = Origin::of(url).ok().and_then(|origin| self.by_origin.get(&origin).copied());
+        let host = origin_of(url).ok().and_then(|origin| self.by_origin.get(&origin).copied());
         host.map(|host| self.take_waited(job, host, now)).unwrap_or_default()
     }
 
@@ -445,6 +445,12 @@ fn pop_due<T: Ord>(heap: &mut BinaryHeap<Reverse<T>>, is_due: impl FnOnce(&T) ->
 
 mod holds;
 mod job_waits;
+
+/// The origin by which limits know the host of a URL.
+fn origin_of(url: &Url) -> Result<Origin> {
+    Origin::of(url).map(Origin::without_final_dot)
+}
+
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]

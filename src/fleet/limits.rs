@@ -112,7 +112,7 @@ impl fmt::Debug for SharedLimits {
 impl LimitSharer for SharedLimits {
     fn pass(&self, url: &Url, made: AttemptCounts) -> Pin<Box<dyn Future<Output = SharedAnswer>>> {
         let (tell, told) = bounded(1);
-        let ask = Origin::of(url).map(|origin| {
+        let ask = Origin::of(url).map(Origin::without_final_dot).map(|origin| {
             let host = self.limits.of(&origin);
             let (most, gap) = (host.per_host.map_or(0, u32::from), gap_of(host.rate));
             Ask { origin: origin.to_string(), most, gap, made, tell }
@@ -137,7 +137,7 @@ impl LimitSharer for SharedLimits {
     }
 
     fn leave_alone(&self, url: &Url, wait: Duration) {
-        if let Ok(origin) = Origin::of(url) {
+        if let Ok(origin) = Origin::of(url).map(Origin::without_final_dot) {
             let _ = self.tell.try_send(LimitMessage::LeaveAlone(origin.to_string(), wait));
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::StreamExt;
-use roundup::{EventLoop, Fetcher, HostKey, HostLimits, Job, Limits};
+use roundup::{EventLoop, Fetcher, HostKey, HostLimits, Job, Limits, Transport};
 
 use super::{Gate, at_once, collect, job};
 use crate::common::{Reply, Server, limited_server};
@@ -69,6 +69,22 @@ fn a_host_may_have_limits_of_its_own() {
     let outcomes = collect(&Fetcher::new().limits(Limits { hosts, ..Limits::default() }), jobs);
     assert!(outcomes.iter().all(roundup::Outcome::ok));
     assert_eq!((server.stats().peak_in_flight, server.stats().connections), (1, 1));
+}
+
+/// It had limits of its own, and none of those of a plan.
+#[test]
+fn a_name_that_ends_in_a_dot_is_that_of_the_same_host() {
+    let server = Server::start(|_| Reply::json("{}").late(Duration::from_millis(20)));
+    let given = ["api.invalid", "api.invalid."].map(|host| format!("{host}:{}:127.0.0.1", server.port()));
+    let transport =
+        given.iter().fold(Transport::builder(), |builder, text| builder.resolve(text.parse().expect("well-formed")));
+    let fetcher = Fetcher::with_transport(transport.build().expect("good settings"));
+    let hosts = [(HostKey::new("*.invalid").expect("a host"), HostLimits { per_host: 1.try_into().ok(), rate: None })];
+    let limits = Limits { hosts: hosts.into(), ..Limits::default() };
+    let jobs = (0..10).map(|n| job(server.url_at(["api.invalid", "api.invalid."][n % 2], "/"))).collect();
+    let outcomes = collect(&fetcher.limits(limits), jobs);
+    assert!(outcomes.iter().all(roundup::Outcome::ok), "{outcomes:?}");
+    assert_eq!(server.stats().peak_in_flight, 1);
 }
 
 #[test]

@@ -90,6 +90,15 @@ impl Origin {
             && url.port().unwrap_or(self.scheme.default_port()) == self.port
     }
 
+    /// The same without the dot that may end a host's name, which names the same host: `http://api.example.com./`. Where it
+    /// is looked up and what it is sent are other things.
+    pub fn without_final_dot(self) -> Origin {
+        match self.host.strip_suffix('.').filter(|host| !host.is_empty() && self.scheme != Scheme::HttpUnix) {
+            Some(host) => Origin { host: host.into(), ..self },
+            None => self,
+        }
+    }
+
     /// The scheme.
     pub fn scheme(&self) -> Scheme {
         self.scheme
