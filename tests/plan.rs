@@ -461,8 +461,11 @@ fn a_host_section_that_no_job_uses_is_a_warning() {
         "#,
     );
     let said: Vec<String> = plan.warnings.iter().map(|warning| warning.message.clone()).collect();
-    let expected =
-        ["*.example", "api.exmaple.com"].map(|host| format!("no job goes to {host}: what is said of it has no effect"));
+    let limits = "per_host and rate hold for redirects and pages that lead there";
+    let expected = [
+        format!("no job names *.example: {limits}"),
+        format!("no job names api.exmaple.com: {limits}, and what else is said of it has no effect"),
+    ];
     assert_eq!(said, expected);
     assert_eq!(plan.warnings.iter().map(|warning| warning.line).collect::<Vec<_>>(), [Some(2), Some(4)]);
 }

@@ -67,11 +67,13 @@ impl HostTables {
         tables.fold(defaults.clone(), |below, table| table.layer.over(&below))
     }
 
-    /// Notes the tables that are not among these.
+    /// Notes the tables that are not among these, with what they are good for all the same.
     pub(super) fn warn_of_unused(&self, reader: &mut NodeReader<'_>, used: &BTreeSet<&HostKey>) {
         for (name, table) in self.tables.iter().filter(|(name, _)| !used.contains(name)) {
-            let text = format!("no job goes to {}: what is said of it has no effect", name.as_str());
-            reader.warn(&table.place, text);
+            // Redirects and pages are counted where they lead, but sent with the settings of their job.
+            let rest = if table.layer.is_empty() { "" } else { ", and what else is said of it has no effect" };
+            let limits = "per_host and rate hold for redirects and pages that lead there";
+            reader.warn(&table.place, format!("no job names {}: {limits}{rest}", name.as_str()));
         }
     }
 

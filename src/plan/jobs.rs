@@ -97,7 +97,7 @@ impl<'b> JobBuilder<'b> {
         (self.jobs, TakenNames { names: self.names, files: self.files })
     }
 
-    /// Notes what is said of hosts that no job goes to, unless one may go anywhere.
+    /// Notes what is said of hosts that no job names, unless one may name any.
     pub(super) fn warn_of_unused_hosts(&self, reader: &mut NodeReader<'_>) {
         if !self.late_host {
             let logins = self.base.logins.token_origins();

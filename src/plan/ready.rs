@@ -30,7 +30,7 @@ pub struct Plan {
     pub deadline: Option<Duration>,
     /// `[report]`: what is shown of the run, and where it is written.
     pub report: ReportSpec,
-    /// What is not wrong, and probably not meant: hosts that no job goes to. At most [`MAX_DIAGNOSTICS`].
+    /// What is not wrong, and probably not meant: hosts that no job names. At most [`MAX_DIAGNOSTICS`].
     pub warnings: Vec<Diagnostic>,
     /// Hides the values of all variables the plan uses.
     pub redactor: Redactor,
