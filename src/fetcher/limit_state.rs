@@ -18,8 +18,8 @@ pub(super) const MAX_IDLE_HOSTS: usize = 1_024;
 /// connections, and how many requests at once each takes. A run takes it up where the one before has left it, so that rates
 /// and pauses hold over all of them.
 ///
-/// Clones share it. Runs note what they know when their stream has ended; those that go on at the same time know nothing of
-/// each other.
+/// Clones share it. Runs note what they know when their stream has ended or was dropped; those that go on at the same time
+/// know nothing of each other, and what they leave has the pauses of all of them.
 #[derive(Clone, Debug, Default)]
 pub struct LimitState(Arc<Mutex<Known>>);
 
@@ -77,9 +77,10 @@ impl LimitState {
         known.pacer = pacer.cloned().or(known.pacer.take()).filter(|pacer| !pacer.is_idle(now));
         for (origin, host) in hosts {
             known.found.extend(host.found().map(|at_once| (origin.clone(), at_once)));
-            match host.is_blank(now) {
-                true => drop(known.hosts.remove(origin)),
-                false => drop(known.hosts.insert(origin.clone(), host.clone())),
+            let before = known.hosts.remove(origin);
+            let host = before.iter().fold(host.clone(), |host, before| host.join_pauses(before, now));
+            if !host.is_blank(now) {
+                known.hosts.insert(origin.clone(), host);
             }
         }
     }

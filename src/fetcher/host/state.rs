@@ -34,6 +34,13 @@ impl HostState {
         }
     }
 
+    /// Keeps the pauses that the host has asked for in another run at the same time.
+    pub(in crate::fetcher) fn join_pauses(mut self, other: &HostState, now: Instant) -> HostState {
+        other.pause.wait_until(now).into_iter().for_each(|until| self.pause.extend(until));
+        other.closed.wait_until(now).into_iter().for_each(|until| self.closed.extend(until));
+        self
+    }
+
     /// Counts a request as running; whether it probes a host that took no connections.
     pub(super) fn start(&mut self, now: Instant) -> bool {
         self.concurrency.start();

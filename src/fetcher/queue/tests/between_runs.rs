@@ -58,3 +58,20 @@ fn idle_hosts_are_forgotten_from_run_to_run() {
     assert!(hosts.len() < 2 * MAX_IDLE_HOSTS, "{}", hosts.len());
     assert!(hosts.contains(&origin("h0")), "it has asked for a pause");
 }
+
+#[test]
+fn a_run_at_the_same_time_takes_no_pause_away() {
+    let now = Instant::now();
+    let until = now + Duration::from_secs(60);
+    let known = LimitState::default();
+    let run = || {
+        let mut queue = Queue::new(unlimited(), known.clone());
+        push(&mut queue, 0, "a", now);
+        queue
+    };
+    let (mut first, second) = (run(), run());
+    first.pause(0, until, now);
+    first.note_limits(now);
+    second.note_limits(now);
+    assert_eq!(run().next(now), Next::At(until));
+}
