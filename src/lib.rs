@@ -205,8 +205,8 @@ pub use {
     limits::{DEFAULT_CONCURRENCY, DEFAULT_MAX_MEMORY, DEFAULT_PER_HOST, HostKey, HostLimits, Limits},
     milliseconds::{fractional_ms, whole_ms},
     outcome::{
-        Attempt, CacheUse, Failure, Outcome, PageRows, PhaseTimes, ResponseField, Stale, Summary, Timings,
-        sort_outcomes,
+        Attempt, CacheUse, Failure, Outcome, PageRows, PhaseTimes, RedirectHead, ResponseField, Stale, Summary,
+        Timings, sort_outcomes,
     },
     pointer::Pointer,
     proxy_url::ProxyUrl,

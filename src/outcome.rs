@@ -61,6 +61,10 @@ pub struct Outcome {
     /// The fields of the last response in their order, if one came and the fetcher was asked to keep them.
     #[serde(default)]
     pub fields: Option<Vec<ResponseField>>,
+    /// The heads of the redirects that led to the last response, in order, if the fetcher was asked to keep fields. They are
+    /// not written: `None` in what is read back.
+    #[serde(skip)]
+    pub redirects: Option<Box<[RedirectHead]>>,
     /// Every attempt in order; empty if the job was never started.
     pub attempts: Vec<Attempt>,
     /// Where the time went.
@@ -173,6 +177,15 @@ pub struct ResponseField {
     /// The value, without the blanks around it.
     #[serde(with = "crate::serde_forms::bytes")]
     pub value: Box<[u8]>,
+}
+
+/// The head of a response that was a redirect, and was followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedirectHead {
+    /// Its status.
+    pub status: u16,
+    /// Its fields in their order.
+    pub fields: Vec<ResponseField>,
 }
 
 /// One try at a job.

@@ -201,6 +201,7 @@ impl ActiveJob {
             final_url: received.final_url,
             status: received.status,
             fields: received.fields,
+            redirects: (!received.redirects.is_empty()).then(|| received.redirects.into()),
             attempts,
             timings,
             waits,

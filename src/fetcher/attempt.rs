@@ -26,7 +26,7 @@ use crate::http::Field;
 use crate::job::Job;
 use crate::milliseconds::whole_ms;
 use crate::origin::without_password;
-use crate::outcome::{Failure, ResponseField};
+use crate::outcome::{Failure, RedirectHead, ResponseField};
 use crate::settings::Settings;
 use crate::transport::h1::Head;
 use crate::transport::{
@@ -176,6 +176,9 @@ impl CurrentAttempt<'_> {
             match step {
                 Ok(Ok(FollowStep::Answered(response))) => return Ok(response),
                 Ok(Ok(FollowStep::Redirected(head))) => {
+                    if self.about.keep.fields {
+                        self.received.redirects.push(RedirectHead { status: head.status(), fields: fields_of(&head) });
+                    }
                     let leave = self.turn(slot, followed.url(), Verdict::Served, Some(&head)).await?;
                     leave.map_err(|failure| self.not_led_on(failure))?;
                 }
@@ -284,6 +287,10 @@ fn all_over(limit: Duration, phase: Phase, doing: &str) -> Error {
     Error::new(Kind::Timeout, text).in_phase(phase).passing(false)
 }
 
+fn fields_of(head: &Head) -> Vec<ResponseField> {
+    head.fields().map(|(name, value)| ResponseField { name: name.into(), value: value.into() }).collect()
+}
+
 fn advice_of(head: &Head) -> Advice {
     // The clock is read only if there is something to reckon with it.
     Advice::new(head.status(), head.fields(), SystemTime::now)
@@ -294,9 +301,8 @@ impl Received {
     fn note(&mut self, head: &Head, chain: &[Url], keep: Keep, settings: &Settings) -> bool {
         let status = head.status();
         self.status = Some(status);
-        let field = |(name, value): (&str, &[u8])| ResponseField { name: name.into(), value: value.into() };
-        self.fields = keep.fields.then(|| head.fields().map(field).collect());
-        self.looked_into = settings.looks_into_fields().then(|| head.fields().map(field).collect());
+        self.fields = keep.fields.then(|| fields_of(head));
+        self.looked_into = settings.looks_into_fields().then(|| fields_of(head));
         self.content_type = head.get("content-type").map(|value| String::from_utf8_lossy(value).into());
         self.advice = self.cache.advice(|| advice_of(head));
         self.final_url = chain.last().map(|url| without_password(url.as_str()).into());

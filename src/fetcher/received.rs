@@ -3,7 +3,7 @@
 use super::advice::Advice;
 use super::caching::CacheNote;
 use crate::body::{Body, HeldMemory};
-use crate::outcome::{ResponseField, Stale};
+use crate::outcome::{RedirectHead, ResponseField, Stale};
 use crate::rows::{Cell, Record, Rows};
 
 /// What is known of a response, whether or not the job succeeded.
@@ -12,6 +12,8 @@ pub(super) struct Received {
     pub(super) status: Option<u16>,
     /// All fields, if they are to be kept.
     pub(super) fields: Option<Vec<ResponseField>>,
+    /// The heads of the redirects before it, if fields are to be kept.
+    pub(super) redirects: Vec<RedirectHead>,
     pub(super) final_url: Option<Box<str>>,
     pub(super) content_type: Option<Box<str>>,
     pub(super) body_bytes: Option<u64>,

@@ -191,3 +191,26 @@ fn options_stand_anywhere_and_urls_may_lack_their_scheme() {
     }
     assert_eq!(server.stats().requests, 6);
 }
+
+/// The last head alone was shown, though redirects are followed by default.
+#[test]
+fn heads_of_redirects_are_shown_as_curl_shows_them() {
+    let server = Server::start(|request| match request.path() {
+        "/first" => Reply::redirect(302, "/second").header("X-Hop", "one"),
+        "/second" => Reply::redirect(301, "/there").header("X-Hop", "two"),
+        _ => Reply::json("{\"a\":1}").header("X-A", "b"),
+    });
+    let url = server.url("/first");
+    for option in ["-i", "-I"] {
+        let output = line(&format!("get {option} {url}")).run().expect_code(0);
+        let starts: Vec<&str> = output.stdout().lines().filter(|line| line.starts_with("HTTP/1.1 ")).collect();
+        assert_eq!(starts, ["HTTP/1.1 302 Found", "HTTP/1.1 301 Moved Permanently", "HTTP/1.1 200 OK"], "{output:?}");
+        assert!(output.stdout().contains("X-Hop: one\r\n") && output.stdout().contains("X-Hop: two\r\n"), "{output:?}");
+        if let Some(curl) = curl() {
+            let theirs = curl.args(["-s", "-L", option, &url]).run().expect_code(0);
+            // The server has no reasons for these.
+            let theirs = theirs.stdout().replace("302 \r\n", "302 Found\r\n");
+            assert_eq!(output.stdout(), theirs.replace("301 \r\n", "301 Moved Permanently\r\n"));
+        }
+    }
+}

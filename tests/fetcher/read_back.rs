@@ -253,6 +253,7 @@ fn some_field(rng: &mut Rng) -> Field {
 
 fn some_outcome(rng: &mut Rng) -> Outcome {
     Outcome {
+        redirects: None,
         place: rng.bool().then(|| [1, 2, 3].into()),
         index: rng.usize(..),
         digest: option(rng, |rng| some_job(rng).digest()),

@@ -2,19 +2,23 @@
 
 use roundup::{Outcome, Redactor};
 
-/// Status line and fields, each line with CR LF at its end as it came, and an empty line; nothing if there was no response.
+/// Of each redirect and of the response: status line and fields, each line with CR LF at its end as it came, and an empty line; nothing if there was no response.
 ///
 /// The reason is the one that RFC 9110 gives, because clients do not keep the server's.
 pub(crate) fn head(redactor: &Redactor, outcome: &Outcome) -> Vec<u8> {
     let Some(status) = outcome.status else { return Vec::new() };
-    let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(status)).into_bytes();
-    for field in outcome.fields.iter().flatten() {
-        head.extend_from_slice(field.name.as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(&redactor.redact_bytes(&field.value));
+    let redirects = outcome.redirects.iter().flatten().map(|redirect| (redirect.status, &redirect.fields[..]));
+    let mut head = Vec::new();
+    for (status, fields) in redirects.chain([(status, outcome.fields.as_deref().unwrap_or_default())]) {
+        head.extend_from_slice(format!("HTTP/1.1 {status} {}\r\n", reason(status)).as_bytes());
+        for field in fields {
+            head.extend_from_slice(field.name.as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(&redactor.redact_bytes(&field.value));
+            head.extend_from_slice(b"\r\n");
+        }
         head.extend_from_slice(b"\r\n");
     }
-    head.extend_from_slice(b"\r\n");
     head
 }
 
