@@ -123,8 +123,7 @@ def roundup(*arguments, code=0, folder=WORK, stdin=None, prefix=(), before=None,
         return subprocess.run([*prefix, *COMMAND, *map(str, arguments)], cwd=folder, input=stdin, capture_output=True,
                               timeout=PATIENCE, env=environment(**more), preexec_fn=before)
     done = run()
-    # On a machine that has much else to do, wine now and then ends with 1 before it has started the program, without a word.
-    # roundup never ends so: it has a line for each error.
+    # On a busy machine wine now and then ends with 1 before it has started the program, and without a word, as roundup never does.
     if windows and done.returncode == 1 and not done.stdout and not done.stderr:
         done = run()
     said = f"{arguments}: exit code {done.returncode}\n{done.stdout.decode(errors='replace')[-2000:]}\n" \

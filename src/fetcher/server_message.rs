@@ -109,10 +109,12 @@ fn unescaped(text: &str) -> String {
     entities.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
 
-/// The first line, unless it is no text for people.
+/// The first line, unless it is no text for people: one with a NUL, or of which more than a fifth is control characters. A few
+/// are colours of a terminal.
 fn first_line(text: &str) -> Option<String> {
     let line = text.lines().next()?;
-    (!line.contains(|c: char| c.is_control() && c != '\t')).then(|| line.to_owned())
+    let controls = line.chars().filter(|c| c.is_control() && *c != '\t').count();
+    (!line.contains('\0') && controls * 5 <= line.chars().count()).then(|| line.to_owned())
 }
 
 /// The words with single spaces between them, cut to [`MAX_CHARS`].
