@@ -111,7 +111,7 @@ impl CurlWriter {
                 let of_type = settings.headers.iter().find(|field| field.name().eq_ignore_ascii_case("content-type"));
                 let of_type = of_type.and_then(|field| std::str::from_utf8(field.value()).ok());
                 let parts = self.parts(job, content);
-                let parts = self.without_told(parts, |text| SecretPlace::in_content(text, of_type));
+                let parts = self.without_told(parts, |text| SecretPlace::in_content(text, of_type), None);
                 lines.push(format!("--data-raw {}", shell_word(&parts)));
             }
         }
@@ -163,7 +163,7 @@ impl CurlWriter {
             line.push_str(&format!(" -X {}", settings.method));
         }
         let url = self.url(job, notes);
-        let url = self.without_told(url, |text| {
+        let in_query = |text: &str| {
             // A part behind a variable begins within the query.
             let query = text.find('?').map_or(0, |at| at + 1);
             let query = if text.contains("://") && query == 0 { text.len() } else { query };
@@ -172,7 +172,8 @@ impl CurlWriter {
                 place.range = place.range.start + query..place.range.end + query;
             }
             places
-        });
+        };
+        let url = self.without_told(url, in_query, Some(notes));
         if url_has_globs(&url) {
             line.push_str(" -g");
         }
@@ -225,9 +226,14 @@ impl CurlWriter {
         parts
     }
 
-    /// The parts with a variable for each secret that is found by its name. It has the text that stands there, codes
-    /// included.
-    fn without_told(&mut self, parts: Vec<WordPart>, find: impl Fn(&str) -> Vec<SecretPlace>) -> Vec<WordPart> {
+    /// The parts with a variable for each secret that is found by its name. It has the text that stands there; in a URL, of
+    /// which there are notes, it is decoded, as a plan takes it.
+    fn without_told(
+        &mut self,
+        parts: Vec<WordPart>,
+        find: impl Fn(&str) -> Vec<SecretPlace>,
+        mut notes: Option<&mut Vec<String>>,
+    ) -> Vec<WordPart> {
         let mut shown = Vec::with_capacity(parts.len());
         for part in parts {
             let text = match &part {
@@ -241,7 +247,17 @@ impl CurlWriter {
             let mut from = 0;
             for SecretPlace { name, range } in find(text).into_iter().filter(|place| !place.range.is_empty()) {
                 shown.push(WordPart::Bytes(text.as_bytes()[from..range.start].to_vec()));
-                let variable = self.marks.name(&as_name(&name), &text[range.clone()]).to_owned();
+                let raw = &text[range.clone()];
+                let decoded = String::from_utf8(decode(raw.as_bytes())).ok();
+                let decoded = decoded.filter(|value| value != raw && encode(value.as_bytes(), COMPONENT) == raw);
+                let variable = match decoded.zip(notes.as_deref_mut()) {
+                    Some((value, notes)) => {
+                        let variable = self.marks.name(&as_name(&name), &value).to_owned();
+                        notes.push(format!("{variable} must be percent-encoded in this URL"));
+                        variable
+                    }
+                    None => self.marks.name(&as_name(&name), raw).to_owned(),
+                };
                 if !self.told.contains(&variable) {
                     self.told.push(variable.clone());
                 }

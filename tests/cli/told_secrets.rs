@@ -42,6 +42,9 @@ fn curl_commands_have_variables_for_them() {
         curl -L --compressed \"http://a.example/x?access_token=${ACCESS_TOKEN}&page=2&password=${PASSWORD}\" \\\n";
     assert!(run.stdout().starts_with(expected), "{run:?}");
     assert!(run.stdout().contains("--data-raw \"password=${PASSWORD_2}&n=1\""), "{run:?}");
+    let coded = line("get --curl http://a.example/?api_key=a%2Fb%2Bc").run().expect_code(0);
+    let expected = "# API_KEY is left out: its name tells a secret\n# API_KEY must be percent-encoded in this URL\n";
+    assert!(coded.stdout().contains(expected), "{coded:?}");
     let json = line("get --curl").args(["--json", r#"{"api_key":"BBB1","a":[1]}"#, url]).run().expect_code(0);
     assert!(json.stdout().contains(r#"--data-raw "{\"api_key\":\"${ACCESS_TOKEN}\",\"a\":[1]}""#), "{json:?}");
 }
