@@ -14,12 +14,18 @@ use crate::origin::Origin;
 /// weeks must not keep them all.
 pub(super) const MAX_IDLE_HOSTS: usize = 1_024;
 
+/// And so many of which it is known how many requests at once they take: that is little for each, and worth more.
+const MAX_FOUND: usize = 8_192;
+
 /// What limits know of the past: when the last requests left, which hosts have asked to be left alone, which take no
 /// connections, and how many requests at once each takes. A run takes it up where the one before has left it, so that rates
 /// and pauses hold over all of them.
 ///
 /// Clones share it. Runs note what they know when their stream has ended or was dropped; those that go on at the same time
 /// know nothing of each other, and what they leave has the pauses of all of them.
+///
+/// It does not grow without end: a pause is forgotten when it is over, and that a host took no connection after two minutes,
+/// once there are 1,024 hosts; how many requests at once hosts take is remembered of 8,192 and those of the last run.
 #[derive(Clone, Debug, Default)]
 pub struct LimitState(Arc<Mutex<Known>>);
 
@@ -63,7 +69,7 @@ impl LimitState {
         known.hosts.get(origin).cloned().unwrap_or_default().under(limits, adaptive)
     }
 
-    /// Notes how a run has left its hosts, and what has left in it.
+    /// Notes how a run has left its hosts, and what has left in it. What no longer fits is forgotten of earlier runs.
     pub(super) fn note<'a>(
         &self,
         pacer: Option<&Pacer>,
@@ -74,11 +80,14 @@ impl LimitState {
         if known.hosts.len() >= MAX_IDLE_HOSTS {
             known.hosts.retain(|_, host| !host.is_idle(now));
         }
+        if known.found.len() >= MAX_FOUND {
+            known.found.clear();
+        }
         known.pacer = pacer.cloned().or(known.pacer.take()).filter(|pacer| !pacer.is_idle(now));
         for (origin, host) in hosts {
             known.found.extend(host.found().map(|at_once| (origin.clone(), at_once)));
             let before = known.hosts.remove(origin);
-            let host = before.iter().fold(host.clone(), |host, before| host.join_pauses(before, now));
+            let host = before.iter().fold(host.clone().at_rest(), |host, before| host.join_pauses(before, now));
             if !host.is_blank(now) {
                 known.hosts.insert(origin.clone(), host);
             }

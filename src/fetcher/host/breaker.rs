@@ -14,11 +14,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// After so many failed probes the host is given up until the next is due.
 const PROBES: u32 = 3;
 
+/// So long after the last failure nothing is lost if it is forgotten: a probe has been due for a minute at least.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(2 * LONGEST_WAIT.as_secs());
+
 /// Counts failures in a row: after some, one request at a time probes whether the host is back.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Breaker {
     /// Failures of the connection in a row.
     failures: u32,
+    /// When the last of them was.
+    failed_at: Option<Instant>,
     open: Option<OpenBreaker>,
 }
 
@@ -73,6 +78,7 @@ impl Breaker {
     /// The host has taken none. What was under way when the breaker opened says nothing about a probe.
     pub(super) fn failed(&mut self, probe: bool, now: Instant) {
         self.failures = self.failures.saturating_add(1);
+        self.failed_at = Some(now);
         match &mut self.open {
             Some(open) if probe => {
                 open.failed_probes += 1;
@@ -95,8 +101,8 @@ impl Breaker {
     }
 
     /// Whether nothing is lost if it is forgotten.
-    pub(super) fn is_idle(&self) -> bool {
-        self.failures == 0
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        self.failed_at.is_none_or(|at| now.saturating_duration_since(at) >= FORGOTTEN_AFTER)
     }
 }
 
@@ -143,7 +149,7 @@ mod tests {
             breaker.failed(false, now);
         }
         breaker.connected();
-        assert!(breaker.is_idle());
+        assert!(breaker.is_idle(now));
         for _ in 0..5 {
             breaker.failed(false, now);
         }

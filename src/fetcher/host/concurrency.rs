@@ -37,11 +37,16 @@ const ROUNDS: u32 = 4;
 const SERVED_BETWEEN: u32 = 128;
 
 impl HostConcurrency {
-    /// The same with this limit and nothing running. If it is `adaptive` and was not, it begins with what was found before,
+    /// The same with nothing running.
+    pub(super) fn at_rest(self) -> HostConcurrency {
+        HostConcurrency { running: 0, ..self }
+    }
+
+    /// The same with this limit. If it is `adaptive` and was not, it begins with what was found before,
     /// if anything was.
     pub(super) fn under(self, limit: Option<NonZeroU32>, adaptive: Option<Option<u32>>) -> HostConcurrency {
         let adaptive = adaptive.map(|found| self.adaptive.unwrap_or_else(|| AdaptiveLimit::new(found)));
-        HostConcurrency { running: 0, limit: limit.map(u32::from), learned: self.learned, adaptive }
+        HostConcurrency { limit: limit.map(u32::from), adaptive, ..self }
     }
 
     pub(super) fn start(&mut self) {

@@ -23,10 +23,16 @@ pub(in crate::fetcher) struct HostState {
 }
 
 impl HostState {
-    /// Goes on under these limits in another run, in which nothing is under way yet. If that is `adaptive`, a host of which
-    /// nothing was learned begins with what was found of it before.
-    pub(in crate::fetcher) fn under(mut self, limits: HostLimits, adaptive: Option<Option<u32>>) -> HostState {
+    /// The same without what is under way: a run that is cut short leaves that without an end.
+    pub(in crate::fetcher) fn at_rest(mut self) -> HostState {
+        self.concurrency = self.concurrency.at_rest();
         self.breaker.unclear(true);
+        self
+    }
+
+    /// Goes on under these limits in another run. If that is `adaptive`, a host of which nothing was learned begins with
+    /// what was found of it before.
+    pub(in crate::fetcher) fn under(self, limits: HostLimits, adaptive: Option<Option<u32>>) -> HostState {
         HostState {
             concurrency: self.concurrency.under(limits.per_host, adaptive),
             pacer: limits.rate.map(|rate| Pacer::after(rate, self.pacer.as_ref())),
@@ -104,7 +110,7 @@ impl HostState {
     /// Whether nothing is lost if it is forgotten, but how many requests at once it was found to take.
     pub(in crate::fetcher) fn is_idle(&self, now: Instant) -> bool {
         self.concurrency.is_idle()
-            && self.breaker.is_idle()
+            && self.breaker.is_idle(now)
             && self.pacer.as_ref().is_none_or(|pacer| pacer.is_idle(now))
             && self.gate(now) == Gate::Open
     }

@@ -59,6 +59,62 @@ fn idle_hosts_are_forgotten_from_run_to_run() {
     assert!(hosts.contains(&origin("h0")), "it has asked for a pause");
 }
 
+/// Of a program that runs for weeks: a link checker asks ever new hosts.
+#[test]
+fn hosts_that_a_run_has_left_unfinished_or_down_are_forgotten() {
+    let began = Instant::now();
+    let known = LimitState::default();
+    for round in 0..20 {
+        let now = began + Duration::from_secs(round * 130);
+        let mut queue = Queue::new(unlimited(), known.clone());
+        for host in 0..600 {
+            push(&mut queue, host, &format!("h{round}-{host}"), now);
+        }
+        for host in 0..600 {
+            let Next::Start { lease, .. } = queue.next(now) else { panic!("nothing holds it") };
+            match host % 3 {
+                // The run is cut short while it is under way.
+                0 => {}
+                1 => queue.ended(lease, Verdict::Unreached, now),
+                _ => {
+                    for _ in 0..4 {
+                        queue.hosts[lease.host].start(now);
+                        queue.hosts[lease.host].end(Verdict::Unreached, false, (now, now));
+                    }
+                    queue.ended(lease, Verdict::Unreached, now);
+                }
+            }
+        }
+        queue.note_limits(now);
+        let last =
+            known.hosts().into_iter().filter(|origin| origin.to_string().contains(&format!("h{round}-"))).count();
+        assert_eq!(last, 400, "those that took no connection are known");
+    }
+    let hosts = known.hosts();
+    assert!(hosts.len() < 2 * MAX_IDLE_HOSTS, "{}", hosts.len());
+}
+
+#[test]
+fn what_was_found_of_hosts_is_bounded() {
+    let began = Instant::now();
+    let known = LimitState::default();
+    for round in 0..30 {
+        let now = began + Duration::from_secs(round);
+        let mut queue = Queue::new(Limits { adaptive: true, ..unlimited() }, known.clone());
+        for job in 0..1_000 * 8 {
+            push(&mut queue, job, &format!("h{round}-{}", job % 1_000), now);
+        }
+        while let Next::Start { lease, .. } = queue.next(now) {
+            queue.ended(lease, Verdict::Served, now);
+        }
+        queue.note_limits(now);
+        let found = known.found();
+        assert!(found.len() < 10_000, "{}", found.len());
+        let last = found.iter().filter(|(origin, _)| origin.to_string().contains(&format!("h{round}-"))).count();
+        assert_eq!(last, 1_000, "the newest are known");
+    }
+}
+
 #[test]
 fn a_run_at_the_same_time_takes_no_pause_away() {
     let now = Instant::now();
