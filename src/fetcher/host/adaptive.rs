@@ -91,6 +91,13 @@ impl AdaptiveLimit {
         }
     }
 
+    /// The same, but no higher than this. What a host never gets is no limit to measure it at half of.
+    pub(super) fn within(self, most: u32) -> AdaptiveLimit {
+        let limit = self.limit.min(most);
+        let raised_from = self.raised_from.filter(|before| *before < limit);
+        AdaptiveLimit { limit, raised_from, ..self }
+    }
+
     /// How many requests at once it allows now.
     pub(super) fn now_allowed(&self) -> u32 {
         match self.stage {

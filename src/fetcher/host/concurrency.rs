@@ -45,7 +45,10 @@ impl HostConcurrency {
     /// The same with this limit. If it is `adaptive` and was not, it begins with what was found before,
     /// if anything was.
     pub(super) fn under(self, limit: Option<NonZeroU32>, adaptive: Option<Option<u32>>) -> HostConcurrency {
-        let adaptive = adaptive.map(|found| self.adaptive.unwrap_or_else(|| AdaptiveLimit::new(found)));
+        let adaptive = adaptive.map(|found| {
+            let before = self.adaptive.unwrap_or_else(|| AdaptiveLimit::new(found));
+            before.within(limit.map_or(u32::MAX, u32::from))
+        });
         HostConcurrency { limit: limit.map(u32::from), adaptive, ..self }
     }
 
@@ -303,9 +306,11 @@ mod tests {
     #[test]
     fn what_an_earlier_run_found_is_checked() {
         for beyond in [Beyond::Slows, Beyond::Thrashes] {
-            let host = HostConcurrency::default().under(NonZeroU32::new(100), Some(Some(64)));
-            let made = outcome(host, &capacities(&[4]), beyond, 1000);
-            assert!(made.most[0] <= 6, "{beyond:?}: {:?}", made.most);
+            for (cap, capacity) in [(100, 4), (10, 4), (10, 2)] {
+                let host = HostConcurrency::default().under(NonZeroU32::new(cap), Some(Some(64)));
+                let made = outcome(host, &capacities(&[capacity]), beyond, 1000);
+                assert!(made.most[0] <= capacity + capacity / 2, "{beyond:?} within {cap}: {:?}", made.most);
+            }
         }
     }
 
