@@ -265,9 +265,5 @@ fn check(name: &str, limits: Limits, concurrency: usize, seed: u64) {
     assert_eq!(run.done + run.lost, JOBS, "{name}: each job ends once");
     assert!(took <= 1.15 * optimum, "{name}: {took:.1} s where {optimum:.1} s would do");
     // Two thirds of these are of the hosts that take five in a second: each of their pauses ends with finding that out.
-    assert!(
-        1000 * later <= 11 * run.requests,
-        "{name}: {later} of {} requests refused after the first round",
-        run.requests
-    );
+    assert!(100 * later <= run.requests, "{name}: {later} of {} requests refused after the first round", run.requests);
 }

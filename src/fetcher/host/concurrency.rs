@@ -30,11 +30,23 @@ struct LearnedLimit {
 }
 
 /// A learned limit is raised after this many rounds without a refusal. A round is as many requests as it allows.
-const ROUNDS: u32 = 4;
+///
+/// Of ten thousand jobs on two hundred hosts (`fetcher::simulation`), 0.95 to 0.99 % of the requests are refused after the
+/// first round, and they take 1.08 times as long as they have to. With four rounds it is 0.98 to 1.01 %, and 1.03 times: no
+/// more than one in a hundred is to be refused.
+const ROUNDS: u32 = 8;
+
+/// The same if it is adaptive: then 0.83 % are refused and those jobs take 1.03 times as long as they have to. With eight
+/// rounds they take 1.14 times as long, because a limit that latency lets rise waits for this one.
+const ADAPTIVE_ROUNDS: u32 = 4;
 
 /// If raises are refused, it takes more rounds, until there are so many requests between them: then about one in a hundred
 /// is refused.
 const SERVED_BETWEEN: u32 = 128;
+
+fn least_rounds(adapts: bool) -> u32 {
+    if adapts { ADAPTIVE_ROUNDS } else { ROUNDS }
+}
 
 impl HostConcurrency {
     /// The same with nothing running.
@@ -67,13 +79,14 @@ impl HostConcurrency {
     /// The host has refused a request, which no longer counts as running: it takes as many as still do.
     pub(super) fn refused(&mut self) {
         let before = self.learned;
+        let least = least_rounds(self.adaptive.is_some());
         let limit = self.running.clamp(1, before.map_or(u32::MAX, |learned| learned.limit));
         let rounds = match before {
             Some(learned) if learned.raised => learned.rounds * 2,
             Some(learned) => learned.rounds,
-            None => ROUNDS,
+            None => least,
         };
-        let rounds = rounds.min((SERVED_BETWEEN / limit).max(ROUNDS));
+        let rounds = rounds.min((SERVED_BETWEEN / limit).max(least));
         self.learned = Some(LearnedLimit { limit, served: 0, step: 1, rounds, raised: false });
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.refused();
@@ -132,7 +145,7 @@ impl HostConcurrency {
 impl LearnedLimit {
     fn raise(&mut self, adapts: bool) {
         // Two in a row: the first was right.
-        let rounds = if self.raised { ROUNDS } else { self.rounds };
+        let rounds = if self.raised { least_rounds(adapts) } else { self.rounds };
         let step = if adapts && self.raised { (self.step * 2).min(self.limit / 4).max(1) } else { 1 };
         *self = LearnedLimit { limit: self.limit.saturating_add(step), served: 0, step, rounds, raised: true };
     }
@@ -147,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_lowers_the_limit_and_four_rounds_raise_it() {
+    fn a_refusal_lowers_the_limit_and_eight_rounds_raise_it() {
         let (mut host, now) = (HostConcurrency::default().under(None, None), Instant::now());
         for _ in 0..5 {
             host.start();

@@ -273,10 +273,10 @@ fn a_rate_of_one_an_hour() {
 #[test]
 fn refusals_teach_how_many_a_host_takes() {
     let now = Instant::now();
-    let mut queue = queue(unlimited(), &["a"; 60]);
-    assert_eq!(starts(&mut queue, now).0.len(), 60);
-    // Ten are being served; fifty are refused one after the other.
-    for index in 10..60 {
+    let mut queue = queue(unlimited(), &["a"; 100]);
+    assert_eq!(starts(&mut queue, now).0.len(), 100);
+    // Ten are being served; ninety are refused one after the other.
+    for index in 10..100 {
         end(&mut queue, 0, Verdict::Refused, now);
         retry(&mut queue, index, "a", now, now);
     }
@@ -285,10 +285,10 @@ fn refusals_teach_how_many_a_host_takes() {
         served(&mut queue, 0, now);
     }
     assert_eq!(starts(&mut queue, now).0, Vec::from_iter(10..20));
-    // It is raised by one after four rounds without a refusal.
-    for number in 11..=40 {
+    // It is raised by one after eight rounds without a refusal.
+    for number in 11..=80 {
         served(&mut queue, 0, now);
-        assert_eq!(starts(&mut queue, now).0.len(), if number < 40 { 1 } else { 2 }, "{number}");
+        assert_eq!(starts(&mut queue, now).0.len(), if number < 80 { 1 } else { 2 }, "{number}");
     }
 }
 
