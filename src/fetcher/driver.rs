@@ -241,7 +241,7 @@ async fn make_attempt(
         let cookies = job.settings().cookies.then(|| state.cookies.clone());
         (job, AttemptPlan { keep, budget, picked, began, ends, key, cache, first_look, must_ask, cookies })
     };
-    let mut slot = Slot::new(state.clone(), next.job, next.lease, permit);
+    let mut slot = Slot::new(state.clone(), next.job, (next.lease, permit), progress.clone());
     let ended = match senders.of(job.settings()).await {
         Ok(sender) => attempt(&*sender, &job, about, &mut slot, &progress).await,
         Err(error) => AttemptResult { received: Received::default(), error: Some(error), retry_at: None },
@@ -257,7 +257,7 @@ fn settle(
     job: &Job,
     result: AttemptResult,
     progress: &Progress,
-    slot: Slot,
+    mut slot: Slot,
 ) -> Vec<RunningAttempt> {
     if state.is_stopped() {
         return Vec::new();
@@ -267,11 +267,11 @@ fn settle(
     let AttemptResult { received, error, retry_at } = result;
     #[cfg(feature = "fleet")]
     let asked = slot.asked();
-    let held = slot.into_held();
+    let held = slot.take_held(&progress);
     let host = held.as_ref().map(|(lease, _)| lease.host);
     let permit = held.map(|(lease, permit)| {
         let verdict = verdict(error.as_ref(), received.status, received.advice, &progress);
-        state.queue.ended(lease.sent_after(connecting(&progress)), verdict, now);
+        state.queue.ended(lease, verdict, now);
         state.heed(lease.host, job.settings(), received.advice, now);
         permit
     });
@@ -330,11 +330,6 @@ fn settle(
 fn allowed_after(failure: Failure, wait: Option<Duration>) -> Failure {
     let retry_at = wait.map(|wait| rfc3339_after(wait).into()).or(failure.retry_at);
     Failure { retry_at, ..failure }
-}
-
-/// How long it took to make the connection, if that was not there.
-fn connecting(progress: &ProgressSnapshot) -> Duration {
-    [progress.dns, progress.connect, progress.tls].into_iter().flatten().sum()
 }
 
 /// What an attempt has shown of the host that it asked last.

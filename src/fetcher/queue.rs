@@ -87,7 +87,7 @@ pub(super) struct Lease {
     pub(super) host: HostIndex,
     /// Whether it finds out if a host is back that took no connections.
     probe: bool,
-    since: Instant,
+    pub(super) since: Instant,
 }
 
 impl Lease {

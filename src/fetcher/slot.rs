@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_lock::SemaphoreGuardArc;
@@ -23,6 +24,7 @@ use crate::job::Job;
 use crate::outcome::Failure;
 use crate::rfc3339::rfc3339_after;
 use crate::settings::Settings;
+use crate::transport::{Progress, ProgressSnapshot};
 
 /// A permit of the run, and a lease of the host that is asked.
 ///
@@ -32,6 +34,9 @@ pub(super) struct Slot {
     state: Rc<RefCell<RunState>>,
     job: JobNumber,
     held: Option<(Lease, SemaphoreGuardArc)>,
+    progress: Arc<Progress>,
+    /// How long connecting has taken to the hosts of the leases before.
+    connecting_before: Duration,
     /// That a request is under way, for those who share the limits of the run.
     #[cfg(feature = "fleet")]
     leave: Option<Box<dyn Any>>,
@@ -41,11 +46,19 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(state: Rc<RefCell<RunState>>, job: JobNumber, lease: Lease, permit: SemaphoreGuardArc) -> Slot {
+    /// `progress` is that of the requests of the attempt.
+    pub(super) fn new(
+        state: Rc<RefCell<RunState>>,
+        job: JobNumber,
+        held: (Lease, SemaphoreGuardArc),
+        progress: Arc<Progress>,
+    ) -> Slot {
         Slot {
             state,
             job,
-            held: Some((lease, permit)),
+            held: Some(held),
+            progress,
+            connecting_before: Duration::ZERO,
             #[cfg(feature = "fleet")]
             leave: None,
             #[cfg(feature = "fleet")]
@@ -100,9 +113,13 @@ impl Slot {
         self.asked.clone()
     }
 
-    /// What is held, if the attempt does not wait for it.
-    pub(super) fn into_held(self) -> Option<(Lease, SemaphoreGuardArc)> {
-        self.held
+    /// What is held, if the attempt does not wait for it. The lease begins when the connection was made that its request has
+    /// gone over: the requests of an attempt add up in its progress, and those before this one had leases of their own.
+    pub(super) fn take_held(&mut self, progress: &ProgressSnapshot) -> Option<(Lease, SemaphoreGuardArc)> {
+        let (lease, permit) = self.held.take()?;
+        let connecting = [progress.dns, progress.connect, progress.tls].into_iter().flatten().sum();
+        let before = std::mem::replace(&mut self.connecting_before, connecting);
+        Some((lease.sent_after(connecting.saturating_sub(before)), permit))
     }
 
     /// Gives back the place at a host that has shown this much of itself, as by a redirect, and waits for one at the host of
@@ -118,10 +135,11 @@ impl Slot {
         advice: Advice,
     ) -> Result<(), Failure> {
         let (tell, told) = channel::bounded(1);
+        let held = self.take_held(&self.progress.snapshot());
         {
             let mut state = self.state.borrow_mut();
             let now = Instant::now();
-            if let Some((lease, permit)) = self.held.take() {
+            if let Some((lease, permit)) = held {
                 state.queue.ended(lease, verdict, now);
                 state.heed(lease.host, job.settings(), advice, now);
                 #[cfg(feature = "fleet")]
@@ -228,6 +246,41 @@ impl Unsent {
             Unsent::Budget => {
                 "it is not tried again: the run has made as many retries as it may, a fifth of its requests".to_owned()
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_lock::Semaphore;
+
+    use super::super::config::RunConfig;
+    use super::super::queue::Next;
+    use super::*;
+
+    /// A slot of a run of one job, and its lease.
+    fn slot(config: RunConfig) -> (Slot, Lease) {
+        let now = Instant::now();
+        let mut state = RunState::new(config, now, channel::bounded(1).0, false);
+        let job = state.push(Job::get("http://a.example/").expect("good"), now, None);
+        let Next::Start { lease, .. } = state.next(now) else { panic!("nothing holds it") };
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_arc().expect("free");
+        (Slot::new(Rc::new(RefCell::new(state)), job, (lease, permit), Arc::default()), lease)
+    }
+
+    fn connecting(ms: u64) -> ProgressSnapshot {
+        let mut progress = ProgressSnapshot::default();
+        progress.connect = Some(Duration::from_millis(ms));
+        progress
+    }
+
+    #[test]
+    fn each_host_of_a_chain_of_redirects_is_spared_its_own_connecting_alone() {
+        let (mut slot, fresh) = slot(RunConfig::default());
+        for (in_all, own) in [(500, 500), (700, 200), (700, 0)] {
+            let (lease, permit) = slot.take_held(&connecting(in_all)).expect("it was given back");
+            assert_eq!(lease.since, fresh.since + Duration::from_millis(own));
+            slot.held = Some((fresh, permit));
         }
     }
 }
