@@ -82,11 +82,13 @@ impl Slot {
         self.leave = None;
         let Some(sharer) = self.state.borrow().config.sharer.clone() else { return Ok(()) };
         loop {
-            let made = self.state.borrow().queue.made();
+            let (asked, made) = (Instant::now(), self.state.borrow().queue.made());
             let SharedAnswer { leave, elsewhere } = sharer.pass(url, made).await;
             self.state.borrow_mut().queue.note_elsewhere(elsewhere);
             match leave {
                 SharedLeave::Granted(leave) => {
+                    // That wait is no part of how long the host takes.
+                    self.held.iter_mut().for_each(|(lease, _)| *lease = lease.sent_after(asked.elapsed()));
                     (self.leave, self.asked) = (Some(leave), Some(url.clone()));
                     return Ok(());
                 }
@@ -282,5 +284,40 @@ mod tests {
             assert_eq!(lease.since, fresh.since + Duration::from_millis(own));
             slot.held = Some((fresh, permit));
         }
+    }
+
+    /// Lets each request pass after a while.
+    #[cfg(feature = "fleet")]
+    #[derive(Debug)]
+    struct SlowSharer;
+
+    #[cfg(feature = "fleet")]
+    const SHARED_WAIT: Duration = Duration::from_millis(30);
+
+    #[cfg(feature = "fleet")]
+    impl super::super::shared_limits::LimitSharer for SlowSharer {
+        fn pass(
+            &self,
+            _: &Url,
+            _: super::super::budget::AttemptCounts,
+        ) -> std::pin::Pin<Box<dyn Future<Output = SharedAnswer>>> {
+            Box::pin(async {
+                smol::Timer::after(SHARED_WAIT).await;
+                SharedAnswer { leave: SharedLeave::Granted(Box::new(())), elsewhere: Default::default() }
+            })
+        }
+
+        fn leave_alone(&self, _: &Url, _: Duration) {}
+    }
+
+    #[cfg(feature = "fleet")]
+    #[test]
+    fn the_wait_for_those_who_share_the_limits_is_no_latency_of_the_host() {
+        let sharer: Arc<dyn super::super::shared_limits::LimitSharer> = Arc::new(SlowSharer);
+        let (mut slot, fresh) = slot(RunConfig { sharer: Some(sharer), ..RunConfig::default() });
+        let job = Job::get("http://a.example/").expect("good");
+        smol::block_on(slot.pass(job.url(), &job)).expect("it may pass");
+        let (lease, _permit) = slot.take_held(&connecting(0)).expect("it is held");
+        assert!(lease.since >= fresh.since + SHARED_WAIT, "{:?}", lease.since - fresh.since);
     }
 }
