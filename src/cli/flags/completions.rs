@@ -257,9 +257,10 @@ mod tests {
     /// Files were offered where a word of a few is to stand.
     #[test]
     fn every_shell_gets_shells_formats_and_topics() {
+        let topics = names().join(" ") + " plan";
         for shell in SHELLS {
             let text = completions(shell).expect(shell);
-            for words in ["bash zsh fish powershell", "json jsonl table", "serve plan"] {
+            for words in ["bash zsh fish powershell", "json jsonl table", &topics] {
                 assert!(text.contains(words), "{shell}: {words}");
             }
             assert!(!text.contains("{formats}"), "{shell}");
