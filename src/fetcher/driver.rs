@@ -265,7 +265,6 @@ fn settle(
     let now = Instant::now();
     let (progress, peer) = progress.close();
     let AttemptResult { received, error, retry_at } = result;
-    #[cfg(feature = "fleet")]
     let asked = slot.asked();
     let held = slot.take_held(&progress);
     let host = held.as_ref().map(|(lease, _)| lease.host);
@@ -296,6 +295,7 @@ fn settle(
             if let Some(host) = host.filter(|_| received.advice.refused && received.advice.wait.is_none()) {
                 state.queue.pause(host, now + wait, now);
             }
+            Slot::tell_others(asked.as_ref(), host, state, now);
             // What the server has named a wait for does not count, and neither does what found no connection: a breaker
             // bounds that.
             let draws = !received.advice.refused && !unreached;
@@ -316,10 +316,7 @@ fn settle(
         Some(RetryDecision::GiveUp) | None => {}
     }
     failure = failure.map(|failure| allowed_after(failure, asked_wait));
-    #[cfg(feature = "fleet")]
-    if let Some(host) = host {
-        Slot::tell_others(asked.as_ref(), host, state, now);
-    }
+    Slot::tell_others(asked.as_ref(), host, state, now);
     let failed = failure.is_some();
     let has_ended = state.finish(made.job, JobEnd { received, failure, progress, permit, outage }, now);
     state.wake_driver();

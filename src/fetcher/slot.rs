@@ -79,7 +79,8 @@ impl Slot {
     /// If that host may not be asked, with the reason.
     #[cfg(feature = "fleet")]
     pub(super) async fn pass(&mut self, url: &Url, job: &Job) -> Result<(), Failure> {
-        self.leave = None;
+        // What is learned from here on is of the host that the lease is of, which may be another one.
+        (self.leave, self.asked) = (None, None);
         let Some(sharer) = self.state.borrow().config.sharer.clone() else { return Ok(()) };
         loop {
             let (asked, made) = (Instant::now(), self.state.borrow().queue.made());
@@ -102,11 +103,21 @@ impl Slot {
 
     /// Lets those who share the limits of the run know until when the host that was asked last is to be left alone.
     #[cfg(feature = "fleet")]
-    pub(super) fn tell_others(asked: Option<&Url>, host: HostIndex, state: &RunState, now: Instant) {
-        let (Some(url), Some(sharer)) = (asked, &state.config.sharer) else { return };
+    pub(super) fn tell_others(asked: Option<&Url>, host: Option<HostIndex>, state: &RunState, now: Instant) {
+        let (Some(url), Some(host), Some(sharer)) = (asked, host, &state.config.sharer) else { return };
         if let Some(until) = state.queue.left_alone_until(host, now) {
             sharer.leave_alone(url, until - now);
         }
+    }
+
+    /// Nobody shares the limits of the run.
+    #[cfg(not(feature = "fleet"))]
+    pub(super) fn tell_others(_asked: Option<&Url>, _host: Option<HostIndex>, _state: &RunState, _now: Instant) {}
+
+    #[cfg(not(feature = "fleet"))]
+    #[expect(clippy::unused_self, reason = "with a fleet there is one")]
+    pub(super) fn asked(&self) -> Option<Url> {
+        None
     }
 
     /// The URL that was asked last, if others share the limits of the run.
@@ -144,8 +155,7 @@ impl Slot {
             if let Some((lease, permit)) = held {
                 state.queue.ended(lease, verdict, now);
                 state.heed(lease.host, job.settings(), advice, now);
-                #[cfg(feature = "fleet")]
-                Slot::tell_others(self.asked.as_ref(), lease.host, &state, now);
+                Slot::tell_others(self.asked().as_ref(), Some(lease.host), &state, now);
                 drop(permit);
             }
             let wait = state.wait_to_follow(self.job, advice, now)?;

@@ -34,6 +34,9 @@ const MOST_UNTAKEN: usize = 1000;
 /// For so long Redis is asked to wait for an outcome.
 const WAIT: Duration = Duration::from_secs(2);
 
+/// For so long at least one who collects counts as one who does, after the last sign of it.
+const COLLECTS: Duration = Duration::from_secs(10);
+
 /// So often workers are told how many outcomes were taken.
 const TELL: Duration = Duration::from_millis(500);
 
@@ -175,7 +178,7 @@ impl Collector {
             return Ok(());
         }
         *told = Instant::now();
-        patience.set_taken(&self.run, taken, self.meta.lease * 2).await
+        patience.set_taken(&self.run, taken, (self.meta.lease * 2).max(COLLECTS)).await
     }
 
     /// When the run of this process began, by the clock of Redis, in milliseconds.

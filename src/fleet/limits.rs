@@ -184,6 +184,8 @@ impl Places {
 impl LimitKeeper {
     /// Gives leave as Redis has it; until there is trouble that does not pass.
     pub(super) async fn keep(self, run: RunId, meta: RunMeta, worker: String, patience: &mut Patience) -> Trouble {
+        // A run that is served anew counts from 0 again, so it goes by another name.
+        let worker = format!("{worker}/{:08x}", fastrand::u32(..));
         let every = meta.lease / 3;
         let (mut places, mut next_renewal) = (Places::default(), Instant::now() + every);
         loop {

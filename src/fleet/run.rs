@@ -331,7 +331,7 @@ impl Session {
     pub(super) async fn delete(&mut self, run: &RunId) -> Result<(), Trouble> {
         // Of the streams and the hash, the memory is given back beside the commands of others.
         let mut words = vec!["UNLINK".to_owned()];
-        words.extend(KEYS.iter().map(|part| run.key(part)));
+        words.extend(KEYS.iter().chain(&["rate", "taken"]).map(|part| run.key(part)));
         self.one(&words, Duration::ZERO).await?;
         self.one(["ZREM", RUNS, &run.0], Duration::ZERO).await?;
         Ok(())

@@ -73,7 +73,7 @@ return now",
 pub(super) const SUBMIT: Script = Script {
     number: 1,
     text: r"
-if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
+if redis.call('EXISTS', KEYS[1], KEYS[2]) < 2 then return redis.error_reply('GONE the run') end
 local added = 0
 for i = 1, #ARGV, 2 do
     if redis.call('HSETNX', KEYS[3], ARGV[i], 's') == 1 then
@@ -136,7 +136,7 @@ for i = 2, #ARGV, 3 do
     local is = redis.call('HGET', KEYS[3], key)
     local mine = is == 's' and #redis.call('XPENDING', KEYS[2], 'fleet', id, id, 1, ARGV[1]) > 0
     if mine or is == 'b:' .. ARGV[1] then
-        redis.call('XADD', KEYS[2], '*', 'k', key, 'j', ARGV[i + 2])
+        redis.call('XADD', KEYS[2], 'NOMKSTREAM', '*', 'k', key, 'j', ARGV[i + 2])
         redis.call('HSET', KEYS[3], key, 's')
         redis.call('XACK', KEYS[2], 'fleet', id)
         redis.call('XDEL', KEYS[2], id)
@@ -236,6 +236,7 @@ local lease, all, gap = ARGV[1] * 1000, tonumber(ARGV[2]), tonumber(ARGV[3])
 local keep = ARGV[1] + 60000
 local rate = base .. 'rate'
 local function keep_rate(ms)
+    ms = math.min(ms, math.max(redis.call('PTTL', KEYS[1]), keep))
     if redis.call('PTTL', rate) < ms then redis.call('PEXPIRE', rate, text(ms)) end
 end
 local at = 8

@@ -58,6 +58,8 @@ struct SharedRun {
     config: Rc<WorkerConfig>,
     intake: RefCell<Option<Intake>>,
     stopper: Stopper,
+    /// Whether outcomes are on their way to Redis.
+    is_committing: Cell<bool>,
     /// By their numbers.
     held: RefCell<BTreeMap<usize, HeldJob>>,
     next: Cell<usize>,
@@ -94,6 +96,7 @@ impl ServedRun {
             config: config.clone(),
             intake: RefCell::new(Some(intake)),
             stopper: outcomes.stopper(),
+            is_committing: Cell::new(false),
             held: RefCell::default(),
             next: Cell::new(0),
             gives_back: Cell::new(false),
@@ -110,9 +113,9 @@ impl ServedRun {
         self.shared.ended.borrow().clone()
     }
 
-    /// Whether it has no job.
+    /// Whether it has no job, and no outcome that Redis does not have yet.
     pub(super) fn is_idle(&self) -> bool {
-        self.shared.held.borrow().is_empty()
+        self.shared.held.borrow().is_empty() && !self.shared.is_committing.get()
     }
 
     /// Whether contents come with its outcomes.
@@ -239,7 +242,9 @@ impl SharedRun {
                 Some(None) => return Ok(()),
                 Some(Some(first)) => {
                     let group = gather(first, &mut outcomes, GATHER).await;
+                    self.is_committing.set(true);
                     self.commit(group, patience).await?;
+                    self.is_committing.set(false);
                 }
                 None => {
                     next_keep = Instant::now() + every;

@@ -184,7 +184,8 @@ impl Work<'_> {
                 self.look(&mut patience).or(stopped).await?;
                 last_look = Some(Instant::now());
             }
-            let busy = self.load.held() > 0;
+            // There are jobs, and they are not taken because who collects is slow.
+            let busy = self.load.held() > 0 || !self.behind.is_empty();
             if busy {
                 idle_since = Instant::now();
             }
@@ -293,7 +294,8 @@ impl Work<'_> {
         }
         let is_behind = |run: &&RunAtWork| {
             let (without, with) = MOST_UNTAKEN;
-            self.runs.get(&run.id).is_some_and(|served| run.untaken >= if served.has_bodies() { with } else { without })
+            let most = |served: &ServedRun| if served.has_bodies() { with } else { without };
+            run.has_jobs && self.runs.get(&run.id).is_some_and(|served| run.untaken >= most(served))
         };
         self.behind = there.iter().filter(is_behind).map(|run| run.id.clone()).collect();
         Ok(())

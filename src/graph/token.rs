@@ -14,7 +14,7 @@ use crate::rows::Cell;
 /// A token is renewed this long before it ends, or in the last tenth of its time if that is shorter.
 const MARGIN: Duration = Duration::from_secs(30);
 
-/// No token is renewed sooner than this after it came, while requests wait for their turn: some say that they end at once.
+/// No token is renewed sooner than this after it came, while requests wait for their turn.
 const SHORTEST: Duration = Duration::from_millis(500);
 
 /// A login, and its token.
@@ -237,8 +237,10 @@ impl Token {
         let Ok(field) = crate::Authorization::bearer(token).and_then(|authorization| authorization.field()) else {
             return wrong("the \"access_token\" is not visible ASCII, so that it cannot be sent".to_owned());
         };
-        let seconds = value(1).and_then(|cell| cell.as_text().trim().parse::<f64>().ok());
-        let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok());
+        // Some servers say 0 if it does not end. If it has ended, the next request is refused, which renews it too.
+        let seconds =
+            value(1).and_then(|cell| cell.as_text().trim().parse::<f64>().ok()).filter(|seconds| *seconds > 0.0);
+        let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         // A time that the clock cannot express never comes.
         let renew_at = lifetime.and_then(|lifetime| now.checked_add(lifetime - MARGIN.min(lifetime / 10)));
         Ok(Token { field, secret: token.to_string(), renew_at, came: now })

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::fleet::{many, report, with_plan};
-use super::redis::Redis;
+use super::redis::{Redis, worker};
 use crate::common::{Dir, Reply, Running, Server};
 
 /// What one worker is asked for holds for all.
@@ -36,6 +36,85 @@ fn a_host_that_asks_one_to_wait_is_left_alone_by_all() {
     let pause = asked[0] + Duration::from_millis(200)..asked[0] + Duration::from_millis(1900);
     let within = asked.iter().filter(|at| pause.contains(*at)).count();
     assert_eq!(within, 0, "of {} while the host was to be left alone", asked.len());
+}
+
+/// A pause was told when a request ended for good, and not when it was to be tried again.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_pause_is_told_before_the_next_request() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let moments = asked.clone();
+    let server = Server::start(move |_| {
+        let mut moments = moments.lock().expect("no panic");
+        moments.push(Instant::now());
+        match moments.len() {
+            1 => Reply::status(429).header("Retry-After", "1"),
+            _ => Reply::json("{}"),
+        }
+    });
+    let url = server.url("/");
+    let each = "each = { n = { from = 1, to = 10 } }";
+    dir.write("plan.toml", format!("[limits]\nper_host = 1\n[[job]]\nurl = \"{url}?{{n}}\"\n{each}\n"));
+    let _workers: Vec<Running> = (0..3).map(|_| redis.worker(&["--concurrency", "1"])).collect();
+    with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=report.json"]).run().expect_code(0);
+    let asked = asked.lock().expect("no panic");
+    assert!(asked[1] - asked[0] >= Duration::from_millis(900), "{:?}", asked[1] - asked[0]);
+}
+
+/// A redirect leads to a host that is paused: that is no pause of the host that it came from.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_pause_of_a_redirects_target_is_no_pause_of_its_source() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let paused = Server::start(|_| Reply::status(429).header("Retry-After", "3600"));
+    let to = paused.url("/");
+    let server = Server::start(move |request| match request.path() {
+        "/moved" => Reply::redirect(302, &to),
+        _ => Reply::json("{}").late(Duration::from_millis(20)),
+    });
+    let (first, url) = (paused.url("/first"), server.url("/"));
+    let each = "each = { n = { from = 1, to = 12 } }";
+    let plan = format!(
+        "[[job]]\nname = \"first\"\nurl = \"{first}\"\n[[job]]\nname = \"moved\"\nurl = \"{url}moved?{{n}}\"\n{each}\n\
+         [[job]]\nname = \"plain\"\nurl = \"{url}?{{n}}\"\n{each}\n"
+    );
+    dir.write("plan.toml", plan);
+    let _workers: Vec<Running> = (0..2).map(|_| redis.worker(&["--concurrency", "1"])).collect();
+    with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=report.json"]).run().expect_code(3);
+    let report = report(&dir, "report.json");
+    assert_eq!(report["summary"]["ok"], 12, "{report:#}");
+    assert!(paused.stats().requests <= 2, "{} requests", paused.stats().requests);
+}
+
+/// The line of the documentation is all that a fleet needs.
+#[test]
+#[ignore = "needs redis-server"]
+fn the_documented_user_may_do_all_that_a_fleet_does() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let line = include_str!("../../docs/fleet.md").lines().find(|line| line.starts_with("ACL SETUSER fleet"));
+    let words: Vec<&str> = line.expect("it is there").split(' ').collect();
+    assert_eq!(redis.ask(&words), "OK");
+    let url = redis.url().replace("redis://", "redis://fleet:password@");
+    let server = Server::start(|request| Reply::status(if request.path() == "/ill" { 503 } else { 200 }));
+    let base = server.url("/");
+    let plan = format!(
+        "[[job]]\nname = \"get\"\nurl = \"{base}?{{n}}\"\neach = {{ n = [1, 2, 3] }}\n\
+         [[job]]\nname = \"post\"\nurl = \"{base}post\"\ndata = \"x\"\n[[job]]\nname = \"ill\"\nurl = \"{base}ill\"\n"
+    );
+    dir.write("plan.toml", plan);
+    let words = ["-q", "--lease", "300ms", "--retries", "1", "--rate", "50/s", "--fleet", &url];
+    let run = with_plan(&dir, "run", &[&words[..], &["--report", "json=report.json"]].concat()).spawn();
+    let mut worker = worker(&url, &[]).spawn();
+    worker.wait_for_stderr("takes jobs from");
+    run.wait().expect_code(3);
+    assert_eq!(report(&dir, "report.json")["summary"]["ok"], 4);
+    // Nothing is left, and what gives jobs back is allowed, too.
+    server.wait_for(|stats| stats.in_flight == 0);
+    let id = with_plan(&dir, "submit", &[&url]).run().expect_code(0).stdout().trim().to_owned();
+    with_plan(&dir, "collect", &[&url, "--run", &id, "--cancel"]).run().expect_code(0);
+    worker.signal(Signal::TERM);
+    worker.wait().expect_code(0);
 }
 
 #[test]
@@ -130,7 +209,8 @@ fn a_slow_collector_slows_the_fleet() {
     let words = ["-q", "--per-host", "100", "--fleet", &redis.url(), "--report", "jsonl=report.jsonl"];
     let run = with_plan(&dir, "run", &words).spawn();
     let mut reader = std::fs::File::open(&fifo).expect("the run writes it");
-    let _workers: Vec<Running> = (0..2).map(|_| redis.worker(&[])).collect();
+    // They have nothing to do while the collector is slow, and are not to end for it.
+    let _workers: Vec<Running> = (0..2).map(|_| redis.worker(&["--idle-exit", "1s"])).collect();
     // Nothing is read until no more is fetched.
     let (mut last, mut since) = (0, Instant::now());
     while since.elapsed() < Duration::from_secs(2) {
