@@ -90,7 +90,8 @@ pub(crate) fn without_told_secrets(text: &str) -> Cow<'_, str> {
         let rest = &text[at + 1..];
         let end = rest.find(|c: char| c.is_whitespace() || "&#\"'`<>\u{2026}".contains(c)).unwrap_or(rest.len());
         let value = &rest[..end];
-        let is_plain = !value.is_empty() && !value.starts_with(['$', '{', '[']);
+        let is_template = value.starts_with("${") || (value.starts_with('{') && value.contains('}'));
+        let is_plain = !value.is_empty() && !is_template && !value.starts_with(REDACTED);
         let is_told = || is_secret_name(name, true) && (value.len() >= LONG_VALUE || !is_ambiguous(name));
         if is_plain && (is_told() || is_key(value)) {
             out.push_str(&text[copied..=at]);
@@ -123,6 +124,10 @@ mod tests {
             ("http://h/?sid=17&session=am-2&SID=0123456789", "http://h/?sid=17&session=am-2&SID=[redacted]"),
             ("http://h/?key=7&key=AIza-012", "http://h/?key=7&key=[redacted]"),
             ("http://h/?x=ghp_0123456789ab", "http://h/?x=[redacted]"),
+            (
+                "http://h/?password=$ecret&token={x&pwd=[y]",
+                "http://h/?password=[redacted]&token=[redacted]&pwd=[redacted]",
+            ),
         ] {
             assert_eq!(without_told_secrets(text), shown);
             assert_eq!(without_told_secrets(shown), shown);
