@@ -283,6 +283,13 @@ impl Queue {
 
     /// Takes out a job of this URL that waits, and returns for what it has waited.
     pub(super) fn forget(&mut self, job: JobNumber, url: &Url, now: Instant) -> WaitTimes {
+        let place = self.unbudgeted.iter().position(|(_, waiting, _)| waiting.number == job);
+        if let Some((_, _, host)) = place.and_then(|place| self.unbudgeted.remove(place)) {
+            // What the budget will have room for is left to others.
+            self.waiting -= 1;
+            self.hosts[host].drop_delay();
+            return self.take_waited(job, host, now);
+        }
         self.gone.insert(job);
         let host = origin_of(url).ok().and_then(|origin| self.by_origin.get(&origin).copied());
         host.map(|host| self.take_waited(job, host, now)).unwrap_or_default()

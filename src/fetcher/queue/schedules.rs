@@ -92,7 +92,9 @@ impl World {
                 Some(Next::Done) => break,
                 Some(Next::At(at)) => {
                     assert!(at > self.now, "the driver would spin");
-                    if self.running.is_empty() || self.random.bool() {
+                    if self.random.u8(..20) == 0 && self.forget_one() {
+                        continue;
+                    } else if self.running.is_empty() || self.random.bool() {
                         self.now = at;
                     } else {
                         self.now += (at - self.now).mul_f64(self.random.f64());
@@ -121,9 +123,25 @@ impl World {
         assert!(at_host <= self.limits[host].per_host.map_or(usize::MAX, |most| most.get() as usize));
     }
 
-    /// Each moment of a wait has one cause, and none that cannot be.
+    /// The time of a job that waits is over; false if none waits.
+    fn forget_one(&mut self) -> bool {
+        let is_running = |job: JobNumber| self.running.iter().any(|(running, ..)| *running == job);
+        let waiting = (0..self.jobs.len()).filter(|job| self.jobs[*job].1 == 0 && !is_running(*job));
+        let waiting: Vec<JobNumber> = waiting.collect();
+        let Some(job) = self.random.choice(&waiting).copied() else { return false };
+        let waited = self.queue.forget(job, &self.urls[self.at_host[job]], self.now);
+        self.check_causes(job, &waited);
+        self.jobs[job].1 += 1;
+        true
+    }
+
     fn check_waited(&mut self, job: JobNumber, host: HostIndex) {
         let waited = self.queue.take_waited(job, host, self.now);
+        self.check_causes(job, &waited);
+    }
+
+    /// Each moment of a wait has one cause, and none that cannot be.
+    fn check_causes(&self, job: JobNumber, waited: &WaitTimes) {
         assert_eq!(waited.total(), self.now - self.waits_since[job], "{waited:?}");
         let is_paced = self.run_rate.or(self.limits[self.at_host[job]].rate).is_some();
         assert!(is_paced || waited.of(WaitCause::Rate).is_zero(), "there is no rate: {waited:?}");
@@ -186,6 +204,7 @@ impl World {
 
     fn check_the_end(&self) {
         assert!(self.jobs.iter().all(|(_, ends)| *ends == 1), "a job did not end once: {:?}", self.jobs);
+        assert!(self.queue.gone.is_empty(), "jobs that are not there are to be passed by: {:?}", self.queue.gone);
         for (host, starts) in self.starts.iter().enumerate() {
             check_rate(self.limits[host].rate, starts);
         }

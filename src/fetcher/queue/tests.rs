@@ -418,6 +418,32 @@ fn waits_for_the_budget_and_for_the_rate_of_the_run_have_names() {
     assert_eq!(of(2), Some(vec![(WaitCause::Run, 20), (WaitCause::Rate, 160)]));
 }
 
+/// They kept their place before the budget and drew on it, though nothing was sent.
+#[test]
+fn jobs_that_ended_leave_the_budget_of_retries_to_others() {
+    let now = Instant::now();
+    let mut queue = queue(Limits { per_host: NonZeroU32::new(20), ..Limits::default() }, &["a"; 60]);
+    assert_eq!(starts(&mut queue, now).0.len(), 20);
+    let a = url("a");
+    let again = |job| Retry { job: QueuedJob::again(job, 0), url: &a, at: now, draws: true, cause: WaitCause::Retry };
+    for job in 0..12 {
+        served(&mut queue, 0, now);
+        assert!(queue.retry(again(job), now).expect("good"), "ten at once and two from 60 first attempts");
+    }
+    assert!(!queue.retry(again(12), now).expect("good"));
+    for job in [10, 11] {
+        queue.forget(job, &a, now);
+    }
+    assert!(queue.gone.is_empty());
+    assert!(queue.retry(again(12), now).expect("good"));
+    assert!(queue.retry(again(13), now).expect("good"));
+    while queue.running > 0 {
+        served(&mut queue, 0, now);
+        starts(&mut queue, now);
+    }
+    assert_eq!((queue.next(now), queue.budget.drawn()), (Next::Done, 12));
+}
+
 /// Forty jobs that had failed in 5 ms ended when the last job of another, slow host started, 8 s later.
 #[test]
 fn a_retry_that_the_budget_cannot_come_to_ends_at_once() {
