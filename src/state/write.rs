@@ -137,8 +137,10 @@ fn record(outcome: &Outcome, redactor: &Redactor, data_is_open: bool) -> String 
         outcome.fields.as_ref().is_some_and(|fields| fields.iter().any(|field| is_secret(redactor, field)));
     let is_plain = |text: &str| matches!(redacted::text(redactor, text), Cow::Borrowed(_));
     let urls = outcome.attempts.iter().filter_map(|attempt| attempt.url.as_deref()).chain(outcome.final_url.as_deref());
-    let has_plain_urls = || urls.chain([&*outcome.name, &*outcome.url]).all(is_plain);
-    if redactor.is_empty() && !has_secret_fields && has_plain_urls() {
+    let failures = outcome.attempts.iter().filter_map(|attempt| attempt.error.as_ref()).chain(&outcome.error);
+    let failures = failures.chain(outcome.stale.as_ref().map(|stale| &stale.error));
+    let mut texts = urls.chain(failures.map(|failure| &*failure.message)).chain([&*outcome.name, &*outcome.url]);
+    if redactor.is_empty() && !has_secret_fields && texts.all(is_plain) {
         return json(outcome);
     }
     let text = |text: &str| redacted::text(redactor, text).into_owned();
