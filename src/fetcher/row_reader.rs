@@ -12,6 +12,7 @@ use crate::rows::csv_reader::read_csv;
 use crate::rows::json_picker::{JsonPicker, NoRows, PlaceNumber, RowsFound, TakeRow, nearest};
 use crate::rows::row_table::{BadCell, Found, MAX_ROWS_BYTES, RowTable, take};
 use crate::rows::{Cell, ContentForm, Rows, Selection, ValueSource, shorten};
+use crate::telling_names::without_told_secrets;
 
 /// Reads rows as a job asks for them.
 pub(super) struct RowReader<'r, 'i> {
@@ -69,7 +70,8 @@ impl<'r, 'i> RowReader<'r, 'i> {
         let problem = self.problem(&table);
         let name = settings.table.as_deref().unwrap_or(TABLE);
         let values = job.values().iter().map(|(name, value)| (name, value.clone()));
-        rows.push(table.finish(name, &fixed, values, (SOURCE, Cell::from(job.name()))));
+        let source = Cell::from(&*without_told_secrets(job.name()));
+        rows.push(table.finish(name, &fixed, values, (SOURCE, source)));
         read?;
         missing?;
         problem?;

@@ -9,6 +9,7 @@ use crate::origin::without_password;
 use crate::outcome::CacheUse;
 use crate::outcome::Outcome;
 use crate::rows::{Cell, DataTable};
+use crate::telling_names::without_told_secrets;
 use crate::units::DisplayDuration;
 use crate::wait_times::WaitTimes;
 
@@ -29,18 +30,18 @@ pub fn sources<'a>(outcomes: impl IntoIterator<Item = &'a Outcome> + Clone) -> D
         let ms = |time: Duration| Cell::Number(format!("{:.3}", fractional_ms(time)).into());
         let waits = outcome.waits.as_deref();
         let mut row = vec![
-            Cell::from(&*outcome.name),
-            Cell::from(&*without_password(&outcome.url)),
+            told(&outcome.name),
+            told(&without_password(&outcome.url)),
             host(&outcome.url).map_or(Cell::Null, Cell::from),
             outcome.status.map_or(Cell::Null, |status| Cell::from(u64::from(status))),
             Cell::Bool(outcome.ok()),
-            outcome.error.as_ref().map_or(Cell::Null, |error| Cell::from(&*error.message)),
+            outcome.error.as_ref().map_or(Cell::Null, |error| told(&error.message)),
             if began { ms(outcome.timings.total) } else { Cell::Null },
             outcome.body_bytes.map_or(Cell::Null, Cell::from),
             Cell::from(outcome.attempts.len() as u64),
             outcome.cache().map_or(Cell::Null, |used| Cell::from(used.as_str())),
             outcome.stale.as_ref().map_or(Cell::Null, |stale| Cell::from(stale.age_s)),
-            outcome.stale.as_ref().map_or(Cell::Null, |stale| Cell::from(&*stale.error.message)),
+            outcome.stale.as_ref().map_or(Cell::Null, |stale| told(&stale.error.message)),
             waits.map_or(Cell::Null, |waits| ms(waits.total())),
             waits.and_then(WaitTimes::longest).map_or(Cell::Null, |(cause, _)| Cell::from(cause.as_str())),
         ];
@@ -63,7 +64,7 @@ pub(crate) fn attempts(outcomes: &[Outcome]) -> DataTable {
     let rows = outcomes.iter().flat_map(|outcome| {
         outcome.attempts.iter().enumerate().map(move |(at, attempt)| {
             vec![
-                Cell::from(&*outcome.name),
+                told(&outcome.name),
                 Cell::from(at as u64 + 1),
                 ms(attempt.started),
                 ms(attempt.total),
@@ -71,8 +72,8 @@ pub(crate) fn attempts(outcomes: &[Outcome]) -> DataTable {
                 attempt.status.map_or(Cell::Null, |status| Cell::from(u64::from(status))),
                 text(attempt.address.as_deref()),
                 Cell::Bool(attempt.reused),
-                text(attempt.error.as_ref().map(|error| &*error.message)),
-                Cell::from(&*without_password(attempt.url.as_deref().unwrap_or(&outcome.url))),
+                attempt.error.as_ref().map_or(Cell::Null, |error| told(&error.message)),
+                told(&without_password(attempt.url.as_deref().unwrap_or(&outcome.url))),
                 text(attempt.cache.map(CacheUse::as_str)),
             ]
         })
@@ -83,6 +84,12 @@ pub(crate) fn attempts(outcomes: &[Outcome]) -> DataTable {
         rows: rows.collect(),
         ..DataTable::default()
     }
+}
+
+/// A cell of our own text, which may hold a URL: cells are shown as if a server had sent them, and only known secrets are
+/// hidden in those.
+fn told(text: &str) -> Cell {
+    Cell::from(&*without_told_secrets(text))
 }
 
 /// The host of a URL as it was written.

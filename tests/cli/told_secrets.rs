@@ -33,6 +33,65 @@ fn they_are_in_nothing_that_is_shown_or_kept() {
     assert!(run.stdout().contains(name) && shown[1].contains(&format!("> POST {name} HTTP/1.1")), "{run:?}");
 }
 
+/// The cells of the tables `sources` and `attempts`, the names of sources beside their rows, and in the state file the error
+/// of a source without a secret of its own.
+#[cfg(all(feature = "sql", feature = "template"))]
+#[test]
+fn they_are_in_no_table_and_no_error() {
+    let server = Server::start(|request| match request.path() {
+        "/rows" => Reply::json("[{\"a\":1}]"),
+        _ => Reply::redirect(302, "ftp://h/cb?access_token=S3CRET"),
+    });
+    let dir = Dir::new();
+    let (rows, leaves) = (server.url("/rows?access_token=S3CRET"), server.url("/leaves"));
+    let plan = format!(
+        "[[job]]\nurl = \"{rows}\"\nrows = \"\"\ntable = \"t\"\n\
+        [[job]]\nurl = \"{leaves}\"\nrows = \"\"\ntable = \"t\"\n\
+        [[report.table]]\ntable = \"t\"\n[[report.table]]\ntable = \"sources\"\n\
+        [[report.table]]\nname = \"tries\"\nsql = \"select name, attempts.url, attempts.error from attempts join sources on name = source\"\n"
+    );
+    dir.write("plan.toml", plan);
+    dir.write("page.j2", "{{ sources }}\n{{ tables }}");
+    let mut files = vec!["all.sqlite", "all.md", "all.json", "all.html", "page.txt"];
+    if cfg!(feature = "xlsx") {
+        files.push("all.xlsx");
+    }
+    let mut run = line("run plan.toml --retries 0 --state runs.db --report table --report template:page.j2=page.txt");
+    for file in files.iter().filter(|file| **file != "page.txt") {
+        run = run.args(["--report", file]);
+    }
+    let run = run.inside(&dir).run().expect_code(3);
+    let text = |file: &&str| match (*file, std::fs::read(dir.join(file)).expect(file)) {
+        ("all.xlsx", bytes) => unzipped(&bytes),
+        (_, bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    files.push("runs.db");
+    let mut shown: Vec<(&str, String)> = files.iter().map(|file| (*file, text(file))).collect();
+    shown.push(("stdout", run.stdout().to_owned()));
+    for (file, text) in &shown {
+        // Markdown has the brackets escaped.
+        let text = &text.replace('\\', "");
+        assert!(text.contains("/rows?access_token=[redacted]"), "{file}: {text}");
+        assert!(text.contains("ftp://h/cb?access_token=[redacted]"), "{file}: {text}");
+        assert!(!text.contains("S3CRET"), "{file}: {text}");
+    }
+}
+
+/// The text of all files of a zip.
+#[cfg(all(feature = "sql", feature = "template"))]
+fn unzipped(zip: &[u8]) -> String {
+    use std::io::Read as _;
+
+    const HEAD: usize = 30;
+    let mut text = String::new();
+    for at in (0..zip.len()).filter(|at| zip[*at..].starts_with(b"PK\x03\x04")) {
+        let length = |place: usize| usize::from(u16::from_le_bytes([zip[at + place], zip[at + place + 1]]));
+        let content = &zip[at + HEAD + length(26) + length(28)..];
+        flate2::read::DeflateDecoder::new(content).read_to_string(&mut text).expect("deflated text");
+    }
+    text
+}
+
 #[test]
 fn curl_commands_have_variables_for_them() {
     let url = "http://a.example/x?access_token=BBB1&page=2&password=BBB4";
