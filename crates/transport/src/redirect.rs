@@ -107,24 +107,9 @@ impl<'a> FollowedRequest<'a> {
             }
             (RequestContent::None, true) => return Err(self.chain.content_is_gone()),
         };
-        let Request { method, omitted, is_secret, shown_url, raw, connect_timeout, deadline, progress, .. } =
-            self.request;
+        let (method, is_secret) = (self.request.method, self.request.is_secret);
         let url = self.chain.last().unwrap_or(self.request.url);
-        let fields = &self.fields[..];
-        let request = Request {
-            method,
-            url,
-            fields,
-            omitted,
-            content,
-            is_secret,
-            shown_url,
-            raw,
-            connect_timeout,
-            deadline,
-            connection: self.connection,
-            progress,
-        };
+        let request = Request { url, connection: self.connection, ..self.request.again(&self.fields, content) };
         let response = match self.sender.send(request).await {
             Err(error) if Unanswered::cause_of(&error).is_some() => return Ok(self.unanswered(&error)),
             response => response?,

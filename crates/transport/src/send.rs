@@ -97,6 +97,26 @@ impl<'a> Request<'a> {
             progress,
         }
     }
+
+    /// The same request with these fields and this content.
+    pub fn again<'s>(&'s self, fields: &'s [(&'s str, &'s [u8])], content: RequestContent<'s>) -> Request<'s> {
+        let Request { method, url, omitted, is_secret, shown_url, raw, connect_timeout, deadline, .. } = *self;
+        let (connection, progress) = (self.connection, self.progress);
+        Request {
+            method,
+            url,
+            fields,
+            omitted,
+            content,
+            is_secret,
+            shown_url,
+            raw,
+            connect_timeout,
+            deadline,
+            connection,
+            progress,
+        }
+    }
 }
 
 /// Values of fields are left out: they may be credentials.

@@ -121,7 +121,7 @@ impl<'a> CachingSender<'a> {
     /// Sends the request as it is.
     async fn fetch(&self, cache: &RunCache, asked: &Asked<'_, '_>) -> Result<Response> {
         let requested = ms_of(SystemTime::now());
-        let response = self.sender.send(same(asked.request, asked.request.fields)).await?;
+        let response = self.sender.send(asked.request.again(asked.request.fields, RequestContent::None)).await?;
         if response.head.status() == 304 {
             let text = "the server says that the content is still the same (304), which it was not asked: nothing is kept \
                         that could be delivered";
@@ -250,37 +250,5 @@ fn conditional<'s>(
     fields.extend_from_slice(request.fields);
     fields.extend(kept.etag.as_deref().map(|etag| ("If-None-Match", etag)));
     fields.extend(kept.last_modified.as_deref().map(|time| ("If-Modified-Since", time)));
-    same(request, fields)
-}
-
-/// The request, which has no content, with these fields.
-fn same<'s>(request: &'s Request<'_>, fields: &'s [(&'s str, &'s [u8])]) -> Request<'s> {
-    let Request {
-        method,
-        url,
-        omitted,
-        is_secret,
-        shown_url,
-        raw,
-        connect_timeout,
-        deadline,
-        connection,
-        progress,
-        ..
-    } = *request;
-    let content = RequestContent::None;
-    Request {
-        method,
-        url,
-        fields,
-        omitted,
-        content,
-        is_secret,
-        shown_url,
-        raw,
-        connect_timeout,
-        deadline,
-        connection,
-        progress,
-    }
+    request.again(fields, RequestContent::None)
 }
