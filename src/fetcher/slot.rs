@@ -110,7 +110,7 @@ impl Slot {
         }
     }
 
-    /// Nobody shares the limits of the run.
+    /// Without a fleet no other process shares the limits of the run.
     #[cfg(not(feature = "fleet"))]
     pub(super) fn tell_others(_asked: Option<&Url>, _host: Option<HostIndex>, _state: &RunState, _now: Instant) {}
 

@@ -8,7 +8,7 @@
 //! | `ru:{R}:keys` | hash: of each key that was submitted whether it waits (`s`), was begun once by a worker (`b:WORKER`), or is done (`d`) |
 //! | `ru:{R}:out` | stream of outcomes: `k`, `o` |
 //! | `ru:{R}:once` | sorted set: keys of jobs that are under way and must not be sent again, by when they count as lost |
-//! | `ru:{R}:meta` | hash: version, plan, lease and what else workers must know; when it last heard of anybody (`seen`), and until when nobody counts as dead (`grace`) |
+//! | `ru:{R}:meta` | hash: version, plan, lease and what else workers must know; when a worker or collector last gave a sign of life (`seen`), and until when no worker counts as dead (`grace`) |
 //!
 //! A connection may be lost before its reply has come, and then the command is sent again. So each script does the same if it
 //! runs twice.
@@ -29,7 +29,7 @@ pub(super) struct Script {
     pub(super) number: usize,
 }
 
-/// Whether nobody counts as dead yet, at this time and with this lease in milliseconds. When no worker and no collector gave a
+/// Whether no worker counts as dead yet, at this time and with this lease in milliseconds. When no worker and no collector gave a
 /// sign of life for two thirds of a lease, of which each gives three in a lease, it was Redis that was away, and all of them may
 /// be alive. Then each has a lease to come back, before what it holds goes to others. A full Redis refuses to note it, which
 /// only looks like a longer silence.

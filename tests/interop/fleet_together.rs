@@ -133,7 +133,7 @@ fn a_host_that_asks_for_an_hour_ends_the_rest_unsent() {
     assert!(server.stats().requests <= 4, "{} requests", server.stats().requests);
 }
 
-/// A fifth of the first attempts of the run may be retries, whoever makes them, above a floor of ten.
+/// A fifth of the first attempts of the run may be retries, by all workers together, above a floor of ten.
 #[test]
 #[ignore = "needs redis-server"]
 fn retries_are_bounded_over_all_workers() {
@@ -149,7 +149,7 @@ fn retries_are_bounded_over_all_workers() {
     assert!((80..=80 + 16 + 12).contains(&requests), "{requests} requests");
 }
 
-/// Runs that nobody collects keep their outcomes, and no worker from others.
+/// Runs that are not collected keep their outcomes, and take no worker from other runs.
 #[test]
 #[ignore = "needs redis-server"]
 fn runs_that_are_done_take_no_place() {
@@ -196,7 +196,7 @@ fn a_worker_sends_no_more_at_once_over_several_runs() {
     assert_eq!(most.load(Ordering::SeqCst), 2);
 }
 
-/// Who writes the report slowly slows the fleet: Redis does not fill with what nobody takes.
+/// A report that is written slowly slows the fleet: Redis does not fill with outcomes that are not taken.
 #[test]
 #[ignore = "needs redis-server"]
 fn a_slow_collector_slows_the_fleet() {
