@@ -11,10 +11,8 @@ use super::fleet::{many, report, with_plan};
 use super::redis::{Redis, worker};
 use crate::common::{Dir, Reply, Running, Server};
 
-/// What one worker is asked for holds for all.
-#[test]
-#[ignore = "needs redis-server"]
-fn a_host_that_asks_one_to_wait_is_left_alone_by_all() {
+/// When a host was asked, by workers so many and of such options, that wants to be left alone for two seconds at once.
+fn asked_of_a_host_that_pauses(limits: &str, workers: usize, words: &[&str]) -> Vec<Instant> {
     let (redis, dir) = (Redis::start(&[]), Dir::new());
     let asked = Arc::new(Mutex::new(Vec::new()));
     let moments = asked.clone();
@@ -28,11 +26,18 @@ fn a_host_that_asks_one_to_wait_is_left_alone_by_all() {
     });
     let url = server.url("/");
     let each = "each = { n = { from = 1, to = 60 } }";
-    dir.write("plan.toml", format!("[limits]\nper_host = 4\n[[job]]\nurl = \"{url}?{{n}}\"\n{each}\n"));
-    let _workers: Vec<Running> = (0..4).map(|_| redis.worker(&[])).collect();
+    dir.write("plan.toml", format!("[limits]\n{limits}\n[[job]]\nurl = \"{url}?{{n}}\"\n{each}\n"));
+    let _workers: Vec<Running> = (0..workers).map(|_| redis.worker(words)).collect();
     with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=report.json"]).run().expect_code(0);
     assert_eq!(report(&dir, "report.json")["summary"]["ok"], 60);
-    let asked = asked.lock().expect("no panic");
+    std::mem::take(&mut *asked.lock().expect("no panic"))
+}
+
+/// What one worker is asked for holds for all.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_host_that_asks_one_to_wait_is_left_alone_by_all() {
+    let asked = asked_of_a_host_that_pauses("per_host = 4", 4, &[]);
     let pause = asked[0] + Duration::from_millis(200)..asked[0] + Duration::from_millis(1900);
     let within = asked.iter().filter(|at| pause.contains(*at)).count();
     assert_eq!(within, 0, "of {} while the host was to be left alone", asked.len());
@@ -42,24 +47,8 @@ fn a_host_that_asks_one_to_wait_is_left_alone_by_all() {
 #[test]
 #[ignore = "needs redis-server"]
 fn a_pause_is_told_before_the_next_request() {
-    let (redis, dir) = (Redis::start(&[]), Dir::new());
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let moments = asked.clone();
-    let server = Server::start(move |_| {
-        let mut moments = moments.lock().expect("no panic");
-        moments.push(Instant::now());
-        match moments.len() {
-            1 => Reply::status(429).header("Retry-After", "1"),
-            _ => Reply::json("{}"),
-        }
-    });
-    let url = server.url("/");
-    let each = "each = { n = { from = 1, to = 10 } }";
-    dir.write("plan.toml", format!("[limits]\nper_host = 1\n[[job]]\nurl = \"{url}?{{n}}\"\n{each}\n"));
-    let _workers: Vec<Running> = (0..3).map(|_| redis.worker(&["--concurrency", "1"])).collect();
-    with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=report.json"]).run().expect_code(0);
-    let asked = asked.lock().expect("no panic");
-    assert!(asked[1] - asked[0] >= Duration::from_millis(900), "{:?}", asked[1] - asked[0]);
+    let asked = asked_of_a_host_that_pauses("per_host = 1", 3, &["--concurrency", "1"]);
+    assert!(asked[1] - asked[0] >= Duration::from_millis(1900), "{:?}", asked[1] - asked[0]);
 }
 
 /// A redirect leads to a host that is paused: that is no pause of the host that it came from.
