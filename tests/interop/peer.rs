@@ -149,6 +149,9 @@ pub(super) fn curl() -> TestCommand {
 #[derive(Debug, Default)]
 pub(super) struct Usage {
     pub(super) peak_kib: u64,
+    /// The part of it that the program wrote itself: not the pages of its file and of libraries, of which the system
+    /// brings in as many as it has at hand, and drops them when it needs the room.
+    pub(super) peak_own_kib: u64,
     /// The names of its threads, when there were most.
     pub(super) threads: Vec<String>,
 }
@@ -159,11 +162,14 @@ pub(super) fn watch(pid: u32) -> JoinHandle<Usage> {
     thread::spawn(move || {
         let mut usage = Usage::default();
         while let Ok(status) = fs::read_to_string(proc.join("status")) {
-            let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            let kib = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+                line.trim().split(' ').next()?.parse::<u64>().ok()
+            };
             // It has ended and was not waited for.
-            let Some(peak) = line("VmHWM:") else { break };
-            let peak = peak.split(' ').next().and_then(|kib| kib.parse().ok()).unwrap_or_default();
+            let Some(peak) = kib("VmHWM:") else { break };
             usage.peak_kib = usage.peak_kib.max(peak);
+            usage.peak_own_kib = usage.peak_own_kib.max(kib("RssAnon:").unwrap_or_default());
             let tasks = fs::read_dir(proc.join("task")).into_iter().flatten().flatten();
             let names: Vec<String> =
                 tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok()).collect();
