@@ -33,7 +33,7 @@ impl Job {
     }
 
     pub(crate) fn url_credentials(&self) -> impl Iterator<Item = String> {
-        let url = self.url();
+        let url = self.origin_url();
         let user = decode(url.username().as_bytes());
         let is_named = self.settings().headers.iter().any(|field| field.name().eq_ignore_ascii_case("authorization"));
         let secrets = match url.password() {

@@ -1,6 +1,7 @@
 //! One request to make, its limits and its expectations: plain data. A job that exists can be run.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
@@ -9,9 +10,11 @@ use url::Url;
 
 use crate::error::{Error, Result};
 use crate::job_id::{JobDigest, JobId};
+use crate::job_parts::JobParts;
 #[cfg(feature = "fetcher")]
 use crate::live_token::LiveToken;
 use crate::origin::{parse_url, without_password};
+use crate::planned_job::PlannedJob;
 use crate::rows::Record;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
@@ -37,27 +40,19 @@ use crate::settings::Settings;
 /// what others must not read: passwords in the URL, fields such as `Authorization`, the content, and the values of its
 /// [`Secrets`]. So jobs may go to a worker that must send them, over a channel that is as safe as the plan, and never to a
 /// journal, a log or a report: those keep the [`JobId`], which has no secret in it, and read the job from its plan again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(into = "JobForm", try_from = "JobForm")]
 pub struct Job {
-    // One word wide, because a run has as many jobs as its list has lines, and moves them more than once.
-    parts: Arc<Parts>,
+    source: JobSource,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-struct Parts {
-    index: Option<usize>,
-    name: Arc<str>,
-    url: Url,
-    /// The URL as it was written. Mostly it is the name, and shared with it.
-    written: Arc<str>,
-    output: Option<PathBuf>,
-    settings: Arc<Settings>,
-    secrets: Secrets,
-    values: Record,
-    /// The token that its login has when an attempt begins.
-    #[cfg(feature = "fetcher")]
-    token: Option<LiveToken>,
+// Two words, because a run has as many jobs as its list has lines, and moves them more than once.
+#[derive(Clone)]
+enum JobSource {
+    Made(Arc<JobParts>),
+    /// One of many of a plan, of which nothing is made before it is asked for.
+    #[cfg_attr(not(feature = "plan"), allow(dead_code, reason = "plans make them"))]
+    Planned(Arc<PlannedJob>),
 }
 
 impl Job {
@@ -80,28 +75,21 @@ impl Job {
 
     /// A request of a URL that was parsed, and as it was written.
     pub(crate) fn of(url: Url, written: &str, settings: Arc<Settings>) -> Job {
-        let written: Arc<str> = without_password(written).into();
-        let (index, output, secrets, values) = (None, None, Secrets::default(), Record::default());
-        let name = written.clone();
-        Job {
-            parts: Arc::new(Parts {
-                index,
-                name,
-                url,
-                written,
-                output,
-                settings,
-                secrets,
-                values,
-                #[cfg(feature = "fetcher")]
-                token: None,
-            }),
-        }
+        Job { source: JobSource::Made(JobParts::of(url, written, settings).into()) }
+    }
+
+    /// One that is made when it is asked for.
+    #[cfg(feature = "plan")]
+    pub(crate) fn planned(job: PlannedJob) -> Job {
+        Job { source: JobSource::Planned(job.into()) }
     }
 
     /// Gives the job its place in the input, from 0. Without it, the fetcher numbers the jobs of a run as they come.
     pub fn at(mut self, index: usize) -> Job {
-        self.parts_mut().index = Some(index);
+        match self.unmade() {
+            Some(planned) => planned.index = Some(index),
+            None => self.parts_mut().index = Some(index),
+        }
         self
     }
 
@@ -123,7 +111,7 @@ impl Job {
     /// The job as it is sent now: with the newest token of its login, if it has one.
     #[cfg(feature = "fetcher")]
     pub(crate) fn with_newest_token(self) -> Job {
-        match self.parts.token.as_ref().map(LiveToken::take) {
+        match self.parts().token.as_ref().map(LiveToken::take) {
             Some(field) => self.with(|settings| settings.set_header(field)),
             None => self,
         }
@@ -131,11 +119,7 @@ impl Job {
 
     /// Names the job; reports list it under this name.
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Job {
-        let parts = self.parts_mut();
-        parts.name = name.into();
-        if parts.name == parts.written {
-            parts.written = parts.name.clone();
-        }
+        self.parts_mut().name(name.into());
         self
     }
 
@@ -159,13 +143,19 @@ impl Job {
 
     /// Replaces the shared settings.
     pub fn with_settings(mut self, settings: Arc<Settings>) -> Job {
-        self.parts_mut().settings = settings;
+        match self.unmade() {
+            Some(planned) => planned.settings = settings,
+            None => self.parts_mut().settings = settings,
+        }
         self
     }
 
     /// Names the secret values in fields and content, so that [`digest`](Self::digest) does not depend on them.
     pub fn with_secrets(mut self, secrets: Secrets) -> Job {
-        self.parts_mut().secrets = secrets;
+        match self.unmade() {
+            Some(planned) => planned.secrets = secrets,
+            None => self.parts_mut().secrets = secrets,
+        }
         self
     }
 
@@ -177,58 +167,96 @@ impl Job {
 
     /// The values that made it one of several.
     pub fn values(&self) -> &Record {
-        &self.parts.values
+        &self.parts().values
     }
 
     /// The secrets that the plan has for it.
     #[cfg(any(feature = "fetcher", feature = "import"))]
     pub(crate) fn secrets(&self) -> &Secrets {
-        &self.parts.secrets
+        &self.parts().secrets
     }
 
-    fn parts_mut(&mut self) -> &mut Parts {
-        Arc::make_mut(&mut self.parts)
+    fn parts(&self) -> &JobParts {
+        match &self.source {
+            JobSource::Made(parts) => parts,
+            JobSource::Planned(planned) => planned.parts(),
+        }
+    }
+
+    fn parts_mut(&mut self) -> &mut JobParts {
+        if let JobSource::Planned(planned) = &self.source {
+            self.source = JobSource::Made(planned.parts().clone().into());
+        }
+        match &mut self.source {
+            JobSource::Made(parts) => Arc::make_mut(parts),
+            JobSource::Planned(_) => unreachable!("it was made just now"),
+        }
+    }
+
+    /// What it has of its own before anything of it is made.
+    fn unmade(&mut self) -> Option<&mut PlannedJob> {
+        match &mut self.source {
+            JobSource::Planned(planned) if !planned.is_made() => Some(Arc::make_mut(planned)),
+            _ => None,
+        }
     }
 
     /// The place in the input, if it was given one.
     pub fn index(&self) -> Option<usize> {
-        self.parts.index
+        match &self.source {
+            JobSource::Made(parts) => parts.index,
+            JobSource::Planned(planned) => planned.index,
+        }
     }
 
     /// The name under which reports list the job.
     pub fn name(&self) -> &str {
-        &self.parts.name
+        &self.parts().name
     }
 
     /// The URL that is fetched.
     pub fn url(&self) -> &Url {
-        &self.parts.url
+        &self.parts().url
     }
 
     /// The URL as the user wrote it, passwords hidden.
     pub fn written_url(&self) -> &str {
-        &self.parts.written
+        &self.parts().written
     }
 
     /// The file the content is saved to, if any.
     pub fn output(&self) -> Option<&PathBuf> {
-        self.parts.output.as_ref()
+        match &self.source {
+            JobSource::Made(parts) => parts.output.as_ref(),
+            JobSource::Planned(_) => None,
+        }
+    }
+
+    /// A URL with the same scheme, user, host and port, which costs nothing to ask for.
+    pub(crate) fn origin_url(&self) -> &Url {
+        match &self.source {
+            JobSource::Made(parts) => &parts.url,
+            JobSource::Planned(planned) => planned.origin_url(),
+        }
     }
 
     /// What an outcome says of its job: name, URL as it was written.
     #[cfg(any(feature = "fetcher", feature = "state"))]
     pub(crate) fn names(&self) -> (Arc<str>, Arc<str>) {
-        (self.parts.name.clone(), self.parts.written.clone())
+        (self.parts().name.clone(), self.parts().written.clone())
     }
 
     /// What the job shares with others.
     pub fn settings(&self) -> &Arc<Settings> {
-        &self.parts.settings
+        match &self.source {
+            JobSource::Made(parts) => &parts.settings,
+            JobSource::Planned(planned) => &planned.settings,
+        }
     }
 
     /// What tells this job from all others. Computed anew each time; see [`digest`](Self::digest).
     pub fn id(&self) -> JobId {
-        JobId { index: self.index(), name: self.parts.name.clone(), digest: self.digest() }
+        JobId { index: self.index(), name: self.parts().name.clone(), digest: self.digest() }
     }
 
     /// The first 128 bits of a SHA-256 of what the job sends: method, URL as it was written, fields in their order, content.
@@ -241,7 +269,7 @@ impl Job {
     /// Computed anew each time, some thousand instructions for a job without content.
     pub fn digest(&self) -> JobDigest {
         let Settings { method, headers, data, .. } = &**self.settings();
-        let secrets = &self.parts.secrets;
+        let secrets = &self.parts().secrets;
         let mut parts = vec![method.as_str().as_bytes().into(), self.written_url().as_bytes().into()];
         for field in headers {
             parts.push(field.name().to_ascii_lowercase().into_bytes().into());
@@ -252,6 +280,18 @@ impl Job {
         parts.push(Cow::Borrowed(b""));
         parts.extend(data.iter().map(|content| secrets.as_written(content)));
         JobDigest::of(parts)
+    }
+}
+
+impl PartialEq for Job {
+    fn eq(&self, other: &Job) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").field("parts", self.parts()).finish()
     }
 }
 
@@ -275,8 +315,11 @@ struct JobForm {
 
 impl From<Job> for JobForm {
     fn from(job: Job) -> JobForm {
-        let Parts { index, name, url, written, output, settings, secrets, values, .. } =
-            Arc::unwrap_or_clone(job.parts);
+        let parts = match job.source {
+            JobSource::Made(parts) => Arc::unwrap_or_clone(parts),
+            JobSource::Planned(planned) => planned.parts().clone(),
+        };
+        let JobParts { index, name, url, written, output, settings, secrets, values, .. } = parts;
         JobForm {
             index,
             name: name.as_ref().into(),

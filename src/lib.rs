@@ -97,6 +97,8 @@ mod job;
 #[cfg(feature = "jobs")]
 mod job_id;
 #[cfg(feature = "jobs")]
+mod job_parts;
+#[cfg(feature = "jobs")]
 mod kept_runs;
 #[cfg(feature = "jobs")]
 mod limits;
@@ -108,6 +110,9 @@ mod milliseconds;
 mod outcome;
 #[cfg(any(feature = "fetcher", feature = "state"))]
 mod outcome_group;
+#[cfg(feature = "jobs")]
+#[cfg_attr(not(feature = "plan"), allow(dead_code, reason = "plans make them"))]
+mod planned_job;
 #[cfg(feature = "jobs")]
 mod pointer;
 #[cfg(feature = "jobs")]

@@ -12,6 +12,7 @@ use roundup::plan::{self, Errors, Globs, MAX_JOBS, Plan};
 use roundup::rows::Condition;
 use roundup::{Job, REDACTED, Settings};
 
+mod many_jobs;
 mod values;
 
 const KEY: &str = "t0ps3cret key/1";

@@ -206,6 +206,9 @@ impl JobSet {
     #[cfg(feature = "watch")]
     pub(crate) fn leave_out(&mut self) {
         let not_asked = std::mem::take(&mut self.not_asked);
+        if not_asked.is_empty() {
+            return;
+        }
         if let Some(graph) = &mut self.graph {
             graph.leave_out(not_asked);
             return;

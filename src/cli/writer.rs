@@ -89,8 +89,8 @@ impl Writer {
             keeps_bodies: reports.iter().map(OpenReport::needs).any(|needs| needs.contents && !needs.streams),
             reports,
             tables,
-            // `vec![None; n]` would clone each.
-            outcomes: std::iter::repeat_with(|| None).take(jobs.len()).collect(),
+            // No memory is touched for those that have not come.
+            outcomes: Vec::with_capacity(jobs.len()),
             paged: HashSet::new(),
             redactor: jobs.redactor.clone(),
             output_dir: output.folder.clone(),

@@ -48,7 +48,7 @@ impl RunState {
                 continue;
             }
             let Some(active) = self.jobs.get_mut(&number) else { continue };
-            let waited = self.queue.forget(number, active.job.url(), now);
+            let waited = self.queue.forget(number, active.job.origin_url(), now);
             active.note_waited(&waited);
             let limit = DisplayDuration(active.job.settings().job_timeout.unwrap_or_default());
             let over = format!("the time for all attempts, {limit}, was over before");

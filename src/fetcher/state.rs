@@ -134,7 +134,7 @@ impl RunState {
         // A job that exists has a URL with an origin.
         let queued = QueuedJob::fresh(number, active.job.settings().priority);
         let ends = active.ends;
-        match self.queue.push(queued, active.job.url(), now) {
+        match self.queue.push(queued, active.job.origin_url(), now) {
             Ok(()) => self.overdue.extend(ends.map(|ends| (ends, number))),
             Err(error) => _ = self.finish(number, JobEnd::failed(Failure::from(&error)), now),
         }

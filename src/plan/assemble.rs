@@ -19,10 +19,11 @@ pub(super) fn assemble(reader: &mut NodeReader<'_>, tables: Vec<JobTable>, base:
     tables.iter_mut().for_each(|table| table.put_base(&base.defaults));
     tables.iter_mut().for_each(|table| table.drop_unused_columns(&base.defaults, &hosts));
     let all = resolve(reader, &tables, &base.defaults, &hosts);
+    let tables: Vec<Arc<JobTable>> = tables.into_iter().map(Arc::new).collect();
     let mut builder = JobBuilder::new(&base);
     let goes_on = hosts.iter().any(|host| host.goes_on()) || base.defaults.goes_on();
     let has_graph =
-        |(table, uses): (&JobTable, &Uses)| uses.is_late(table) || table.keys.is_used() || table.layer.goes_on();
+        |(table, uses): (&Arc<JobTable>, &Uses)| uses.is_late(table) || table.keys.is_used() || table.layer.goes_on();
     if !goes_on && !tables.iter().zip(&all).any(has_graph) {
         tables.iter().for_each(|table| {
             builder.add(reader, table);

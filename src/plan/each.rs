@@ -8,6 +8,7 @@ use super::node_reader::{NodeReader, Place, TableEntry, entries};
 use super::template::PlainValue;
 use super::tree::{Node, Tree};
 use super::values::{check_name, read_value};
+use crate::rows::Cell;
 
 /// The most names in one `each`.
 const MAX_NAMES: usize = 16;
@@ -36,10 +37,16 @@ pub(super) struct Each {
     sets: Vec<ValueSet>,
 }
 
-/// Names, and rows with a value for each of them.
+/// Names, and a value for each of them, row by row.
 struct ValueSet {
     names: usize,
-    rows: Vec<Vec<PlainValue>>,
+    values: Vec<PlainValue>,
+}
+
+impl ValueSet {
+    fn rows(&self) -> usize {
+        self.values.len() / self.names.max(1)
+    }
 }
 
 impl Each {
@@ -65,16 +72,15 @@ impl Each {
         for entry in entries {
             let values = if check_name(reader, &entry) { read_values(reader, &entry) } else { None };
             complete &= values.is_some();
-            let rows = values.into_iter().flatten().map(|value| vec![value]).collect();
-            each.sets.push(ValueSet { names: 1, rows });
+            each.sets.push(ValueSet { names: 1, values: values.unwrap_or_default() });
             each.names.push(EachName::new(&entry));
         }
         complete.then_some(each)
     }
 
-    /// Names with rows of values that belong together.
-    pub(super) fn of_rows(names: Vec<EachName>, rows: Vec<Vec<PlainValue>>) -> Each {
-        Each { sets: vec![ValueSet { names: names.len(), rows }], names }
+    /// Names with values that belong together, row by row.
+    pub(super) fn of_rows(names: Vec<EachName>, values: Vec<PlainValue>) -> Each {
+        Each { sets: vec![ValueSet { names: names.len(), values }], names }
     }
 
     /// Drops the columns of a file that are neither used nor shown.
@@ -87,11 +93,9 @@ impl Each {
         // A file is the only set of its job.
         for set in &mut self.sets {
             set.names = is_kept.iter().filter(|kept| **kept).count();
-            for row in &mut set.rows {
-                let mut kept = is_kept.iter();
-                row.retain(|_| kept.next().is_some_and(|kept| *kept));
-                row.shrink_to_fit();
-            }
+            let mut kept = is_kept.iter().cycle();
+            set.values.retain(|_| kept.next().is_some_and(|kept| *kept));
+            set.values.shrink_to_fit();
         }
         let mut kept = is_kept.iter();
         self.names.retain(|_| kept.next().is_some_and(|kept| *kept));
@@ -108,7 +112,7 @@ impl Each {
 
     /// How many combinations there are; `None` if the number is too large to be told.
     pub(super) fn combinations(&self) -> Option<usize> {
-        self.sets.iter().try_fold(1usize, |count, set| count.checked_mul(set.rows.len()))
+        self.sets.iter().try_fold(1usize, |count, set| count.checked_mul(set.rows()))
     }
 
     /// One combination, counted from 0: the last name changes fastest.
@@ -116,9 +120,9 @@ impl Each {
         let mut row = Vec::with_capacity(self.names.len());
         let mut end = self.names.len();
         for set in self.sets.iter().rev() {
-            let count = set.rows.len().max(1);
+            let count = set.rows().max(1);
             let names = &self.names[end - set.names..end];
-            let values = set.rows.get(number % count).map_or(&[][..], Vec::as_slice);
+            let values = set.values.chunks_exact(set.names.max(1)).nth(number % count).unwrap_or_default();
             row.extend(names.iter().map(|name| name.name.as_str()).zip(values).rev());
             number /= count;
             end -= set.names;
@@ -142,7 +146,7 @@ fn is_file(node: &Node) -> bool {
 /// Reads a list of tables, of which each has a value for each name.
 fn read_tables(reader: &mut NodeReader<'_>, place: &Place, items: &[Node]) -> Option<Each> {
     let mut each = Each::default();
-    let mut rows = Vec::with_capacity(items.len());
+    let mut values = Vec::with_capacity(items.len());
     for item in items {
         let place = Place { at: item.at, path: place.path.clone() };
         let Tree::Table(members) = &item.value else {
@@ -161,21 +165,19 @@ fn read_tables(reader: &mut NodeReader<'_>, place: &Place, items: &[Node]) -> Op
             reader.unknown(entry, &known);
             return None;
         }
-        let mut row = Vec::with_capacity(known.len());
         for name in known {
             let Some(entry) = entries.iter().find(|entry| entry.key == name) else {
                 reader.error(&place, format!("has no \"{name}\", which the first table has"));
                 return None;
             };
-            row.push(read_value(reader, &entry.place, entry.node)?);
+            values.push(read_value(reader, &entry.place, entry.node)?);
         }
-        rows.push(row);
     }
     if each.names.is_empty() {
         reader.error(place, "has no values: write each = [{ city = \"oslo\", country = \"no\" }]");
         return None;
     }
-    each.sets.push(ValueSet { names: each.names.len(), rows });
+    each.sets.push(ValueSet { names: each.names.len(), values });
     Some(each)
 }
 
@@ -197,8 +199,8 @@ fn read_values(reader: &mut NodeReader<'_>, entry: &TableEntry<'_>) -> Option<Ve
         let place = Place { at: item.at, path: entry.place.path.clone() };
         let value = read_value(reader, &place, item);
         if let Some(value) = &value {
-            if !seen.insert(value.shown.clone()) {
-                reader.error(&place, format!("\"{}\" is there twice", value.shown));
+            if !seen.insert(value.shown().into_owned()) {
+                reader.error(&place, format!("\"{}\" is there twice", value.shown()));
             }
         }
         values.push(value);
@@ -228,9 +230,5 @@ fn read_range(reader: &mut NodeReader<'_>, entry: &TableEntry<'_>) -> Option<Vec
         reader.error(&entry.place, text);
         return None;
     }
-    let value = |number: u32| {
-        let text = number.to_string();
-        PlainValue { shown: text.clone(), json: text.clone(), text, base: None }
-    };
-    Some((from..=to).map(value).collect())
+    Some((from..=to).map(|number| PlainValue::of_cell(Cell::from(u64::from(number)))).collect())
 }

@@ -23,7 +23,9 @@ struct FileKeys {
 #[derive(Default)]
 struct FileTable {
     names: Vec<String>,
-    rows: Vec<Vec<PlainValue>>,
+    rows: usize,
+    /// Row by row.
+    values: Vec<PlainValue>,
 }
 
 /// Reads `each = "cities.csv"` or `each = { file = "cities.csv", delimiter = ";", key = "id" }`; `None` if something is
@@ -54,7 +56,7 @@ pub(super) fn read_each_file(reader: &mut NodeReader<'_>, entry: &TableEntry<'_>
         let place = place.clone();
         EachName { place, name, is_shown: column == key, is_column: true }
     });
-    Some(Each::of_rows(names.collect(), table.rows))
+    Some(Each::of_rows(names.collect(), table.values))
 }
 
 fn read_keys(reader: &mut NodeReader<'_>, entry: &TableEntry<'_>) -> Option<FileKeys> {
@@ -103,9 +105,10 @@ fn csv_table(text: &str, delimiter: u8) -> Result<FileTable, String> {
             table.names = kept.iter().map(|column| names[*column].to_owned()).collect();
             kept
         });
-        too_many |= table.rows.len() >= MAX_JOBS;
+        too_many |= table.rows >= MAX_JOBS;
         if !too_many {
-            table.rows.push(kept.iter().map(|column| PlainValue::of_text(row[*column].to_owned())).collect());
+            table.rows += 1;
+            table.values.extend(kept.iter().map(|column| PlainValue::of_text(&row[*column])));
         }
     })?;
     table.checked(&all, too_many)
@@ -122,15 +125,14 @@ fn json_table(text: &str) -> Result<FileTable, String> {
     table.names =
         first.iter().filter(|(name, value)| is_kept(name, value)).map(|(name, _)| (*name).to_owned()).collect();
     for (number, record) in records.iter().enumerate().take(MAX_JOBS) {
-        let row = table.names.iter().map(|name| match record.get(name) {
-            Some(Cell::Json(_)) => Err(format!("row {}: \"{name}\" is an array or an object", number + 1)),
-            Some(cell) => {
-                let text = if cell.is_null() { String::new() } else { cell.as_text().into_owned() };
-                Ok(PlainValue { shown: text.clone(), text, json: cell.to_json().into_owned(), base: None })
-            }
-            None => Err(format!("row {} has no \"{name}\", which the first row has", number + 1)),
-        });
-        table.rows.push(row.collect::<Result<_, _>>()?);
+        for name in &table.names {
+            table.values.push(match record.get(name) {
+                Some(Cell::Json(_)) => return Err(format!("row {}: \"{name}\" is an array or an object", number + 1)),
+                Some(cell) => PlainValue::of_cell(cell.clone()),
+                None => return Err(format!("row {} has no \"{name}\", which the first row has", number + 1)),
+            });
+        }
+        table.rows += 1;
     }
     table.checked(&all, records.len() > MAX_JOBS)
 }
@@ -141,7 +143,7 @@ impl FileTable {
         if too_many {
             return Err(format!("a plan has at most {MAX_JOBS} jobs, and there are more rows"));
         }
-        if self.rows.is_empty() {
+        if self.rows == 0 {
             return Err("there are no rows".to_owned());
         }
         if self.names.is_empty() {

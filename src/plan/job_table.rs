@@ -122,10 +122,16 @@ impl JobTable {
         !self.each.names().is_empty() || self.keys.for_each.is_some() || self.layer.has_rows()
     }
 
+    /// Whether there is room for its URL, as it is sent and as it is shown; if not, that is noted.
+    pub(super) fn charge_url(&self, reader: &mut NodeReader<'_>, row: &Row<'_>) -> bool {
+        let (place, template) = &self.url;
+        reader.charge(place, template.max_len(row, url_template::GROWTH).saturating_mul(2))
+    }
+
     /// The URL with its values; `None` if it is none that can be fetched, which is noted.
     pub(super) fn fill_url(&self, reader: &mut NodeReader<'_>, row: &Row<'_>) -> Option<(url::Url, Origin, FilledUrl)> {
         let (place, template) = &self.url;
-        if !reader.charge(place, template.max_len(row, url_template::GROWTH).saturating_mul(2)) {
+        if !self.charge_url(reader, row) {
             return None;
         }
         let filled = url_template::fill(template, row).map_err(|message| reader.error(place, message)).ok()?;
@@ -140,16 +146,16 @@ impl JobTable {
     }
 
     /// The name as given, or the URL, with `${NAME}` as written and the values of `each` behind it, unless they are in it.
-    pub(super) fn fill_name(&self, url: &FilledUrl, row: &Row<'_>, brackets: bool) -> String {
+    pub(super) fn fill_name(&self, shown: &str, row: &Row<'_>, brackets: bool) -> String {
         let mut name = match &self.name {
             Some((_, name)) => name.fill(row, Show::Names),
-            None => without_password(url.shown.trim()).into_owned(),
+            None => without_password(shown.trim()).into_owned(),
         };
         if brackets {
             // Values of other jobs are in no name: they may change from run to run.
             let is_own = |name: &str| self.each.names().iter().any(|each| each.name == name && each.is_shown);
             let own = row.iter().filter(|(name, _)| is_own(name));
-            let values: Vec<&str> = own.map(|(_, value)| value.shown.as_str()).collect();
+            let values: Vec<_> = own.map(|(_, value)| value.shown()).collect();
             name.push_str(&format!("[{}]", values.join(",")));
         }
         name

@@ -12,10 +12,13 @@ use super::hosts::{FittingTables, HostTables};
 use super::job_table::JobTable;
 use super::layer::Layer;
 use super::node_reader::{NodeReader, Place};
+use super::row_jobs::RowJobs;
 use super::template::{Piece, Row, Show};
+use super::url_template;
 use crate::job::Job;
 use crate::limits::HostKey;
 use crate::origin::{Origin, parse_url};
+use crate::planned_job::PlannedJob;
 use crate::settings::Settings;
 
 /// What stands below all jobs.
@@ -60,6 +63,17 @@ struct TableJobs<'b> {
     names: Vec<String>,
     /// By host.
     prepared: HashMap<FittingTables<'b>, Prepared>,
+}
+
+impl TableJobs<'_> {
+    /// What makes the jobs behind the first one, if they differ from it in the path, query or fragment of the URL alone.
+    fn planned(&self, job: &Arc<JobTable>, brackets: bool, first: &Job) -> Option<(Arc<RowJobs>, Arc<Settings>)> {
+        let prepared = self.prepared.values().next()?;
+        let settings = prepared.shared.clone()?;
+        let is_bare = prepared.layer.query.is_empty() && prepared.layer.output.is_none();
+        let rows = RowJobs::of(job, brackets, first.url()).filter(|_| is_bare)?;
+        Some((Arc::new(rows), settings))
+    }
 }
 
 /// The names of jobs and the files that are taken, and the byte where each was given.
@@ -125,18 +139,29 @@ impl<'b> JobBuilder<'b> {
     }
 
     /// Adds the jobs of one table; what is wrong is noted. How many it adds.
-    pub(super) fn add(&mut self, reader: &mut NodeReader<'_>, job: &JobTable) -> usize {
+    pub(super) fn add(&mut self, reader: &mut NodeReader<'_>, job: &Arc<JobTable>) -> usize {
         let before = self.jobs.len();
         warn_of_patterns(reader, job);
         let names = job.own_names();
         let Some(count) = self.count(reader, job, &names) else { return 0 };
         let brackets = job.has_brackets();
         let mut set = TableJobs { names, prepared: HashMap::new() };
+        let mut planned: Option<(Arc<RowJobs>, Arc<Settings>)> = None;
         for number in 0..count {
             let row = job.each.combination(number);
-            if self.add_one(reader, job, &row, brackets, &mut set).is_none() {
+            let added = match &planned {
+                Some((rows, settings)) if RowJobs::can_make(rows, &row) => {
+                    let planned = PlannedJob::new(Arc::clone(rows) as _, number as u32, Arc::clone(settings));
+                    self.plan_one(reader, job, &row, brackets, planned)
+                }
+                _ => self.add_one(reader, job, &row, brackets, &mut set),
+            };
+            if added.is_none() {
                 // The next values would fail in the same way; one line says it.
                 return 0;
+            }
+            if number == 0 && count > 1 {
+                planned = self.jobs.last().and_then(|first| set.planned(job, brackets, first));
             }
         }
         for each in job.each.names() {
@@ -147,6 +172,27 @@ impl<'b> JobBuilder<'b> {
             }
         }
         self.jobs.len() - before
+    }
+
+    /// Adds a job that is made when it starts. Its name is taken now, because no two jobs have one.
+    fn plan_one(
+        &mut self,
+        reader: &mut NodeReader<'_>,
+        job: &JobTable,
+        row: &Row<'_>,
+        brackets: bool,
+        planned: PlannedJob,
+    ) -> Option<()> {
+        if !job.charge_url(reader, row) {
+            return None;
+        }
+        let shown = match &job.name {
+            Some(_) => String::new(),
+            None => url_template::fill(&job.url.1, row).ok()?.shown,
+        };
+        self.take_job_name(reader, job, job.fill_name(&shown, row, brackets))?;
+        self.jobs.push(Job::planned(planned));
+        Some(())
     }
 
     /// How many jobs a table makes, if all names in it have a value and there are not too many; what is wrong is noted.
@@ -221,17 +267,7 @@ impl<'b> JobBuilder<'b> {
             return None;
         }
         filled.add_query(&mut url, query, row);
-        let name = job.fill_name(&filled, row, brackets);
-        if !reader.charge(&job.url.0, name.len() as u64) {
-            return None;
-        }
-        let name_place = job.name.as_ref().map_or(&job.place, |(place, _)| place);
-        let hint = match &job.name {
-            _ if job.each.is_file() => "name the rows by a column without equal values, key = \"id\" in each",
-            Some(_) => "give each job its own",
-            None => "give each job a \"name\"",
-        };
-        let name = self.take_name(reader, name_place, name, hint)?;
+        let name = self.take_job_name(reader, job, job.fill_name(&filled.shown, row, brackets))?;
         let mut made = Job::of(url, filled.shown.trim(), settings).named(name);
         if let Some((place, output)) = set.prepared.get(&host).and_then(|prepared| prepared.layer.output.as_ref()) {
             if !reader.charge(place, output.max_len(row, 1)) {
@@ -293,7 +329,16 @@ impl<'b> JobBuilder<'b> {
         Some(settings)
     }
 
-    fn take_name(&mut self, reader: &mut NodeReader<'_>, place: &Place, name: String, hint: &str) -> Option<Arc<str>> {
+    fn take_job_name(&mut self, reader: &mut NodeReader<'_>, job: &JobTable, name: String) -> Option<Arc<str>> {
+        if !reader.charge(&job.url.0, name.len() as u64) {
+            return None;
+        }
+        let place = job.name.as_ref().map_or(&job.place, |(place, _)| place);
+        let hint = match &job.name {
+            _ if job.each.is_file() => "name the rows by a column without equal values, key = \"id\" in each",
+            Some(_) => "give each job its own",
+            None => "give each job a \"name\"",
+        };
         if name.trim().is_empty() || name.contains(char::is_control) {
             reader.error(place, "a name must not be empty or contain control characters");
             return None;

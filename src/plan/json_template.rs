@@ -69,7 +69,7 @@ impl JsonTemplate {
         match self {
             JsonTemplate::Scalar(json) => out.push_str(json),
             JsonTemplate::Text(template) => match template.sole_value(row) {
-                Some(value) => out.push_str(&value.json),
+                Some(value) => out.push_str(&value.json()),
                 None => out.push_str(&json_string(&template.fill(row, Show::Values))),
             },
             JsonTemplate::Array(items) => {

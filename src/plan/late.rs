@@ -16,7 +16,7 @@ use crate::secrets::Secrets;
 
 /// A table whose jobs are made later, with what stands below it.
 pub(super) struct LateTable {
-    pub(super) table: JobTable,
+    pub(super) table: Arc<JobTable>,
     pub(super) base: Arc<Base>,
     /// Knows the lines of the plan.
     pub(super) log: Log,
@@ -55,7 +55,7 @@ impl JobTemplate for LateTable {
         let mut name = table.name.as_ref().map_or_else(|| url.clone(), |(_, name)| name.fill(&row, Show::Names));
         if table.has_brackets() && !row.is_empty() {
             let shown = row.iter().zip(table.each.names()).filter(|(_, name)| name.is_shown);
-            let values: Vec<&str> = shown.map(|((_, value), _)| value.shown.as_str()).collect();
+            let values: Vec<_> = shown.map(|((_, value), _)| value.shown()).collect();
             name.push_str(&format!("[{}]", values.join(",")));
         }
         Some((name.into(), url.into()))
@@ -122,9 +122,8 @@ impl LateTable {
 
 /// A value of another job, as templates take it.
 fn plain(name: &str, value: &crate::graph::JobValue) -> PlainValue {
-    let text = value.cell.as_text().into_owned();
-    let shown = if value.secret { format!("{{{name}}}") } else { text.clone() };
-    PlainValue { shown, json: value.cell.to_json().into_owned(), base: value.base.clone(), text }
+    let plain = PlainValue::of_cell(value.cell.clone()).with_base(value.base.clone());
+    if value.secret { plain.shown_as(format!("{{{name}}}")) } else { plain }
 }
 
 /// What was noted first.

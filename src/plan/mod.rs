@@ -84,6 +84,7 @@ mod query;
 mod reader;
 mod ready;
 mod report;
+mod row_jobs;
 mod sections;
 mod template;
 mod toml_tree;

@@ -155,7 +155,7 @@ impl<'v> PlanReader<'v> {
                 if let Some(mut table) = JobTable::read(&mut reader, &Place::top(), &members) {
                     table.put_base(&base.defaults);
                     table.refuse(&mut reader);
-                    builder.add(&mut reader, &table);
+                    builder.add(&mut reader, &table.into());
                 }
             }
             _ => reader.wrong_type(&Place::top(), "an object", &root),

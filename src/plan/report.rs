@@ -1,7 +1,7 @@
 //! `[report]`: what is shown of the run, and where it is written.
 
 use super::node_reader::{NodeReader, Place, TableEntry};
-use super::template::{Piece, PlainValue};
+use super::template::Piece;
 use super::tree::{Node, Tree};
 use crate::rows::Chart;
 use crate::tables::{OutputSpec, RUN_NAMES, RUNS_SQL, ReportSpec, RunNames, SortKey, TableSource, TableSpec};
@@ -181,7 +181,7 @@ fn text_at(reader: &mut NodeReader<'_>, place: &Place, node: &Node, later: &[&st
     for piece in template.pieces() {
         match (piece, piece.value(&[])) {
             (Piece::Text(piece), _) => text.push_str(&RunNames::escape(piece)),
-            (_, Some(PlainValue { text: value, .. })) => text.push_str(&RunNames::escape(value)),
+            (_, Some(value)) => text.push_str(&RunNames::escape(&value.text())),
             (_, None) => text.push_str(&piece.shown_name()),
         }
     }

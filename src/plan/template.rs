@@ -1,5 +1,6 @@
 //! Strings with `${NAME}` and `{name}` in them, kept in pieces until the values are there.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::rows::Cell;
@@ -31,35 +32,84 @@ pub(super) enum Piece {
 /// One value of `each`, of `[variables]` or of the environment.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PlainValue {
-    pub(super) text: String,
-    /// The text with `${NAME}` as it was written.
-    pub(super) shown: String,
-    /// The value with its type, as JSON.
-    pub(super) json: String,
-    /// The URL of the response that it came from, if it came from one: a relative URL is resolved against it.
-    pub(super) base: Option<Arc<str>>,
+    /// The value with its type.
+    cell: Cell,
+    /// What few values have. A plan may have a hundred thousand.
+    more: Option<Box<MoreOfValue>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct MoreOfValue {
+    /// The text with `${NAME}` as it was written, if there is a secret in it.
+    shown: Option<Box<str>>,
+    /// The URL of the response that it came from, if it came from one.
+    base: Option<Arc<str>>,
 }
 
 impl PlainValue {
     /// A text without secrets.
-    pub(super) fn of_text(text: String) -> PlainValue {
-        PlainValue::new(text.clone(), text)
+    pub(super) fn of_text(text: impl Into<Box<str>>) -> PlainValue {
+        PlainValue::of_cell(Cell::Text(text.into()))
+    }
+
+    /// A value without secrets.
+    pub(super) fn of_cell(cell: Cell) -> PlainValue {
+        PlainValue { cell, more: None }
     }
 
     /// A text, and as it may be shown.
     pub(super) fn new(text: String, shown: String) -> PlainValue {
-        PlainValue { json: json_string(&text), text, shown, base: None }
+        PlainValue::of_text(text).shown_as(shown)
+    }
+
+    /// The same value, which is shown as this text.
+    pub(super) fn shown_as(mut self, shown: String) -> PlainValue {
+        if *self.text() != shown {
+            self.more.get_or_insert_default().shown = Some(shown.into());
+        }
+        self
+    }
+
+    /// The same value, which came from the response of this URL.
+    pub(super) fn with_base(mut self, base: Option<Arc<str>>) -> PlainValue {
+        if base.is_some() {
+            self.more.get_or_insert_default().base = base;
+        }
+        self
+    }
+
+    /// The URL of the response that it came from, if it came from one: a relative URL is resolved against it.
+    pub(super) fn base(&self) -> Option<&str> {
+        self.more.as_ref()?.base.as_deref()
+    }
+
+    fn shown_text(&self) -> Option<&str> {
+        self.more.as_ref()?.shown.as_deref()
+    }
+
+    /// The value as a text.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        self.cell.as_text()
+    }
+
+    /// The text as it may be shown.
+    pub(super) fn shown(&self) -> Cow<'_, str> {
+        self.shown_text().map_or_else(|| self.text(), Cow::Borrowed)
+    }
+
+    /// The value with its type, as JSON.
+    pub(super) fn json(&self) -> Cow<'_, str> {
+        self.cell.to_json()
     }
 
     /// Whether a secret is part of it.
     pub(super) fn is_secret(&self) -> bool {
-        self.shown != self.text
+        self.shown_text().is_some()
     }
 
     /// The value as the rows of its job have it: with its type, unless a secret is in it.
     pub(super) fn cell(&self) -> Cell {
-        let own = if self.is_secret() { None } else { Cell::from_json(&self.json) };
-        own.unwrap_or_else(|| Cell::from(self.shown.as_str()))
+        self.shown_text().map_or_else(|| self.cell.clone(), Cell::from)
     }
 }
 
@@ -138,7 +188,7 @@ impl Template {
         let ends_with_slash = match self.pieces.last() {
             Some(Piece::Text(text)) => text.ends_with('/'),
             Some(Piece::Secret { value, .. }) => value.ends_with('/'),
-            Some(Piece::Value { value, .. }) => value.as_ref().is_some_and(|value| value.text.ends_with('/')),
+            Some(Piece::Value { value, .. }) => value.as_ref().is_some_and(|value| value.text().ends_with('/')),
             None => false,
         };
         let mut path = path.clone();
@@ -167,8 +217,8 @@ impl Template {
                 (Piece::Secret { value, .. }, Show::Values) => out.push_str(value),
                 (Piece::Secret { .. }, Show::Names) => out.push_str(&piece.shown_name()),
                 (Piece::Value { .. }, _) => match (piece.value(row), show) {
-                    (Some(value), Show::Values) => out.push_str(&value.text),
-                    (Some(value), Show::Names) => out.push_str(&value.shown),
+                    (Some(value), Show::Values) => out.push_str(&value.text()),
+                    (Some(value), Show::Names) => out.push_str(&value.shown()),
                     (None, _) => out.push_str(&piece.shown_name()),
                 },
             }
@@ -182,7 +232,7 @@ impl Template {
             Piece::Text(text) => text.len(),
             Piece::Secret { name, value } => value.len().saturating_mul(growth).max(name.len() + 3),
             Piece::Value { .. } => {
-                piece.value(row).map_or(0, |v| v.text.len().max(v.shown.len()).saturating_mul(growth))
+                piece.value(row).map_or(0, |v| v.text().len().max(v.shown().len()).saturating_mul(growth))
             }
         };
         self.pieces.iter().map(|piece| piece_len(piece) as u64).sum()
@@ -370,7 +420,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_brace_begins_a_value_only_before_a_name_and_a_brace() {
-        let (city, n) = (PlainValue::of_text("a b/\u{e9}".into()), PlainValue::of_text("7".into()));
+        let (city, n) = (PlainValue::of_text("a b/\u{e9}"), PlainValue::of_text("7"));
         let row: &Row<'_> = &[("city", &city), ("n", &n)];
         for (text, filled) in [
             ("{city}", "a b/\u{e9}"),
@@ -403,7 +453,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_value_of_the_job_goes_before_one_that_holds_for_all() {
-        let own = PlainValue::of_text("own".into());
+        let own = PlainValue::of_text("own");
         assert_eq!(parse("{fixed}").fill(&[("fixed", &own)], Show::Values), "own");
         assert_eq!(parse("{fixed}").sole_value(&[("fixed", &own)]), Some(&own));
         assert_eq!(parse("{fixed}!").sole_value(&[("fixed", &own)]), None);

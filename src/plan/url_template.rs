@@ -8,7 +8,7 @@ use super::template::{Piece, PlainValue, Row, Template};
 use crate::http::percent::{COMPONENT, encode};
 
 /// A URL with all values in place.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct FilledUrl {
     pub(super) text: String,
     /// The same with secrets as `${NAME}`.
@@ -42,7 +42,9 @@ pub(super) const GROWTH: usize = 3;
 /// The value that cannot stand where it does, and what would be right. No secret is shown.
 pub(super) fn fill(template: &Template, row: &Row<'_>) -> Result<FilledUrl, String> {
     let pieces = template.pieces();
-    let mut url = Filling::default();
+    let room = template.max_len(row, 1) as usize;
+    let mut url =
+        Filling { text: String::with_capacity(room), shown: String::with_capacity(room), ..Filling::default() };
     for (index, piece) in pieces.iter().enumerate() {
         match piece {
             Piece::Text(text) => {
@@ -60,7 +62,7 @@ pub(super) fn fill(template: &Template, row: &Row<'_>) -> Result<FilledUrl, Stri
             }
         }
     }
-    url.end_segment()?;
+    url.end_segment(pieces)?;
     if url.text.contains(char::is_control) {
         return Err("contains a line break or another control character, which no URL can".to_owned());
     }
@@ -94,32 +96,51 @@ struct Filling {
     after_colon: bool,
     /// Where the segment of the path begins, and the last value in it.
     segment_start: usize,
-    segment_value: Option<String>,
+    segment_value: Option<usize>,
 }
 
 impl Filling {
     /// Text of the plan, or of a value that is part of the URL as it is.
     fn push_text(&mut self, text: &str, index: usize, pieces: &[Piece]) -> Result<(), String> {
-        for (at, c) in text.char_indices() {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (plain, behind) = rest.split_at(self.plain_len(rest));
+            self.text.push_str(plain);
+            self.in_authority |= self.part == UrlPart::Authority && !plain.is_empty();
+            let Some(c) = behind.chars().next() else { break };
+            rest = &behind[c.len_utf8()..];
             match self.part {
                 UrlPart::Beginning if c.is_whitespace() => {}
                 UrlPart::Beginning => self.part = UrlPart::Scheme,
                 UrlPart::Authority => self.pass_authority(c),
-                UrlPart::Path if matches!(c, '/' | '\\' | '?' | '#') => {
-                    self.end_segment()?;
+                UrlPart::Path => {
+                    self.end_segment(pieces)?;
                     self.segment_start = self.text.len() + 1;
                     self.part = part_after(c);
                 }
-                UrlPart::Query if c == '#' => self.part = UrlPart::Fragment,
-                UrlPart::Scheme | UrlPart::Path | UrlPart::Query | UrlPart::Fragment => {}
+                UrlPart::Query => self.part = UrlPart::Fragment,
+                UrlPart::Scheme | UrlPart::Fragment => {}
             }
             self.text.push(c);
             if self.part == UrlPart::Scheme && self.text.ends_with("://") {
                 self.part = UrlPart::Authority;
-                self.user_until = last_at(&text[at + 1..], index, pieces);
+                self.user_until = last_at(rest, index, pieces);
             }
         }
         Ok(())
+    }
+
+    /// How many bytes of a text lead to no other part of the URL.
+    fn plain_len(&self, text: &str) -> usize {
+        let end = match self.part {
+            UrlPart::Beginning => Some(0),
+            UrlPart::Scheme => text.find('/'),
+            UrlPart::Authority => text.find(['/', '\\', '?', '#', '@', '[', ']', ':']),
+            UrlPart::Path => text.find(['/', '\\', '?', '#']),
+            UrlPart::Query => text.find('#'),
+            UrlPart::Fragment => None,
+        };
+        end.unwrap_or(text.len())
     }
 
     fn pass_authority(&mut self, c: char) {
@@ -139,12 +160,13 @@ impl Filling {
     }
 
     fn push_value(&mut self, value: &PlainValue, index: usize, pieces: &[Piece]) -> Result<(), String> {
-        let name = pieces[index].shown_name();
         let refuse = |what: &str| {
-            let shown = if value.shown == name { String::new() } else { format!(", \"{}\",", value.shown) };
+            let name = pieces[index].shown_name();
+            let shown = if *value.shown() == name { String::new() } else { format!(", \"{}\",", value.shown()) };
             Err(format!("the value of {name}{shown} {what}"))
         };
-        let text = value.text.as_str();
+        let text = value.text();
+        let text = &*text;
         match self.part {
             UrlPart::Authority if self.names_a_socket() => {
                 self.in_authority = true;
@@ -177,14 +199,15 @@ impl Filling {
                 return Ok(());
             }
             UrlPart::Path | UrlPart::Query | UrlPart::Fragment => {
-                self.segment_value = Some(name);
+                self.segment_value = Some(index);
                 self.push_encoded(value);
                 return Ok(());
             }
             UrlPart::Beginning | UrlPart::Scheme => {}
         }
         let resolved = if self.part == UrlPart::Beginning { resolve(value) } else { None };
-        self.shown.push_str(if value.is_secret() { &value.shown } else { resolved.as_deref().unwrap_or(&value.shown) });
+        let shown = value.shown();
+        self.shown.push_str(resolved.as_deref().filter(|_| !value.is_secret()).unwrap_or(&shown));
         self.push_text(resolved.as_deref().unwrap_or(text), index, pieces)
     }
 
@@ -195,21 +218,22 @@ impl Filling {
     }
 
     fn push_encoded(&mut self, value: &PlainValue) {
-        self.text.push_str(&encode(value.text.as_bytes(), COMPONENT));
-        if value.is_secret() {
-            // `${NAME}` is to be seen as it was written.
-            self.shown.push_str(&value.shown);
-        } else {
-            self.shown.push_str(&encode(value.shown.as_bytes(), COMPONENT));
-        }
+        let encoded = encode(value.text().as_bytes(), COMPONENT);
+        self.text.push_str(&encoded);
+        // `${NAME}` is to be seen as it was written.
+        self.shown.push_str(if value.is_secret() { value.shown().into() } else { encoded }.as_ref());
     }
 
     /// Refuses a value that would not be a segment of the path but a step in it, in whatever way it is encoded.
-    fn end_segment(&mut self) -> Result<(), String> {
-        let Some(name) = self.segment_value.take().filter(|_| self.part == UrlPart::Path) else { return Ok(()) };
-        match self.text[self.segment_start..].to_ascii_lowercase().replace("%2e", ".").as_str() {
-            step @ ("." | "..") => Err(format!(
-                "{name} makes a segment of the path \"{step}\", which a URL cannot hold: it is a step in it"
+    fn end_segment(&mut self, pieces: &[Piece]) -> Result<(), String> {
+        let Some(value) = self.segment_value.take().filter(|_| self.part == UrlPart::Path) else { return Ok(()) };
+        let segment = &self.text[self.segment_start..];
+        // Two dots take at most six bytes.
+        let step = if segment.len() > 6 { String::new() } else { segment.to_ascii_lowercase().replace("%2e", ".") };
+        match step.as_str() {
+            "." | ".." => Err(format!(
+                "{name} makes a segment of the path \"{step}\", which a URL cannot hold: it is a step in it",
+                name = pieces[value].shown_name()
             )),
             _ => Ok(()),
         }
@@ -218,9 +242,9 @@ impl Filling {
 
 /// The URL that a relative one of a response stands for.
 fn resolve(value: &PlainValue) -> Option<String> {
-    let base = url::Url::parse(value.base.as_deref()?).ok()?;
-    let is_relative = url::Url::parse(&value.text) == Err(url::ParseError::RelativeUrlWithoutBase);
-    Some(base.join(&value.text).ok().filter(|_| is_relative)?.into())
+    let base = url::Url::parse(value.base()?).ok()?;
+    let is_relative = url::Url::parse(&value.text()) == Err(url::ParseError::RelativeUrlWithoutBase);
+    Some(base.join(&value.text()).ok().filter(|_| is_relative)?.into())
 }
 
 /// The part that begins behind one of the delimiters.

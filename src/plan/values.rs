@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::node_reader::{NodeReader, Place, TableEntry};
-use super::template::{PlainValue, Show, is_value_name, json_string};
+use super::template::{PlainValue, Show, is_value_name};
 use super::tree::{Node, Tree};
+use crate::rows::Cell;
 
 /// Reads `[variables]`. A value that was given beside the plan goes before one in it, and takes its type if it can be read
 /// as such: `--variable year=2026` is a number if `year` is one in the plan.
@@ -16,8 +17,8 @@ pub(super) fn read_variables(reader: &mut NodeReader<'_>, entry: &TableEntry<'_>
         }
         let Some(mut value) = read_value(reader, &entry.place, entry.node) else { continue };
         if let Some(text) = given.get(entry.key) {
-            let json = if is_of_type(text, &entry.node.value) { text.clone() } else { json_string(text) };
-            value = PlainValue { text: text.clone(), shown: text.clone(), json, base: None };
+            let typed = Cell::from_json(text).filter(|_| is_of_type(text, &entry.node.value));
+            value = PlainValue::of_cell(typed.unwrap_or_else(|| Cell::from(text.as_str())));
         }
         reader.variables.insert(entry.key.to_owned(), Arc::new(value));
     }
@@ -57,18 +58,15 @@ pub(super) fn read_value(reader: &mut NodeReader<'_>, place: &Place, node: &Node
                 .check_names(place, &template, &[])
                 .then(|| PlainValue::new(template.fill(&[], Show::Values), template.fill(&[], Show::Names)))
         }
-        Tree::Date(text) => Some(PlainValue::of_text(text.clone())),
+        Tree::Date(text) => Some(PlainValue::of_text(text.as_str())),
         Tree::Integer(text) | Tree::Float(text) => match node.value.scalar_as_json() {
-            Some(json) => Some(PlainValue { text: text.clone(), shown: text.clone(), json, base: None }),
+            Some(json) => Some(PlainValue::of_cell(Cell::Number(json.into()))),
             None => {
                 reader.error(place, format!("{text} is not a number of JSON"));
                 None
             }
         },
-        Tree::Boolean(value) => {
-            let text = value.to_string();
-            Some(PlainValue { text: text.clone(), shown: text.clone(), json: text, base: None })
-        }
+        Tree::Boolean(value) => Some(PlainValue::of_cell(Cell::Bool(*value))),
         Tree::Null | Tree::Array(_) | Tree::Table(_) => {
             reader.wrong_type(place, "strings, numbers or booleans", node);
             None

@@ -2,8 +2,9 @@
 
 use super::files::{Nginx, into_folder};
 use super::httpbin::Httpbin;
+use super::peer::watch;
 use super::{Get, MIB, saved};
-use crate::common::Dir;
+use crate::common::{Dir, Reply, Server, TestCommand};
 
 /// Fails if the most memory was none or more than this.
 #[track_caller]
@@ -39,4 +40,27 @@ fn fifty_sources_take_2_mib_of_memory_of_their_own_and_six_threads() {
     within(got.usage.peak_kib, 14 * 1024);
     // The main thread, the helper of async-io, and four for what blocks.
     assert!((1..=6).contains(&got.usage.threads.len()), "{:?}", got.usage.threads);
+}
+
+/// A job that waits is a row of its table: its URL and name are made when it starts.
+#[test]
+#[ignore = "measures the release build"]
+fn a_hundred_thousand_jobs_of_a_plan_wait_in_60_mib() {
+    let waiting = |jobs: usize| {
+        let server = Server::start(|_| Reply::hang());
+        let dir = Dir::new();
+        let url = server.url("/{n}");
+        let each = format!("each = {{ n = {{ from = 1, to = {jobs} }} }}\nselect = {{ v = \"/v\" }}");
+        dir.write("plan.toml", format!("[[job]]\nname = \"j\"\nurl = \"{url}\"\n{each}\n"));
+        let command = TestCommand::new().args(["run", "plan.toml", "--concurrency", "1", "--report", "jsonl=lines"]);
+        let running = command.inside(&dir).spawn();
+        let watched = watch(running.pid());
+        // All jobs are there before the first request is made.
+        server.wait_for(|stats| stats.requests == 1);
+        drop(running);
+        watched.join().expect("the watch does not panic").peak_own_kib
+    };
+    let (few, many) = (waiting(1_000), waiting(100_000));
+    println!("{few} KiB with 1,000 jobs, {many} KiB with 100,000: {} bytes a job", (many - few) * 1024 / 99_000);
+    within(many, 60 * 1024);
 }
