@@ -1,7 +1,5 @@
 //! Holds the table of options against what the code does without them, and against the keys of plans.
 
-use std::collections::BTreeMap;
-
 use roundup::transport::Roots;
 use roundup::{Limits, Settings, plan};
 
@@ -9,8 +7,7 @@ use super::*;
 use crate::cli::flags::{PlanTable, ROWS, ValueKind};
 
 fn config(name: &'static str, text: &str) -> Config {
-    Config::new(&Flags::new(BTreeMap::from([(name, vec![text.to_owned()])])))
-        .unwrap_or_else(|error| panic!("{name}: {error}"))
+    Config::new(&Flags::typed([(name, text.to_owned())])).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 #[test]

@@ -5,8 +5,10 @@ use std::path::Path;
 use roundup::report::Format;
 use roundup::{Method, printable, without_password};
 
+use super::values::Flags;
+
 /// What is meant, if an argument of this command is not what it takes.
-pub(super) fn argument(command: &str, arguments: &[String], options: &[String]) -> Option<String> {
+pub(super) fn argument(command: &str, arguments: &[String], flags: &Flags) -> Option<String> {
     if let (["help"], false) =
         (&arguments.iter().map(String::as_str).collect::<Vec<_>>()[..], Path::new("help").exists())
     {
@@ -16,7 +18,7 @@ pub(super) fn argument(command: &str, arguments: &[String], options: &[String]) 
     match command {
         "get" | "compare" => of(of_quotes)
             .or_else(|| of(of_dash))
-            .or_else(|| of_report(arguments, options))
+            .or_else(|| of_report(arguments, flags))
             .or_else(|| of(of_url)),
         "run" | "check" => {
             let variable = arguments.get(1..)?.iter().find(|word| word.contains('='));
@@ -120,9 +122,9 @@ fn of_dash(word: &str) -> Option<String> {
 }
 
 /// The file of a report whose format alone was given.
-fn of_report(arguments: &[String], options: &[String]) -> Option<String> {
-    let formats = options.windows(2).filter(|pair| pair[0] == "--report").map(|pair| &pair[1]);
-    formats.filter_map(|name| name.parse::<Format>().ok()).find_map(|format| {
+fn of_report(arguments: &[String], flags: &Flags) -> Option<String> {
+    let mut formats = flags.all("report").into_iter().filter_map(|report| report.text.parse::<Format>().ok());
+    formats.find_map(|format| {
         let file = arguments.iter().find(|word| !word.contains("://") && Format::of_file(word) == Some(format))?;
         Some(format!("{} is a file and no URL: write --report {format}={0}", shown(file)))
     })

@@ -1,6 +1,6 @@
 //! The command line as it was typed, and the one list of options.
 //!
-//! An option is a field of [`options::OptionFields`], which argh reads and describes, and a row of [`table::ROWS`], which says
+//! An option is a field of [`options::OptionFields`], which argh describes, and a row of [`table::ROWS`], which says
 //! what argh cannot: group, commands, values, default, key in a plan. Everything else is derived from these two: how words
 //! are split, environment variables, help, suggestions. [`aliases::ALIASES`] has other names of options.
 

@@ -1,26 +1,18 @@
-//! The options of all commands, as argh reads them. What argh does not know of an option is its row in `table`.
+//! The options of all commands, as argh describes them. What argh does not know of an option is its row in `table`.
 
-use std::collections::BTreeMap;
+use argh::{ArgsInfo, FlagInfo};
 
-use argh::{ArgsInfo, FlagInfo, FromArgs};
-
-/// Declares the options: a struct for argh, and the way from its fields to texts by name.
+/// Declares the options: a struct that argh describes.
 macro_rules! options {
     // argh looks into types, and cannot look into one that a macro has matched as a whole.
     // What a build has with a feature alone is followed by it: `every: Option<String> if "watch"`.
     ($($(#[$attribute:meta])* $name:ident: $type:ident $(<$inner:ident>)? $(if $feature:literal)?,)*) => {
-        /// The options of all commands; which command has which, the table says.
-        #[derive(Debug, FromArgs, ArgsInfo)]
-        pub(super) struct OptionFields {
+        /// The options of all commands; which command has which, the table says. There is no value of it: what is typed is
+        /// told apart by the words, because what argh makes for so many fields is 20 KB of the smallest binary.
+        #[derive(ArgsInfo)]
+        #[expect(dead_code)]
+        struct OptionFields {
             $($(#[$attribute])* $(#[cfg(feature = $feature)])? $name: $type $(<$inner>)?,)*
-        }
-
-        impl OptionFields {
-            /// What was typed for each option, by name; options that were not typed are left out.
-            pub(super) fn into_texts(self) -> BTreeMap<&'static str, Vec<String>> {
-                let all = [$($(#[cfg(feature = $feature)])? (stringify!($name), self.$name.into_texts()),)*];
-                all.into_iter().filter(|(_, texts)| !texts.is_empty()).collect()
-            }
         }
     };
 }
@@ -373,38 +365,8 @@ options! {
     port: Option<String>,
 }
 
-impl IntoTexts for u8 {
-    fn into_texts(self) -> Vec<String> {
-        if self > 0 { vec![self.to_string()] } else { Vec::new() }
-    }
-}
-
 /// What argh says of every option.
 pub(super) fn declared() -> impl Iterator<Item = &'static FlagInfo<'static>> {
     // argh adds --help by itself; it belongs to the words, not to the options.
     OptionFields::get_args_info().flags.iter().filter(|flag| flag.long != "--help")
-}
-
-/// A field of [`OptionFields`].
-trait IntoTexts {
-    /// The texts that were typed; for a switch, how often it was.
-    fn into_texts(self) -> Vec<String>;
-}
-
-impl IntoTexts for Option<String> {
-    fn into_texts(self) -> Vec<String> {
-        self.into_iter().collect()
-    }
-}
-
-impl IntoTexts for Vec<String> {
-    fn into_texts(self) -> Vec<String> {
-        self
-    }
-}
-
-impl IntoTexts for bool {
-    fn into_texts(self) -> Vec<String> {
-        if self { vec!["1".to_owned()] } else { Vec::new() }
-    }
 }

@@ -39,15 +39,15 @@ pub(crate) fn check_environment() -> Result<()> {
 }
 
 impl Flags {
-    /// What was typed: the texts of each option. Options that are not there may still be in the environment.
-    pub(crate) fn new(typed: BTreeMap<&'static str, Vec<String>>) -> Flags {
-        let order = typed.iter().flat_map(|(name, texts)| texts.iter().map(|_| *name)).collect();
-        Flags { typed, order }
-    }
-
-    /// The same, typed in this order of names.
-    pub(super) fn typed_in(self, order: Vec<&'static str>) -> Flags {
-        Flags { order, ..self }
+    /// What was typed, in its order: the names of options and their texts, 1 for a switch. Options that are not there may
+    /// still be in the environment.
+    pub(crate) fn typed(texts: impl IntoIterator<Item = (&'static str, String)>) -> Flags {
+        let mut flags = Flags::default();
+        for (name, text) in texts {
+            flags.order.push(name);
+            flags.typed.entry(name).or_default().push(text);
+        }
+        flags
     }
 
     /// The values of several options in the order in which they were typed, or else those of the environment, whole.
@@ -166,6 +166,9 @@ impl Flags {
 
     /// How often a switch was given: 0, 1 or 2.
     pub(crate) fn level(&self, name: &'static str) -> Result<u8> {
+        if self.typed.get(name).is_some_and(|texts| texts.len() > 1) {
+            return Ok(2);
+        }
         match self.text(name).as_deref().map(str::parse::<u8>) {
             Some(Ok(level @ 2..)) => Ok(level.min(2)),
             _ => self.on(name).map(u8::from),
@@ -241,8 +244,7 @@ mod tests {
     use super::*;
 
     fn flags(typed: &[(&'static str, &[&str])]) -> Flags {
-        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Flags::new(typed.iter().map(|(name, given)| (*name, texts(given))).collect())
+        Flags::typed(typed.iter().flat_map(|(name, texts)| texts.iter().map(|text| (*name, (*text).to_owned()))))
     }
 
     #[test]

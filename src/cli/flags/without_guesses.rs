@@ -1,6 +1,8 @@
 //! A small build, which leaves out what people may have meant.
 
-pub(super) fn argument(_: &str, _: &[String], _: &[String]) -> Option<String> {
+use super::values::Flags;
+
+pub(super) fn argument(_: &str, _: &[String], _: &Flags) -> Option<String> {
     None
 }
 

@@ -9,7 +9,6 @@ use super::aliases::Meaning;
 use super::args::{Arguments, Command};
 use super::guesses;
 use super::help;
-use super::options::OptionFields;
 use super::plan_help;
 use super::spelled::{Spelled, all_commands, find_long, find_short, is_command, named, row_for, takes_value};
 use super::table;
@@ -96,15 +95,14 @@ fn parse_command(command: &str, rest: &[String]) -> Result<CommandLine, String> 
         Some(HelpKind::Whole) => return Ok(CommandLine::Help(help::command(command))),
         None => {}
     }
-    let options = sorted.options.iter().map(String::as_str).collect::<Vec<_>>();
-    let fields = OptionFields::from_args(&["roundup"], &options).map_err(|early| explain(&early, command))?;
     wrong_command(command, &sorted.arguments)?;
-    if let Some(meant) = guesses::argument(command, &sorted.arguments, &sorted.options) {
+    let flags = Flags::typed(sorted.options);
+    if let Some(meant) = guesses::argument(command, &sorted.arguments, &flags) {
         return Err(meant);
     }
     // Behind `--` argh takes `-`, which stands for stdin, as an argument.
     let words: Vec<String> = [command, "--"].map(str::to_owned).into_iter().chain(sorted.arguments).collect();
-    command_of(&words, Flags::new(fields.into_texts()).typed_in(sorted.order))
+    command_of(&words, flags)
 }
 
 /// Has argh read the command and its arguments.
@@ -126,12 +124,10 @@ fn no_command() -> String {
 /// The words after a command, told apart.
 #[derive(Debug, Default)]
 struct Sorted {
-    /// Options, each value in a word of its own, as argh reads them.
-    options: Vec<String>,
+    /// The names of options in the table, each with its value; 1 for a switch.
+    options: Vec<(&'static str, String)>,
     /// What is no option.
     arguments: Vec<String>,
-    /// The names of the options in the table, in the order in which they were typed.
-    order: Vec<&'static str>,
     /// Where the cookies of an option stand among the options, because several are one field.
     cookies: Option<usize>,
     /// Options with one value that were typed already.
@@ -245,10 +241,10 @@ impl Sorted {
                 }
                 if let Some(cookies) = self.cookies.filter(|_| alias.long == "cookie") {
                     // Without a blank, as curl joins them.
-                    self.options[cookies].push_str(&format!(";{value}"));
+                    self.options[cookies].1.push_str(&format!(";{value}"));
                     return Ok(());
                 }
-                self.cookies = if alias.long == "cookie" { Some(self.options.len() + 1) } else { self.cookies };
+                self.cookies = if alias.long == "cookie" { Some(self.options.len()) } else { self.cookies };
                 parts.iter().try_for_each(|(name, template)| {
                     let flag = named(name).ok_or_else(String::new)?;
                     row_for(command, flag, typed)?;
@@ -263,13 +259,11 @@ impl Sorted {
     }
 
     fn push(&mut self, flag: &FlagInfo<'static>, typed: &str, value: Option<String>) -> Result<(), String> {
-        // argh's own message would show the value, which may be a secret.
         if value.is_some() && flag.optionality != Optionality::Repeating && !self.given.insert(flag.long) {
             return Err(format!("{typed} is given twice: write it once"));
         }
-        self.order.extend(table::find(&flag.long[2..].replace('-', "_")).map(|row| row.name));
-        self.options.push(flag.long.to_owned());
-        self.options.extend(value);
+        let value = value.unwrap_or_else(|| "1".to_owned());
+        self.options.extend(table::find(&flag.long[2..].replace('-', "_")).map(|row| (row.name, value)));
         Ok(())
     }
 }
@@ -304,6 +298,8 @@ mod tests {
         let headers: Vec<String> = flags.all("header").into_iter().map(|value| value.text).collect();
         assert_eq!(headers, ["A:b=c", "B:d", "C:e"]);
         assert!(flags.on("quiet").expect("a switch") && flags.on("verbose").expect("a switch"));
+        let Ok(CommandLine::Command(_, flags)) = parse(&words("get -vqv -q http://a/")) else { panic!("switches") };
+        assert_eq!((flags.level("verbose").ok(), flags.on("quiet").ok()), (Some(2), Some(true)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A day of rounds in virtual time: only what is between rounds is virtual, the rounds themselves ask a server and write files.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -75,13 +75,8 @@ fn held() -> [usize; 3] {
 
 /// Watches a plan for so many rounds, and returns what was held after a tenth of them and at the end.
 fn watch_for(rounds: u32, plan: &Path, words: &[(&'static str, String)]) -> (Exit, Vec<[usize; 3]>) {
-    let mut typed: BTreeMap<&'static str, Vec<String>> = BTreeMap::from([
-        ("every", vec!["60s".to_owned()]),
-        ("max_runs", vec![rounds.to_string()]),
-        ("quiet", vec!["1".to_owned()]),
-    ]);
-    words.iter().for_each(|(name, text)| typed.entry(name).or_default().push(text.clone()));
-    let flags = Flags::new(typed);
+    let typed = [("every", "60s".to_owned()), ("max_runs", rounds.to_string()), ("quiet", "1".to_owned())];
+    let flags = Flags::typed(typed.into_iter().chain(words.iter().cloned()));
     let plan = plan.to_str().expect("UTF-8");
     let mut config = Config::new(&flags).expect("good options");
     let jobs = JobSet::from_plan(plan, &config).expect("a good plan");
