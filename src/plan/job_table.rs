@@ -154,9 +154,12 @@ impl JobTable {
         if brackets {
             // Values of other jobs are in no name: they may change from run to run.
             let is_own = |name: &str| self.each.names().iter().any(|each| each.name == name && each.is_shown);
-            let own = row.iter().filter(|(name, _)| is_own(name));
-            let values: Vec<_> = own.map(|(_, value)| value.shown()).collect();
-            name.push_str(&format!("[{}]", values.join(",")));
+            name.push('[');
+            for (number, (_, value)) in row.iter().filter(|(name, _)| is_own(name)).enumerate() {
+                name.push_str(if number == 0 { "" } else { "," });
+                name.push_str(&value.shown());
+            }
+            name.push(']');
         }
         name
     }

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+use pin_project_lite::pin_project;
 
 use self::record::TaskRecord;
 use self::registry::TaskRegistry;
@@ -80,9 +82,8 @@ pub(crate) struct Tracked {
 
 impl Tracked {
     /// Runs the task's future and records its polls.
-    pub(crate) async fn run<F: Future>(mut self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        std::future::poll_fn(|cx| self.poll(future.as_mut(), cx)).await
+    pub(crate) fn run<F: Future>(self, future: F) -> TrackedFuture<F> {
+        TrackedFuture { future, tracked: self }
     }
 
     pub(crate) fn poll<F: Future>(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -92,6 +93,26 @@ impl Tracked {
         });
         let _poll = PollGuard::begin(&self.registry, &self.record);
         future.poll(&mut Context::from_waker(waker))
+    }
+}
+
+pin_project! {
+    /// A task's future, and what records its polls. An async function would hold the future twice: as an argument, and where
+    /// it is pinned.
+    pub(crate) struct TrackedFuture<F> {
+        #[pin]
+        future: F,
+        // Dropped last: what the future drops is part of the task.
+        tracked: Tracked,
+    }
+}
+
+impl<F: Future> Future for TrackedFuture<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.tracked.poll(this.future, cx)
     }
 }
 
