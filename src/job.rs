@@ -108,6 +108,36 @@ impl Job {
         self
     }
 
+    /// Others take secrets out of its answer, so this is of use only to the run that asks for it.
+    pub(crate) fn giving_secrets(mut self) -> Job {
+        match self.unmade() {
+            Some(planned) => planned.gives_secrets = true,
+            None => self.parts_mut().gives_secrets = true,
+        }
+        self
+    }
+
+    /// Whether others take secrets out of its answer.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn gives_secrets(&self) -> bool {
+        self.parts().gives_secrets
+    }
+
+    /// The token that each attempt is made with, if there is one.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn token(&self) -> Option<&LiveToken> {
+        self.parts().token.as_ref()
+    }
+
+    /// The plain data of the job as it would be sent now: what the run knows of it besides is left out, and the name of its login.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn plain(self) -> Job {
+        let mut job = self.with_newest_token();
+        let parts = job.parts_mut();
+        (parts.token, parts.gives_secrets) = (None, false);
+        if job.settings().auth.is_some() { job.with(|settings| settings.auth = None) } else { job }
+    }
+
     /// The job as it is sent now: with the newest token of its login, if it has one.
     #[cfg(feature = "fetcher")]
     pub(crate) fn with_newest_token(self) -> Job {

@@ -27,6 +27,8 @@ pub(crate) struct JobParts {
     /// The token that its login has when an attempt begins.
     #[cfg(feature = "fetcher")]
     pub(crate) token: Option<LiveToken>,
+    /// Whether others take secrets out of its answer.
+    pub(crate) gives_secrets: bool,
 }
 
 impl JobParts {
@@ -44,6 +46,7 @@ impl JobParts {
             values: Record::default(),
             #[cfg(feature = "fetcher")]
             token: None,
+            gives_secrets: false,
         }
     }
 

@@ -30,6 +30,33 @@ impl LiveToken {
         newest.1.clone()
     }
 
+    /// The newest one, and which it is, whether or not it is sent.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn newest(&self) -> (u64, Field) {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The same for another job of this login.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn of_another_job(&self) -> LiveToken {
+        LiveToken::new(self.newest.clone())
+    }
+
+    /// Takes this one in place of an older one.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn renew(&self, number: u64, field: Field) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if newest.0 < number {
+            *newest = (number, field);
+        }
+    }
+
+    /// Notes with which one the job was sent elsewhere.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn set_sent(&self, number: u64) {
+        self.sent.store(number, Ordering::Relaxed);
+    }
+
     /// Which token the job was sent with last; 0 if with none.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)

@@ -24,6 +24,8 @@ pub(crate) struct PlannedJob {
     pub(crate) index: Option<usize>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) secrets: Secrets,
+    /// Whether others take secrets out of its answer.
+    pub(crate) gives_secrets: bool,
     table: Arc<dyn JobRows>,
     row: u32,
     made: OnceLock<Box<JobParts>>,
@@ -31,14 +33,23 @@ pub(crate) struct PlannedJob {
 
 impl PlannedJob {
     pub(crate) fn new(table: Arc<dyn JobRows>, row: u32, settings: Arc<Settings>) -> PlannedJob {
-        PlannedJob { index: None, settings, secrets: Secrets::default(), table, row, made: OnceLock::new() }
+        PlannedJob {
+            index: None,
+            settings,
+            secrets: Secrets::default(),
+            gives_secrets: false,
+            table,
+            row,
+            made: OnceLock::new(),
+        }
     }
 
     /// All of it. It is made when it is first asked for, and kept.
     pub(crate) fn parts(&self) -> &JobParts {
         self.made.get_or_init(|| {
             let made = self.table.make(self.row as usize, self.settings.clone());
-            Box::new(JobParts { index: self.index, secrets: self.secrets.clone(), ..made })
+            let (index, secrets, gives_secrets) = (self.index, self.secrets.clone(), self.gives_secrets);
+            Box::new(JobParts { index, secrets, gives_secrets, ..made })
         })
     }
 

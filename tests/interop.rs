@@ -12,6 +12,8 @@ mod fleet;
 #[cfg(feature = "fleet")]
 mod fleet_limits;
 #[cfg(feature = "fleet")]
+mod fleet_logins;
+#[cfg(feature = "fleet")]
 mod fleet_mishaps;
 #[cfg(feature = "fleet")]
 mod fleet_together;

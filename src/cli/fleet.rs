@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use roundup::event_loop::EventLoop;
-use roundup::fleet::{Fleet, FleetAddress, FleetRun, FleetSettings, RunId, check_jobs};
+use roundup::fleet::{Fleet, FleetAddress, FleetKey, FleetRun, FleetSettings, RunId};
 use roundup::plan::parse_secrets;
 use roundup::report::Output;
 use roundup::transport::{Roots, Transport};
@@ -69,7 +69,7 @@ pub(crate) fn run(
     }
     let url = flags.text("fleet").unwrap_or_default();
     let (fleet, address) = fleet(&url, flags)?;
-    check(&jobs)?;
+    check(&fleet, &jobs)?;
     let settings = settings(&jobs, config);
     let begin = |event_loop: &EventLoop| event_loop.run(fleet.begin(settings)).map_err(unreachable);
     fetch((plan, &address), jobs, config, default_report, begin)
@@ -108,8 +108,9 @@ pub(crate) fn fetch(
 }
 
 /// Whether the jobs can go to other machines.
-pub(crate) fn check(jobs: &JobSet) -> Result<(), CommandError> {
-    check_jobs(&jobs.jobs, jobs.graph.as_ref())
+pub(crate) fn check(fleet: &Fleet, jobs: &JobSet) -> Result<(), CommandError> {
+    fleet
+        .check_jobs(&jobs.jobs, jobs.graph.as_ref())
         .map_err(|error| CommandError::usage(jobs.redactor.redact(&error.one_line())))
 }
 
@@ -131,7 +132,16 @@ pub(crate) fn settings(jobs: &JobSet, config: &Config) -> FleetSettings {
 /// The fleet at this address.
 pub(crate) fn fleet(url: &str, flags: &Flags) -> Result<(Fleet, FleetAddress), CommandError> {
     let address = address(url, flags)?;
-    Ok((Fleet::new(address.clone(), redis_transport(flags)?, complain), address))
+    let fleet = Fleet::new(address.clone(), redis_transport(flags)?, complain);
+    Ok((key(flags)?.into_iter().fold(fleet, Fleet::key), address))
+}
+
+/// What jobs and outcomes are sealed with, if a file of it is named.
+pub(crate) fn key(flags: &Flags) -> Result<Option<FleetKey>, CommandError> {
+    let Some(file) = flags.text("fleet_key") else { return Ok(None) };
+    let wrong = |text: String| CommandError::usage(format!("--fleet-key: {file}: {text}"));
+    let key = std::fs::read(&file).map_err(|error| wrong(error.to_string()))?;
+    FleetKey::new(&key).map(Some).map_err(|error| wrong(error.one_line()))
 }
 
 /// A run at this address, by its name or because it is the only one of the plan.
@@ -211,8 +221,8 @@ pub(crate) fn secrets(flags: &Flags) -> Result<impl Fn(&str) -> Option<String> +
     Ok(move |name: &str| values.get(name).cloned().or_else(|| std::env::var(name).ok()))
 }
 
-/// Values for the `${NAME}` of jobs: of the secrets file, and of the environment only if there is none, because jobs come from
-/// whoever can write to the Redis, and could ask for all that stands there.
+/// Values for the `${NAME}` of jobs: of the secrets file, and of the environment only if there is none, because jobs may come
+/// from whoever can write to the Redis, and could ask for all that stands there.
 pub(crate) fn secrets_of_jobs(
     flags: &Flags,
 ) -> Result<impl Fn(&str) -> Option<String> + Send + Sync + 'static, CommandError> {

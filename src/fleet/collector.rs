@@ -1,7 +1,7 @@
 //! The side of a run that has its plan: gives jobs to the fleet and takes their outcomes.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use futures_lite::FutureExt;
 
 use super::connection::{Connector, Trouble};
-use super::job_text::{JobWriter, key_of};
+use super::fleet_key::{FleetKey, open, seal};
+use super::job_text::{JobWriter, TokenText};
 use super::outcome_text::read;
 use super::patience::{Notes, Patience};
 use super::resp::Reply;
@@ -21,6 +22,7 @@ use crate::error::{Error, Kind};
 use crate::event_loop::sleep;
 use crate::fetcher::elsewhere::{Courier, RemoteJobs};
 use crate::job::Job;
+use crate::live_token::LiveToken;
 
 /// How many jobs go to Redis at once.
 const JOBS_AT_ONCE: usize = 200;
@@ -37,7 +39,7 @@ const WAIT: Duration = Duration::from_secs(2);
 /// For so long at least one who collects counts as one who does, after the last sign of it.
 const COLLECTS: Duration = Duration::from_secs(10);
 
-/// So often workers are told how many outcomes were taken.
+/// So often workers are told how many outcomes were taken, and it is looked whether there is a newer token for them.
 const TELL: Duration = Duration::from_millis(500);
 
 /// Gives the jobs of a run to its fleet, and takes the outcomes.
@@ -46,6 +48,7 @@ pub(super) struct Collector {
     pub(super) run: RunId,
     pub(super) meta: RunMeta,
     pub(super) notes: Notes,
+    pub(super) key: Option<FleetKey>,
 }
 
 impl fmt::Debug for Collector {
@@ -57,9 +60,7 @@ impl fmt::Debug for Collector {
 impl Courier for Collector {
     fn carry(self: Arc<Self>, jobs: RemoteJobs) -> Pin<Box<dyn Future<Output = ()>>> {
         Box::pin(async move {
-            let known = RefCell::new(KnownJobs::default());
-            let ended = self.submit(&jobs, &known).or(self.collect(&jobs, &known)).await;
-            if let Err(trouble) = ended {
+            if let Err(trouble) = self.serve(&jobs).await {
                 let error = trouble.into_error(&self.connector.address);
                 (self.notes)(&error.one_line());
                 jobs.refuse_all(&error);
@@ -78,25 +79,83 @@ pub(super) struct KnownJobs {
     open: HashMap<String, (usize, Job)>,
     /// Where outcomes stand that came before their jobs were known, as when a run is collected anew.
     early: HashMap<String, String>,
+    /// The tokens that jobs are sent with, by login, and which of them the workers know.
+    tokens: BTreeMap<Box<str>, (LiveToken, u64)>,
+    /// When this process began to collect, by the clock of Redis, in milliseconds. What others before it have asked for by
+    /// logins may have ended, so logins are asked for anew, and the numbers of their tokens are higher.
+    began: u64,
+}
+
+/// A job as it is submitted.
+#[derive(Debug)]
+pub(super) struct SubmittedJob {
+    key: String,
+    text: String,
+    /// Whether it goes before all others, because they wait for it.
+    goes_first: bool,
+}
+
+impl SubmittedJob {
+    /// The arguments of [`SUBMIT`] for it.
+    pub(super) fn arguments(self, key: Option<&FleetKey>, run: &RunId) -> Result<[String; 3], Trouble> {
+        let SubmittedJob { key: job, text, goes_first } = self;
+        let text = seal(key, &run.place("job", &job), text)?;
+        Ok([u8::from(goes_first).to_string(), job, text])
+    }
 }
 
 impl KnownJobs {
-    /// The key and the text of a job.
+    /// None yet. It is said whether texts are sealed, and when this process began.
+    pub(super) fn new(is_sealed: bool, began: u64) -> KnownJobs {
+        KnownJobs { writer: JobWriter::new(is_sealed, began), began, ..KnownJobs::default() }
+    }
+
+    /// Takes a job in.
     ///
     /// # Errors
     /// It cannot go to another machine.
-    pub(super) fn add(&mut self, number: usize, job: Job) -> Result<(String, String), Error> {
-        let text = self.writer.write(&job)?;
-        let key = key_of(&text, 0);
+    pub(super) fn add(&mut self, number: usize, job: Job) -> Result<SubmittedJob, Error> {
+        let written = self.writer.write(&job)?;
+        let key = written.key(0);
         let count = self.counts.entry(key.clone()).or_default();
-        let key = if *count == 0 { key } else { key_of(&text, *count) };
+        let mut key = if *count == 0 { key } else { written.key(*count) };
         *count += 1;
+        if job.gives_secrets() {
+            key.push_str(&format!("-{:x}", self.began));
+        }
+        if let (Some(login), Some(token)) = (&job.settings().auth, job.token()) {
+            self.tokens.entry(login.clone()).or_insert_with(|| (token.clone(), 0));
+        }
+        let goes_first = job.settings().priority == i8::MAX;
         self.open.insert(key.clone(), (number, job));
-        Ok((key, text))
+        Ok(SubmittedJob { key, text: written.text, goes_first })
+    }
+
+    /// The newest tokens, if workers do not know one of them.
+    fn new_tokens(&mut self) -> Option<String> {
+        let mut is_new = false;
+        let tokens: Vec<TokenText> = self
+            .tokens
+            .iter_mut()
+            .map(|(login, (token, told))| {
+                let text = TokenText::newest(login, token, self.began);
+                is_new |= std::mem::replace(told, text.number) != text.number;
+                text
+            })
+            .collect();
+        is_new.then(|| serde_json::to_string(&tokens).unwrap_or_default())
     }
 }
 
 impl Collector {
+    /// Gives jobs and takes outcomes until the run is over.
+    async fn serve(&self, jobs: &RemoteJobs) -> Result<(), Trouble> {
+        let now = Patience::new(self.connector.clone(), self.notes.clone()).time().await?;
+        let known = KnownJobs::new(self.key.is_some(), u64::try_from(now).unwrap_or(0));
+        let known = RefCell::new(known);
+        self.submit(jobs, &known).or(self.collect(jobs, &known)).await
+    }
+
     /// Gives jobs to Redis as they come, and keeps the run alive. Ends when the run is over.
     async fn submit(&self, jobs: &RemoteJobs, known: &RefCell<KnownJobs>) -> Result<(), Trouble> {
         let mut patience = Patience::new(self.connector.clone(), self.notes.clone());
@@ -104,11 +163,11 @@ impl Collector {
         while !jobs.is_over() {
             let new = jobs.take_new(JOBS_AT_ONCE);
             if !new.is_empty() {
-                let mut arguments = Vec::with_capacity(new.len() * 2);
+                let mut arguments = Vec::with_capacity(new.len() * 3);
                 for (number, job) in new {
                     let added = known.borrow_mut().add(number, job);
                     match added {
-                        Ok((key, text)) => arguments.extend([key, text]),
+                        Ok(job) => arguments.extend(job.arguments(self.key.as_ref(), &self.run)?),
                         Err(error) => {
                             let text = format!("it cannot go to a fleet: it {}", error.one_line());
                             jobs.refuse(number, &Error::new(Kind::Skipped, text));
@@ -126,8 +185,15 @@ impl Collector {
                 jobs.set_in_flight(under_way, workers);
                 next_keep = Instant::now() + self.meta.lease / 3;
             }
+            let tokens = known.borrow_mut().new_tokens();
+            if let Some(tokens) = tokens {
+                let tokens = seal(self.key.as_ref(), &self.run.place("tokens", ""), tokens)?;
+                patience.set_tokens(&self.run, &tokens, self.meta.keep).await?;
+            }
+            let has_tokens = !known.borrow().tokens.is_empty();
+            let next = if has_tokens { next_keep.min(Instant::now() + TELL) } else { next_keep };
             let due = async {
-                crate::event_loop::sleep_until(next_keep).await;
+                crate::event_loop::sleep_until(next).await;
             };
             jobs.changed().or(due).await;
         }
@@ -136,7 +202,7 @@ impl Collector {
 
     /// Ends jobs that are lost, lets no key expire, and tells how many jobs are under way, and by how many workers.
     async fn keep(&self, patience: &mut Patience) -> Result<(usize, usize), Trouble> {
-        let arguments = keep_arguments("", &self.meta, 0, "0-0", &[], &[]);
+        let arguments = keep_arguments("", (&self.run, &self.meta, self.key.as_ref()), 0, "0-0", (&[], &[]))?;
         let reply = patience.run(&self.run, KEEP, &arguments).await?.into_list();
         patience.name(&self.run, &self.meta).await?;
         let count = |at: usize| reply.get(at).and_then(Reply::number).and_then(|number| usize::try_from(number).ok());
@@ -165,7 +231,7 @@ impl Collector {
                 behind.clone_from(&entry.id);
                 let open = known.borrow_mut().open.remove(&entry.key);
                 match open {
-                    Some((number, job)) => put(jobs, number, &job, &entry, began),
+                    Some((number, job)) => self.put(jobs, (number, &job, known.borrow().began), entry, began),
                     None => drop(known.borrow_mut().early.insert(entry.key, entry.id)),
                 }
             }
@@ -208,13 +274,37 @@ impl Collector {
         }
         let began = self.began(patience).await?;
         for (key, id) in early {
-            let entries = patience.entry(&self.run, &id).await?;
+            let entry = patience.entry(&self.run, &id).await?.into_iter().next();
             let open = known.borrow_mut().open.remove(&key);
-            if let (Some((number, job)), Some(entry)) = (open, entries.first()) {
-                put(jobs, number, &job, entry, began);
+            if let (Some((number, job)), Some(entry)) = (open, entry) {
+                self.put(jobs, (number, &job, known.borrow().began), entry, began);
             }
         }
         Ok(())
+    }
+
+    /// Ends a job with the outcome of this entry.
+    fn put(&self, jobs: &RemoteJobs, (number, job, before): (usize, &Job, u64), entry: Entry, began: Began) {
+        let value = |name: &str| job.secrets().iter().find(|(known, _)| *known == name).map(|(_, it)| it.to_owned());
+        let (added, key) = (entry.added(), self.key.as_ref());
+        // One that was lost has the outcome that all such jobs have.
+        let text = open(key, &self.run.place("out", &entry.key), entry.text.clone())
+            .or_else(|_| open(key, &self.run.place("out", ""), entry.text));
+        match text.and_then(|text| read(&text, &value)) {
+            Ok((outcome, age, token)) => {
+                if let Some(live) = job.token() {
+                    // One of a run that was collected before is none of this one.
+                    live.set_sent(token.saturating_sub(before));
+                }
+                // By the clock of Redis alone: those of the machines may be a year apart.
+                let since = added - began.redis;
+                let offset = Duration::from_millis(since.unsigned_abs());
+                let here = began.at.saturating_duration_since(jobs.started());
+                let noted = if since >= 0 { here + offset } else { here.saturating_sub(offset) };
+                jobs.put(number, outcome, noted.saturating_sub(age));
+            }
+            Err(error) => jobs.refuse(number, &Error::new(Kind::Protocol, error.one_line())),
+        }
     }
 }
 
@@ -237,31 +327,15 @@ struct Began {
     redis: i64,
 }
 
-/// Ends a job with the outcome of this entry.
-fn put(jobs: &RemoteJobs, number: usize, job: &Job, entry: &Entry, began: Began) {
-    let value = |name: &str| job.secrets().iter().find(|(known, _)| *known == name).map(|(_, it)| it.to_owned());
-    match read(&entry.text, &value) {
-        Ok((outcome, age)) => {
-            // By the clock of Redis alone: those of the machines may be a year apart.
-            let since = entry.added() - began.redis;
-            let offset = Duration::from_millis(since.unsigned_abs());
-            let here = began.at.saturating_duration_since(jobs.started());
-            let noted = if since >= 0 { here + offset } else { here.saturating_sub(offset) };
-            jobs.put(number, outcome, noted.saturating_sub(age));
-        }
-        Err(error) => jobs.refuse(number, &Error::new(Kind::Protocol, error.one_line())),
-    }
-}
-
 /// What [`KEEP`] is called with.
 pub(super) fn keep_arguments(
     worker: &str,
-    meta: &RunMeta,
+    (run, meta, key): (&RunId, &RunMeta, Option<&FleetKey>),
     room: usize,
     cursor: &str,
-    held: &[String],
-    once: &[String],
-) -> Vec<String> {
+    (held, once): (&[String], &[String]),
+) -> Result<Vec<String>, Trouble> {
+    let failed = |error: &Error| seal(key, &run.place("out", ""), super::outcome_text::failed(error));
     let lost = Error::new(Kind::Cancelled, "it is not known whether it was sent: its worker died");
     let poison = Error::new(Kind::Cancelled, format!("{MOST_WORKERS} workers died with it"));
     let mut arguments = vec![
@@ -270,13 +344,13 @@ pub(super) fn keep_arguments(
         meta.keep.as_millis().to_string(),
         room.to_string(),
         cursor.to_owned(),
-        super::outcome_text::failed(&lost),
-        super::outcome_text::failed(&poison),
+        failed(&lost)?,
+        failed(&poison)?,
         MOST_WORKERS.to_string(),
         held.len().to_string(),
     ];
     arguments.extend(held.iter().chain(once).cloned());
-    arguments
+    Ok(arguments)
 }
 
 /// After so many workers have died with a job, it is not given to another.

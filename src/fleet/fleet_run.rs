@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::address::FleetAddress;
 use super::collector::{Collector, KnownJobs};
 use super::connection::{Connector, Trouble};
+use super::fleet_key::FleetKey;
 use super::job_text::JobWriter;
 use super::patience::Notes;
 use super::run::{RunId, RunMeta, Session, VERSION};
@@ -18,22 +19,6 @@ use crate::job::Job;
 use crate::job_id::JobDigest;
 use crate::limits::Limits;
 use crate::transport::Transport;
-
-/// Whether these jobs can go to other machines, as far as that is known before the run.
-///
-/// # Errors
-/// [`Kind::Config`], with the first that cannot and why.
-pub fn check_jobs<'a>(jobs: impl IntoIterator<Item = &'a Job>, graph: Option<&JobGraph>) -> Result<()> {
-    if graph.is_some_and(JobGraph::has_secret_values) {
-        let text = "the plan takes secret values from answers (auth, secret), and none goes through Redis: run it without a fleet";
-        return Err(Error::new(Kind::Config, text));
-    }
-    let mut writer = JobWriter::default();
-    for job in jobs {
-        writer.write(job).map_err(|error| cannot_go(job.name(), &error))?;
-    }
-    Ok(())
-}
 
 /// Why the job of this name stays here.
 fn cannot_go(name: &str, error: &Error) -> Error {
@@ -48,6 +33,7 @@ const JOBS_AT_ONCE: usize = 200;
 pub struct Fleet {
     connector: Connector,
     notes: Notes,
+    key: Option<FleetKey>,
 }
 
 /// What all workers of a run hold to.
@@ -93,7 +79,35 @@ pub struct FleetRun {
 impl Fleet {
     /// The fleet at this Redis, which is reached by this transport. `notes` takes lines for people: that Redis is gone.
     pub fn new(address: FleetAddress, transport: Transport, notes: impl Fn(&str) + Send + Sync + 'static) -> Fleet {
-        Fleet { connector: Connector::new(address, transport), notes: Arc::new(notes) }
+        Fleet { connector: Connector::new(address, transport), notes: Arc::new(notes), key: None }
+    }
+
+    /// Seals jobs and outcomes with this key, which the workers need, too; without it they go as they are.
+    pub fn key(mut self, key: FleetKey) -> Fleet {
+        self.key = Some(key);
+        self
+    }
+
+    /// Whether these jobs can go to other machines, as far as that is known before the run.
+    ///
+    /// # Errors
+    /// [`Kind::Config`], with the first that cannot and why.
+    pub fn check_jobs<'a>(&self, jobs: impl IntoIterator<Item = &'a Job>, graph: Option<&JobGraph>) -> Result<()> {
+        let is_sealed = self.key.is_some();
+        if !is_sealed && graph.is_some_and(JobGraph::has_secret_values) {
+            let text = "the plan takes secret values from answers (auth, secret), and they go through Redis only sealed: give it and the workers a --fleet-key";
+            return Err(Error::new(Kind::Config, text));
+        }
+        let mut writer = JobWriter::new(is_sealed, 0);
+        for job in jobs {
+            writer.write(job).map_err(|error| cannot_go(job.name(), &error))?;
+        }
+        Ok(())
+    }
+
+    /// The name of its key; empty if there is none.
+    fn key_name(&self) -> String {
+        self.key.as_ref().map(FleetKey::name).unwrap_or_default()
     }
 
     fn error(&self, trouble: Trouble) -> Error {
@@ -117,7 +131,8 @@ impl Fleet {
         let FleetSettings { name, plan, lease, keep, bodies, fields, limits } = settings;
         let (version, plan) = (VERSION.to_owned(), plan.to_string());
         let lease = lease.max(Duration::from_millis(100));
-        let mut meta = RunMeta { version, plan, name, lease, keep, bodies, fields, limits, started: 0 };
+        let key = self.key_name();
+        let mut meta = RunMeta { version, plan, name, lease, keep, bodies, fields, limits, key, started: 0 };
         let id = RunId::new();
         meta.started = session.begin(&id, &meta).await.map_err(|trouble| self.error(trouble))?;
         Ok(FleetRun { fleet: self.clone(), id, meta })
@@ -141,7 +156,7 @@ impl Fleet {
     /// The run of this name.
     ///
     /// # Errors
-    /// As for [`begin`](Self::begin); it is not there, of another plan, or of another version.
+    /// As for [`begin`](Self::begin); it is not there, of another plan or version, or sealed with another key.
     pub async fn run(&self, id: &RunId, plan: JobDigest) -> Result<FleetRun> {
         let mut session = self.session().await?;
         let meta = session.meta(id).await.map_err(|trouble| self.error(trouble))?;
@@ -162,6 +177,14 @@ impl Fleet {
                 "run {id} is of another plan than this one, or of jobs that have changed since: of {name}"
             ));
         }
+        if meta.key != self.key_name() {
+            let what = match (meta.key.is_empty(), &self.key) {
+                (true, _) => "is not sealed: leave --fleet-key out",
+                (false, None) => "is sealed: give its key with --fleet-key",
+                (false, Some(_)) => "is sealed with another key than this --fleet-key",
+            };
+            return wrong(format!("run {id} {what}"));
+        }
         Ok(FleetRun { fleet: self.clone(), id: id.clone(), meta })
     }
 }
@@ -175,25 +198,29 @@ impl FleetRun {
     /// A fetcher whose jobs are fetched by the fleet. Nothing is sent from here.
     pub fn fetcher(&self, fetcher: Fetcher) -> Fetcher {
         let (connector, run) = (self.fleet.connector.clone(), self.id.clone());
-        let collector = Collector { connector, run, meta: self.meta.clone(), notes: self.fleet.notes.clone() };
+        let (notes, key) = (self.fleet.notes.clone(), self.fleet.key.clone());
+        let collector = Collector { connector, run, meta: self.meta.clone(), notes, key };
         fetcher.courier(Arc::new(collector))
     }
 
-    /// Adds jobs, for who collects them later. Returns how many were not there yet.
+    /// Adds jobs, for who collects them later. Those of logins, and those that need one, are left to who collects, because a login
+    /// is of use only to the run that asks for it. Returns how many were not there yet.
     ///
     /// # Errors
     /// As for [`Fleet::begin`]; or a job cannot go to another machine, and then none is added.
     pub async fn submit(&self, jobs: impl IntoIterator<Item = Job>) -> Result<usize> {
-        let mut known = KnownJobs::default();
+        let key = self.fleet.key.as_ref();
+        let mut known = KnownJobs::new(key.is_some(), 0);
         let mut arguments = Vec::new();
-        for (number, job) in jobs.into_iter().enumerate() {
+        let is_free = |job: &Job| job.settings().auth.is_none() && !job.gives_secrets();
+        for (number, job) in jobs.into_iter().filter(is_free).enumerate() {
             let name = job.name().to_owned();
-            let (key, text) = known.add(number, job).map_err(|error| cannot_go(&name, &error))?;
-            arguments.extend([key, text]);
+            let job = known.add(number, job).map_err(|error| cannot_go(&name, &error))?;
+            arguments.extend(job.arguments(key, &self.id).map_err(|trouble| self.fleet.error(trouble))?);
         }
         let mut session = Session::open(&self.fleet.connector).await.map_err(|trouble| self.fleet.error(trouble))?;
         let mut added = 0;
-        for some in arguments.chunks(JOBS_AT_ONCE * 2) {
+        for some in arguments.chunks(JOBS_AT_ONCE * 3) {
             let reply = session.run(&self.id, SUBMIT, some).await.map_err(|trouble| self.fleet.error(trouble))?;
             added += usize::try_from(reply.number().unwrap_or(0)).unwrap_or(0);
         }

@@ -8,8 +8,10 @@ use serde_json::value::RawValue;
 
 use super::secret_text::{SecretText, shown};
 use crate::error::{Error, Kind, Result};
+use crate::http::Field;
 use crate::job::Job;
 use crate::job_id::JobDigest;
+use crate::live_token::LiveToken;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 
@@ -34,6 +36,33 @@ struct JobText<'a> {
     /// Names of the secrets in it.
     #[serde(rename = "x", default, skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<String>,
+    /// Secrets in it that answers gave; only where the text is sealed.
+    #[serde(rename = "c", default, skip_serializing_if = "Secrets::is_empty")]
+    captured: Secrets,
+    /// The token that it is sent with; likewise.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    token: Option<TokenText>,
+}
+
+/// A token of a login, as it goes to those who send it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenText {
+    #[serde(rename = "l")]
+    pub(super) login: Box<str>,
+    /// A later token has a higher number.
+    #[serde(rename = "g")]
+    pub(super) number: u64,
+    #[serde(rename = "f")]
+    pub(super) field: Field,
+}
+
+impl TokenText {
+    /// The newest token of this login; its number in the run of this process follows those before.
+    pub(super) fn newest(login: &str, token: &LiveToken, before: u64) -> TokenText {
+        let (generation, field) = token.newest();
+        TokenText { login: login.into(), number: before + generation, field }
+    }
 }
 
 /// What serde writes of a job, as far as it is of use elsewhere.
@@ -72,7 +101,27 @@ static DEFAULTS: LazyLock<BTreeMap<String, Box<RawValue>>> = LazyLock::new(|| {
 /// Writes jobs. Remembers what many of them share.
 #[derive(Debug, Default)]
 pub(super) struct JobWriter {
+    /// Whether texts are sealed, so that what answers gave may stand in them.
+    is_sealed: bool,
+    /// The number that those of tokens follow.
+    before_tokens: u64,
     secrets: Option<Arc<SecretText>>,
+    captured: Option<Arc<SecretText>>,
+}
+
+/// A job as it goes through Redis.
+#[derive(Debug)]
+pub(super) struct WrittenJob {
+    pub(super) text: String,
+    /// What it is known by, which is the same with another token.
+    known_by: String,
+}
+
+impl WrittenJob {
+    /// The key of the job: the same each time that it is submitted. `before` is how many equal ones there were.
+    pub(super) fn key(&self, before: u32) -> String {
+        key_of(&self.known_by, before)
+    }
 }
 
 /// Why a job cannot go to another machine, in words that follow its name.
@@ -84,7 +133,10 @@ pub(super) fn obstacle(job: &Job) -> Option<&'static str> {
         (job.output().is_some(), "saves its content to a file, which would be on the machine of a worker"),
         (*cookies, "has cookies, and workers do not know those of each other"),
         (job.settings().keeps_responses(), "keeps responses in a state, which workers have none of"),
-        (auth.is_some(), "has auth, and the token of a login does not go through Redis"),
+        (
+            auth.is_some(),
+            "has auth, and the token of a login goes through Redis only sealed: give it and the workers a --fleet-key",
+        ),
         (job.url().scheme() == "http+unix", "is at a unix-domain socket, which is one of this machine"),
         (*insecure, "is insecure, which is for a worker to say"),
         (proxy.is_some(), "has a proxy, which is for a worker to say"),
@@ -94,24 +146,45 @@ pub(super) fn obstacle(job: &Job) -> Option<&'static str> {
 }
 
 impl JobWriter {
+    /// It is said whether texts are sealed, and which number those of tokens follow.
+    pub(super) fn new(is_sealed: bool, before_tokens: u64) -> JobWriter {
+        JobWriter { is_sealed, before_tokens, ..JobWriter::default() }
+    }
+
     /// The text of a job.
     ///
     /// # Errors
     /// [`Kind::Config`], in words that follow the job's name: it cannot go to another machine, or holds a secret that cannot be
     /// told apart.
-    pub(super) fn write(&mut self, job: &Job) -> Result<String> {
+    pub(super) fn write(&mut self, job: &Job) -> Result<WrittenJob> {
         let wrong = |why: String| Error::new(Kind::Config, why);
-        if let Some(why) = obstacle(job) {
+        let login = job.settings().auth.as_deref().filter(|_| self.is_sealed);
+        let token = login.zip(job.token()).map(|(login, token)| TokenText::newest(login, token, self.before_tokens));
+        let (job, captured) = match self.is_sealed {
+            true => part(job.clone().plain(), token.as_ref()),
+            false => (job.clone(), Secrets::default()),
+        };
+        if let Some(why) = obstacle(&job) {
             return Err(wrong(why.to_owned()));
         }
-        let whole = serde_json::to_string(job).map_err(|error| wrong(format!("cannot be written: {error}")))?;
+        let whole = serde_json::to_string(&job).map_err(|error| wrong(format!("cannot be written: {error}")))?;
         let WholeJob { name, url, written, mut settings, values } =
             serde_json::from_str(&whole).map_err(|error| wrong(format!("cannot be written: {error}")))?;
         settings.retain(|key, value| DEFAULTS.get(*key).is_none_or(|default| default.get() != value.get()));
         let written = Some(written).filter(|written| written.get() != name.get());
-        let text = JobText { name, url, written, settings, values, secrets: Vec::new() };
+        let (secrets, none) = (Vec::new(), Secrets::default());
+        let text = JobText { name, url, written, settings, values, secrets, captured: none, token: None };
         let text = serde_json::to_string(&text).map_err(|error| wrong(format!("cannot be written: {error}")))?;
-        let text = self.hide(job, text)?;
+        let mut text = self.hide(&job, text)?;
+        let known_by = match captured.is_empty() {
+            true => text.clone(),
+            false => {
+                let known_by = secret_text(&mut self.captured, &captured).hidden(&text);
+                add_member(&mut text, "c", &captured);
+                known_by
+            }
+        };
+        token.iter().for_each(|token| add_member(&mut text, "t", token));
         if text.len() > MAX_JOB {
             return Err(wrong(format!(
                 "takes {} KiB, and through Redis go at most {}",
@@ -119,7 +192,7 @@ impl JobWriter {
                 MAX_JOB >> 10
             )));
         }
-        Ok(text)
+        Ok(WrittenJob { text, known_by })
     }
 
     /// Puts marks in place of secrets, and looks that none is left and that the job can be read back.
@@ -128,29 +201,29 @@ impl JobWriter {
         let text = if job.secrets().is_empty() {
             text
         } else {
-            let secrets = self.secrets_of(job);
-            let hidden = secrets.hidden(&text);
+            let secrets = secret_text(&mut self.secrets, job.secrets());
+            let mut hidden = secrets.hidden(&text);
             if secrets.is_left(&hidden) {
                 return Err(wrong(
                     "has a secret in a form that cannot be taken out of it, and none goes through Redis",
                 ));
             }
-            let names = secrets.names_in(&hidden);
-            let hidden = match (names.is_empty(), hidden.strip_suffix('}')) {
-                (false, Some(open)) => {
-                    format!("{open},\"x\":{}}}", serde_json::to_string(&names).unwrap_or_default())
-                }
-                _ => hidden,
-            };
+            let names: Vec<String> = secrets.names_in(&hidden).into_iter().map(str::to_owned).collect();
+            if !names.is_empty() {
+                add_member(&mut hidden, "x", &names);
+            }
             let value =
                 |name: &str| job.secrets().iter().find(|(known, _)| *known == name).map(|(_, it)| it.to_owned());
-            let read = read(&hidden, &value)?.with_secrets(job.secrets().clone());
+            let read = read(&hidden, &value)?.0.with_secrets(job.secrets().clone());
             let read = if let Some(index) = job.index() { read.at(index) } else { read };
             if read != *job {
                 return Err(wrong("has a secret that cannot be put back into it, and none goes through Redis"));
             }
             hidden
         };
+        if self.is_sealed {
+            return Ok(text);
+        }
         let has_credentials = !job.settings().headers.is_empty() || !job.url().username().is_empty();
         let left = has_credentials
             && job.credentials().any(|credential| {
@@ -165,12 +238,32 @@ impl JobWriter {
         }
         Ok(text)
     }
+}
 
-    fn secrets_of(&mut self, job: &Job) -> Arc<SecretText> {
-        match &self.secrets {
-            Some(known) if known.secrets() == job.secrets() => known.clone(),
-            _ => self.secrets.insert(SecretText::new(job.secrets()).into()).clone(),
-        }
+/// What hides these secrets, made anew if they are others than the last time.
+fn secret_text(known: &mut Option<Arc<SecretText>>, secrets: &Secrets) -> Arc<SecretText> {
+    match known {
+        Some(known) if known.secrets() == secrets => known.clone(),
+        _ => known.insert(SecretText::new(secrets).into()).clone(),
+    }
+}
+
+/// A job with the secrets that the plan has names for, and those that answers gave: theirs have a dot, as `login.token`.
+fn part(job: Job, token: Option<&TokenText>) -> (Job, Secrets) {
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let (captured, named): (Vec<_>, Vec<_>) = job.secrets().iter().map(owned).partition(|(name, _)| name.contains('.'));
+    let of_token = token.map(|TokenText { login, field, .. }| {
+        let value = String::from_utf8_lossy(field.value());
+        (format!("auth.{login}"), value.rsplit(' ').next().unwrap_or_default().to_owned())
+    });
+    let job = if captured.is_empty() { job } else { job.with_secrets(Secrets::new(named)) };
+    (job, Secrets::new(captured.into_iter().chain(of_token)))
+}
+
+/// Adds a member to an object of JSON.
+fn add_member(object: &mut String, name: &str, value: &impl Serialize) {
+    if object.pop() == Some('}') {
+        object.push_str(&format!(",\"{name}\":{}}}", serde_json::to_string(value).unwrap_or_default()));
     }
 }
 
@@ -187,26 +280,27 @@ fn parsed(text: &str) -> Result<JobText<'_>> {
     serde_json::from_str(text).map_err(|error| Error::new(Kind::Config, format!("the job cannot be read: {error}")))
 }
 
-/// Reads a job, with values for the secrets in it.
+/// Reads a job, with values for the secrets in it, and the token that it is sent with.
 ///
 /// # Errors
 /// [`Kind::Config`]: it is no job, or a secret has no value here.
-pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<Job> {
+pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<(Job, Option<TokenText>)> {
     let text = shown(text, value)?;
-    let JobText { name, url, written, settings, values, secrets } = parsed(&text)?;
+    let JobText { name, url, written, settings, values, secrets, captured, token } = parsed(&text)?;
     let secrets = secrets.into_iter().filter_map(|name| value(&name).map(|value| (name, value)));
-    let secrets = Secrets::new(secrets.collect::<Vec<_>>());
+    let captured = captured.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let secrets = Secrets::new(secrets.chain(captured).collect::<Vec<_>>());
     let job = ReadJob { name, url, written: written.unwrap_or(name), settings, values, secrets };
     let cannot = |error| Error::new(Kind::Config, format!("the job cannot be read: {error}"));
     let job = serde_json::to_string(&job).and_then(|text| serde_json::from_str::<Job>(&text)).map_err(cannot)?;
     match obstacle(&job) {
         Some(why) => Err(Error::new(Kind::Config, why)),
-        None => Ok(job),
+        None => Ok((job, token)),
     }
 }
 
-/// The key of a job: the same each time that it is submitted. `before` is how many equal ones there were.
-pub(super) fn key_of(text: &str, before: u32) -> String {
+/// A key that this text makes.
+fn key_of(text: &str, before: u32) -> String {
     let digest = JobDigest::of([text.as_bytes().into()]);
     let short: String = digest.to_string().chars().take(16).collect();
     if before == 0 { short } else { format!("{short}-{before}") }
@@ -215,14 +309,13 @@ pub(super) fn key_of(text: &str, before: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Field;
 
     fn field(text: &str) -> Field {
         text.parse().expect(text)
     }
 
     fn write(job: &Job) -> Result<String> {
-        JobWriter::default().write(job)
+        JobWriter::default().write(job).map(|written| written.text)
     }
 
     fn value(name: &str) -> Option<String> {
@@ -241,7 +334,7 @@ mod tests {
         });
         let text = write(&job).expect("nothing secret");
         assert!(text.len() < 200, "{text}");
-        assert_eq!(read(&text, &|_| None).expect("it was just written"), job);
+        assert_eq!(read(&text, &|_| None).expect("it was just written").0, job);
     }
 
     #[test]
@@ -262,9 +355,39 @@ mod tests {
         let text = write(&here).expect("all have names");
         assert!(!text.contains("k3y") && !text.contains("myself"), "{text}");
         assert_eq!(secret_names(&text).expect("a job"), ["KEY", "USER"]);
-        let there = read(&text, &value).expect("it has both");
+        let (there, _) = read(&text, &value).expect("it has both");
         assert_eq!(there, job("the KEY of mine", "the USER of mine"));
         assert_eq!(read(&text, &|_| None).expect_err("no value").one_line(), "there is no value for ${KEY} here");
+    }
+
+    /// Only a sealed text has what answers gave, and its key is the same with another token.
+    #[test]
+    fn what_answers_gave_goes_in_sealed_texts() {
+        let write = |token: &str, pin: &str| {
+            let shared = Arc::new((2, field(&format!("Authorization: Bearer {token}"))).into());
+            let secrets = Secrets::new([("KEY", "k3y of th!s machine"), ("login.pin", pin)]);
+            let job = Job::get(&format!("http://h/{pin}?k3y%20of%20th!s%20machine")).expect("a URL").named("j");
+            let job = job.written_as("http://h/{login.pin}?${KEY}").with_secrets(secrets).giving_secrets();
+            let job = job.with_token(LiveToken::new(shared)).with(|settings| {
+                settings.auth = Some("cloud".into());
+                settings.set_header(field("Authorization: Bearer of-before"));
+                settings.headers.push(field(&format!("X-Pin: {pin}")));
+            });
+            assert!(JobWriter::default().write(&job).is_err());
+            JobWriter::new(true, 1000).write(&job).expect("it goes")
+        };
+        let (one, two) = (write("t0ken-1", "12345"), write("t0ken-2", "9876"));
+        assert_eq!(one.key(0), two.key(0));
+        assert_ne!(one.text, two.text);
+        assert!(!one.text.contains("k3y"), "{}", one.text);
+        assert_eq!(secret_names(&one.text).expect("a job"), ["KEY"]);
+        let (job, token) = read(&one.text, &value).expect("it has it");
+        assert_eq!(job.url().as_str(), "http://h/12345?the%20KEY%20of%20mine");
+        let token = token.expect("it has one");
+        assert_eq!((&*token.login, token.number), ("cloud", 1002));
+        assert_eq!(token.field, field("Authorization: Bearer t0ken-1"));
+        let known: Vec<&str> = job.secrets().iter().map(|(name, _)| name).collect();
+        assert_eq!(known, ["KEY", "auth.cloud", "login.pin"]);
     }
 
     #[test]

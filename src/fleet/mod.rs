@@ -13,6 +13,7 @@
 mod address;
 mod collector;
 mod connection;
+mod fleet_key;
 mod fleet_run;
 mod job_text;
 mod limits;
@@ -27,6 +28,7 @@ mod worker;
 mod worker_config;
 
 pub use self::address::FleetAddress;
-pub use self::fleet_run::{Fleet, FleetRun, FleetSettings, FoundRun, check_jobs};
+pub use self::fleet_key::FleetKey;
+pub use self::fleet_run::{Fleet, FleetRun, FleetSettings, FoundRun};
 pub use self::run::RunId;
 pub use self::worker::{DEFAULT_WORKER_CONCURRENCY, Worker};

@@ -28,10 +28,17 @@ struct OutcomeText {
     age: Duration,
     #[serde(rename = "o")]
     outcome: Outcome,
+    /// With which token of its login it was sent last; 0 if with none.
+    #[serde(rename = "t", default, skip_serializing_if = "is_none")]
+    token: u64,
+}
+
+fn is_none(token: &u64) -> bool {
+    *token == 0
 }
 
 /// Writes an outcome. Its attempts are given from when the job was taken, `age` ago.
-pub(super) async fn write(mut outcome: Outcome, age: Duration, secrets: &Arc<SecretText>) -> String {
+pub(super) async fn write(mut outcome: Outcome, age: Duration, token: u64, secrets: &Arc<SecretText>) -> String {
     outcome.index = 0;
     (outcome.name, outcome.url, outcome.digest) = (Arc::default(), Arc::default(), None);
     (outcome.place, outcome.method, outcome.table) = (None, None, None);
@@ -47,7 +54,7 @@ pub(super) async fn write(mut outcome: Outcome, age: Duration, secrets: &Arc<Sec
             outcome.body = read.ok().map(Into::into);
         }
     }
-    let open = json_of(&outcome, age);
+    let open = json_of(&outcome, age, token);
     let mut too_long = open.len() > MAX_OUTCOME;
     let mib = open.len() >> 20;
     let text = if too_long { String::new() } else { hidden(open, secrets).await };
@@ -86,7 +93,7 @@ pub(super) async fn write(mut outcome: Outcome, age: Duration, secrets: &Arc<Sec
         body_truncated: true,
         ..Outcome::default()
     };
-    text_of(&short, age, secrets)
+    secrets.hidden(&json_of(&short, age, token))
 }
 
 /// A text without secrets. To look for them takes some milliseconds a MiB.
@@ -98,29 +105,25 @@ async fn hidden(open: String, secrets: &Arc<SecretText>) -> String {
     unblock(move || secrets.hidden(&open)).await
 }
 
-fn json_of(outcome: &Outcome, age: Duration) -> String {
-    serde_json::to_string(&OutcomeText { age, outcome: outcome.clone() }).unwrap_or_default()
-}
-
-fn text_of(outcome: &Outcome, age: Duration, secrets: &SecretText) -> String {
-    secrets.hidden(&json_of(outcome, age))
+fn json_of(outcome: &Outcome, age: Duration, token: u64) -> String {
+    serde_json::to_string(&OutcomeText { age, outcome: outcome.clone(), token }).unwrap_or_default()
 }
 
 /// The outcome of a job that was not fetched, for this reason.
 pub(super) fn failed(error: &Error) -> String {
     let outcome = Outcome { error: Some(Failure::from(error)), ..Outcome::default() };
-    text_of(&outcome, Duration::ZERO, &SecretText::default())
+    json_of(&outcome, Duration::ZERO, 0)
 }
 
-/// Reads an outcome, and how long before it was written the job had been taken.
+/// Reads an outcome, how long before it was written the job had been taken, and with which token it was sent.
 ///
 /// # Errors
 /// [`Kind::Config`]: it is none, or names a secret that is not known here.
-pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<(Outcome, Duration)> {
+pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<(Outcome, Duration, u64)> {
     let text = shown(text, value)?;
-    let OutcomeText { age, outcome } = serde_json::from_str(&text)
+    let OutcomeText { age, outcome, token } = serde_json::from_str(&text)
         .map_err(|error| Error::new(Kind::Config, format!("the outcome cannot be read: {error}")))?;
-    Ok((outcome, age))
+    Ok((outcome, age, token))
 }
 
 #[cfg(test)]
@@ -132,10 +135,10 @@ mod tests {
 
     fn there_and_back(outcome: Outcome, secrets: &Secrets) -> (String, Outcome) {
         let texts = Arc::new(SecretText::new(secrets));
-        let text = EventLoop::new().run(write(outcome, Duration::from_millis(5), &texts));
+        let text = EventLoop::new().run(write(outcome, Duration::from_millis(5), 3, &texts));
         let value = |name: &str| secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
-        let (outcome, age) = read(&text, &value).expect("it was just written");
-        assert_eq!(age, Duration::from_millis(5));
+        let (outcome, age, token) = read(&text, &value).expect("it was just written");
+        assert_eq!((age, token), (Duration::from_millis(5), 3));
         (text, outcome)
     }
 

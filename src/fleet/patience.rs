@@ -98,9 +98,9 @@ impl Patience {
         with_patience!(self, session => session.name(run, meta.started, meta.keep))
     }
 
-    /// Whether a run has a stream of jobs.
+    /// Whether a run has its streams of jobs.
     pub(super) async fn has_jobs(&mut self, run: &RunId) -> Result<bool, Trouble> {
-        with_patience!(self, session => session.has(&run.jobs()))
+        with_patience!(self, session => session.has_jobs(run))
     }
 
     pub(super) async fn meta(&mut self, run: &RunId) -> Result<Option<RunMeta>, Trouble> {
@@ -124,6 +124,11 @@ impl Patience {
     /// Notes how many outcomes of a run were taken. Who collects does so again before this time is over.
     pub(super) async fn set_taken(&mut self, run: &RunId, taken: usize, until: Duration) -> Result<(), Trouble> {
         with_patience!(self, session => session.set_taken(run, taken, until))
+    }
+
+    /// Notes the newest tokens of a run's logins.
+    pub(super) async fn set_tokens(&mut self, run: &RunId, tokens: &str, keep: Duration) -> Result<(), Trouble> {
+        with_patience!(self, session => session.set_tokens(run, tokens, keep))
     }
 
     /// The outcome at this place.

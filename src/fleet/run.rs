@@ -37,6 +37,11 @@ impl RunId {
         self.key("jobs")
     }
 
+    /// The stream of those jobs that go before all others.
+    pub(super) fn first(&self) -> String {
+        self.key("first")
+    }
+
     /// The stream of outcomes.
     pub(super) fn out(&self) -> String {
         self.key("out")
@@ -47,9 +52,20 @@ impl RunId {
         self.key("taken")
     }
 
+    /// The newest tokens of its logins, sealed.
+    fn tokens(&self) -> String {
+        self.key("tokens")
+    }
+
+    /// Where the job of this key belongs, and its outcome; that of any job that was lost has an empty key.
+    pub(super) fn place(&self, part: &str, key: &str) -> String {
+        format!("{}/{part}/{key}", self.0)
+    }
+
     /// The arguments that call a script, known to Redis by this digest.
     pub(super) fn script<'a>(&self, digest: &'a str) -> Vec<std::borrow::Cow<'a, [u8]>> {
-        let mut arguments = vec![b"EVALSHA"[..].into(), digest.as_bytes().into(), b"5"[..].into()];
+        let mut arguments =
+            vec![b"EVALSHA"[..].into(), digest.as_bytes().into(), KEYS.len().to_string().into_bytes().into()];
         arguments.extend(KEYS.iter().map(|part| self.key(part).into_bytes().into()));
         arguments
     }
@@ -93,6 +109,8 @@ pub(super) struct RunMeta {
     pub(super) bodies: bool,
     pub(super) fields: bool,
     pub(super) limits: Limits,
+    /// The name of the key with which its jobs and outcomes are sealed; empty if they are not.
+    pub(super) key: String,
     /// When it began, by the clock of Redis, in milliseconds.
     pub(super) started: i64,
 }
@@ -109,6 +127,7 @@ impl RunMeta {
             ("bodies", flag(self.bodies)),
             ("fields", flag(self.fields)),
             ("limits", limits_text(&self.limits)),
+            ("key", self.key.clone()),
         ]
     }
 
@@ -130,6 +149,7 @@ impl RunMeta {
             bodies: text("bodies")? == "1",
             fields: text("fields")? == "1",
             limits: limits_of(&text("limits")?)?,
+            key: text("key")?,
             started: text("started")?.parse().ok()?,
         })
     }
@@ -182,6 +202,8 @@ pub(super) struct RunAtWork {
     pub(super) has_jobs: bool,
     /// How many outcomes are there that the one who collects has not taken; 0 if no one does.
     pub(super) untaken: usize,
+    /// The newest tokens of its logins, sealed.
+    pub(super) tokens: Option<String>,
 }
 
 /// A connection with the scripts that it has loaded.
@@ -252,8 +274,13 @@ impl Session {
     }
 
     /// Whether a key is there.
-    pub(super) async fn has(&mut self, key: &str) -> Result<bool, Trouble> {
+    async fn has(&mut self, key: &str) -> Result<bool, Trouble> {
         Ok(self.one(["EXISTS", key], Duration::ZERO).await?.number() == Some(1))
+    }
+
+    /// Whether a run has its streams of jobs.
+    pub(super) async fn has_jobs(&mut self, run: &RunId) -> Result<bool, Trouble> {
+        Ok(self.has(&run.jobs()).await? && self.has(&run.first()).await?)
     }
 
     /// The runs that there are, the oldest first. Those that are gone are forgotten.
@@ -287,11 +314,13 @@ impl Session {
             commands.add(["XLEN", &run.jobs()]);
             commands.add(["XLEN", &run.out()]);
             commands.add(["GET", &run.taken()]);
+            commands.add(["XLEN", &run.first()]);
+            commands.add(["GET", &run.tokens()]);
         }
         let replies = self.connection.call(&commands, Duration::ZERO).await?;
         let mut runs = Vec::with_capacity(names.len());
         let mut gone = vec!["ZREM".to_owned(), RUNS.to_owned()];
-        for (id, about) in names.into_iter().zip(replies.chunks_exact(4)) {
+        for (id, about) in names.into_iter().zip(replies.chunks_exact(6)) {
             let number = |at: usize| about[at].number().unwrap_or(0);
             if number(0) == 0 {
                 gone.push(id.0.into());
@@ -299,7 +328,9 @@ impl Session {
             }
             let taken = about[3].number();
             let untaken = taken.map_or(0, |taken| number(2) - taken);
-            runs.push(RunAtWork { id, has_jobs: number(1) > 0, untaken: usize::try_from(untaken).unwrap_or(0) });
+            let untaken = usize::try_from(untaken).unwrap_or(0);
+            let has_jobs = number(1) + number(4) > 0;
+            runs.push(RunAtWork { id, has_jobs, untaken, tokens: about[5].clone().into_text() });
         }
         if gone.len() > 2 {
             self.one(&gone, Duration::ZERO).await?;
@@ -311,6 +342,12 @@ impl Session {
     pub(super) async fn set_taken(&mut self, run: &RunId, taken: usize, until: Duration) -> Result<(), Trouble> {
         let (taken, until) = (taken.to_string(), until.as_millis().to_string());
         drop(self.one(["SET", &run.taken(), &taken, "PX", &until], Duration::ZERO).await?);
+        Ok(())
+    }
+
+    /// Notes the newest tokens of a run's logins, sealed, for this long.
+    pub(super) async fn set_tokens(&mut self, run: &RunId, tokens: &str, keep: Duration) -> Result<(), Trouble> {
+        drop(self.one(["SET", &run.tokens(), tokens, "PX", &keep.as_millis().to_string()], Duration::ZERO).await?);
         Ok(())
     }
 
@@ -331,7 +368,7 @@ impl Session {
     pub(super) async fn delete(&mut self, run: &RunId) -> Result<(), Trouble> {
         // Of the streams and the hash, the memory is given back beside the commands of others.
         let mut words = vec!["UNLINK".to_owned()];
-        words.extend(KEYS.iter().chain(&["rate", "taken"]).map(|part| run.key(part)));
+        words.extend(KEYS.iter().chain(&["rate", "taken", "tokens"]).map(|part| run.key(part)));
         self.one(&words, Duration::ZERO).await?;
         self.one(["ZREM", RUNS, &run.0], Duration::ZERO).await?;
         Ok(())
@@ -349,13 +386,13 @@ impl Session {
         let mut words: Vec<String> = ["XREADGROUP", "GROUP", GROUP, worker, "COUNT", &most, "BLOCK", &block, "STREAMS"]
             .map(str::to_owned)
             .into();
-        words.extend(runs.iter().map(|run| run.jobs()));
-        words.extend(runs.iter().map(|_| ">".to_owned()));
+        words.extend(runs.iter().flat_map(|run| [run.first(), run.jobs()]));
+        words.extend(runs.iter().flat_map(|_| [">", ">"].map(str::to_owned)));
         let reply = self.one(&words, wait).await?;
         let streams = reply.into_list().into_iter().filter_map(|stream| {
             let mut parts = stream.into_list().into_iter();
             let name = parts.next()?.into_text()?;
-            let run = runs.iter().find(|run| run.jobs() == name)?;
+            let run = runs.iter().find(|run| run.jobs() == name || run.first() == name)?;
             Some(((*run).clone(), entries(parts.next()?)))
         });
         Ok(streams.collect())
@@ -434,6 +471,7 @@ mod tests {
             bodies: true,
             fields: false,
             limits: Limits::default(),
+            key: "0123456789abcdef".to_owned(),
             started: 0,
         };
         let mut fields: Vec<Reply> = Vec::new();

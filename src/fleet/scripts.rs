@@ -8,6 +8,7 @@
 //! | `ru:{R}:keys` | hash: of each key that was submitted whether it waits (`s`), was begun once by a worker (`b:WORKER`), or is done (`d`) |
 //! | `ru:{R}:out` | stream of outcomes: `k`, `o` |
 //! | `ru:{R}:once` | sorted set: keys of jobs that are under way and must not be sent again, by when they count as lost |
+//! | `ru:{R}:first` | stream of the jobs that go before all others, because those wait for them; likewise. Its entries are numbered from `9999999999999-1` on, so that no entry of `jobs` has the same number |
 //! | `ru:{R}:meta` | hash: version, plan, lease and what else workers must know; when a worker or collector last gave a sign of life (`seen`), and until when no worker counts as dead (`grace`) |
 //!
 //! A connection may be lost before its reply has come, and then the command is sent again. So each script does the same if it
@@ -19,7 +20,7 @@
 pub(super) const GROUP: &str = "fleet";
 
 /// The keys that scripts get, in this order, by the last part of their names.
-pub(super) const KEYS: [&str; 5] = ["meta", "jobs", "keys", "out", "once"];
+pub(super) const KEYS: [&str; 6] = ["meta", "jobs", "keys", "out", "once", "first"];
 
 /// A script. Redis keeps what it has seen, and knows it by a digest that it gives when it is loaded.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,24 @@ end"
     };
 }
 
+/// In which of both streams an entry is, and how a job is added to one of them: key, text, and `1` if it goes before all others.
+macro_rules! streams {
+    () => {
+        r"
+local FIRST = '9999999999999-'
+local function goes_first(id) return string.sub(id, 1, #FIRST) == FIRST end
+local function stream(id) return goes_first(id) and KEYS[6] or KEYS[2] end
+local function add(key, text, first)
+    if first then
+        local id = FIRST .. redis.call('HINCRBY', KEYS[1], 'first', 1)
+        redis.call('XADD', KEYS[6], 'NOMKSTREAM', id, 'k', key, 'j', text)
+    else
+        redis.call('XADD', KEYS[2], 'NOMKSTREAM', '*', 'k', key, 'j', text)
+    end
+end"
+    };
+}
+
 /// How many scripts there are.
 pub(super) const SCRIPTS: usize = 7;
 
@@ -63,33 +82,38 @@ if redis.call('EXISTS', KEYS[1]) == 1 then return redis.error_reply('EXISTS') en
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 redis.call('HSET', KEYS[1], 'started', string.format('%.0f', now), unpack(ARGV, 2))
-redis.call('XGROUP', 'CREATE', KEYS[2], 'fleet', '0', 'MKSTREAM')
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
-redis.call('PEXPIRE', KEYS[2], ARGV[1])
+for _, key in ipairs({KEYS[2], KEYS[6]}) do redis.call('XGROUP', 'CREATE', key, 'fleet', '0', 'MKSTREAM') end
+for _, key in ipairs({KEYS[1], KEYS[2], KEYS[6]}) do redis.call('PEXPIRE', key, ARGV[1]) end
 return now",
 };
 
-/// Adds jobs: key and text of each. One that was added before is not added again.
+/// Adds jobs: `1` for those that go before all others and else `0`, key and text of each. One that was added before is not added
+/// again.
 pub(super) const SUBMIT: Script = Script {
     number: 1,
-    text: r"
-if redis.call('EXISTS', KEYS[1], KEYS[2]) < 2 then return redis.error_reply('GONE the run') end
+    text: concat!(
+        streams!(),
+        r"
+if redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[6]) < 3 then return redis.error_reply('GONE the run') end
 local added = 0
-for i = 1, #ARGV, 2 do
-    if redis.call('HSETNX', KEYS[3], ARGV[i], 's') == 1 then
-        redis.call('XADD', KEYS[2], '*', 'k', ARGV[i], 'j', ARGV[i + 1])
+for i = 1, #ARGV, 3 do
+    if redis.call('HSETNX', KEYS[3], ARGV[i + 1], 's') == 1 then
+        add(ARGV[i + 1], ARGV[i + 2], ARGV[i] == '1')
         added = added + 1
     end
 end
 local left = redis.call('PTTL', KEYS[1])
 if left > 0 then redis.call('PEXPIRE', KEYS[3], left) end
-return added",
+return added"
+    ),
 };
 
 /// Notes outcomes: of each the entry of its job, its key, and its text. What is done already counts nothing.
 pub(super) const COMMIT: Script = Script {
     number: 2,
-    text: r"
+    text: concat!(
+        streams!(),
+        r"
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 local noted = 0
 for i = 1, #ARGV, 3 do
@@ -100,50 +124,57 @@ for i = 1, #ARGV, 3 do
         redis.call('HSET', KEYS[3], key, 'd')
         noted = noted + 1
     end
-    redis.call('XACK', KEYS[2], 'fleet', id)
-    redis.call('XDEL', KEYS[2], id)
+    redis.call('XACK', stream(id), 'fleet', id)
+    redis.call('XDEL', stream(id), id)
     redis.call('ZREM', KEYS[5], key)
 end
 local left = redis.call('PTTL', KEYS[1])
 if left > 0 then redis.call('PEXPIRE', KEYS[4], left) end
-return noted",
+return noted"
+    ),
 };
 
 /// Acknowledges a job that must not be sent again, before it is sent: worker, lease, entry, key. Answers 0 if the job is not
 /// this worker's any more.
 pub(super) const BEGIN_ONCE: Script = Script {
     number: 3,
-    text: r"
+    text: concat!(
+        streams!(),
+        r"
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 local begun = 'b:' .. ARGV[1]
 if redis.call('HGET', KEYS[3], ARGV[4]) == begun then return 1 end
-if #redis.call('XPENDING', KEYS[2], 'fleet', ARGV[3], ARGV[3], 1, ARGV[1]) == 0 then return 0 end
+if #redis.call('XPENDING', stream(ARGV[3]), 'fleet', ARGV[3], ARGV[3], 1, ARGV[1]) == 0 then return 0 end
 local now = redis.call('TIME')
 redis.call('ZADD', KEYS[5], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[2], ARGV[4])
 redis.call('HSET', KEYS[3], ARGV[4], begun)
-redis.call('XACK', KEYS[2], 'fleet', ARGV[3])
-redis.call('XDEL', KEYS[2], ARGV[3])
-return 1",
+redis.call('XACK', stream(ARGV[3]), 'fleet', ARGV[3])
+redis.call('XDEL', stream(ARGV[3]), ARGV[3])
+return 1"
+    ),
 };
 
 /// Gives jobs back that were not done: the worker, and of each the entry, the key, and the text.
 pub(super) const GIVE_BACK: Script = Script {
     number: 4,
-    text: r"
+    text: concat!(
+        streams!(),
+        r"
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 for i = 2, #ARGV, 3 do
     local id, key = ARGV[i], ARGV[i + 1]
     local is = redis.call('HGET', KEYS[3], key)
-    local mine = is == 's' and #redis.call('XPENDING', KEYS[2], 'fleet', id, id, 1, ARGV[1]) > 0
+    local mine = is == 's' and #redis.call('XPENDING', stream(id), 'fleet', id, id, 1, ARGV[1]) > 0
     if mine or is == 'b:' .. ARGV[1] then
-        redis.call('XADD', KEYS[2], 'NOMKSTREAM', '*', 'k', key, 'j', ARGV[i + 2])
+        add(key, ARGV[i + 2], goes_first(id))
         redis.call('HSET', KEYS[3], key, 's')
-        redis.call('XACK', KEYS[2], 'fleet', id)
-        redis.call('XDEL', KEYS[2], id)
+        redis.call('XACK', stream(id), 'fleet', id)
+        redis.call('XDEL', stream(id), id)
         redis.call('ZREM', KEYS[5], key)
     end
 end
-return 1",
+return 1"
+    ),
 };
 
 /// What each worker does every third of a lease: worker, lease, time for which keys are kept, how many jobs it has room for,
@@ -157,6 +188,7 @@ pub(super) const KEEP: Script = Script {
     number: 5,
     text: concat!(
         is_in_grace!(),
+        streams!(),
         r"
 if redis.call('EXISTS', KEYS[1]) == 0 then return redis.error_reply('GONE the run') end
 local me, lease, room = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
@@ -169,8 +201,8 @@ local function done(key, text)
     end
 end
 for i = 10, 9 + held do
-    local mine = redis.call('XPENDING', KEYS[2], 'fleet', ARGV[i], ARGV[i], 1, me)
-    if #mine > 0 then redis.call('XCLAIM', KEYS[2], 'fleet', me, 0, ARGV[i], 'JUSTID') end
+    local mine = redis.call('XPENDING', stream(ARGV[i]), 'fleet', ARGV[i], ARGV[i], 1, me)
+    if #mine > 0 then redis.call('XCLAIM', stream(ARGV[i]), 'fleet', me, 0, ARGV[i], 'JUSTID') end
 end
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -187,20 +219,24 @@ if not grace then
     end
 end
 local cursor, taken = '0-0', {}
-if room > 0 and not grace then
-    local claimed = redis.call('XAUTOCLAIM', KEYS[2], 'fleet', me, lease, ARGV[5], 'COUNT', room)
-    cursor = claimed[1]
+local function take_over(from, at)
+    local claimed = redis.call('XAUTOCLAIM', from, 'fleet', me, lease, at, 'COUNT', room)
     for _, entry in ipairs(claimed[2]) do
         local id, fields = entry[1], entry[2]
-        local pending = redis.call('XPENDING', KEYS[2], 'fleet', id, id, 1)
+        local pending = redis.call('XPENDING', from, 'fleet', id, id, 1)
         if #pending > 0 and pending[1][4] > tonumber(ARGV[8]) then
             done(fields[2], ARGV[7])
-            redis.call('XACK', KEYS[2], 'fleet', id)
-            redis.call('XDEL', KEYS[2], id)
+            redis.call('XACK', from, 'fleet', id)
+            redis.call('XDEL', from, id)
         else
             taken[#taken + 1] = entry
         end
     end
+    return claimed[1]
+end
+if room > 0 and not grace then
+    take_over(KEYS[6], '0-0')
+    cursor = take_over(KEYS[2], ARGV[5])
 end
 if me == '' or #ARGV > 9 or #taken > 0 then
     for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end

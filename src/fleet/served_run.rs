@@ -1,7 +1,7 @@
 //! One run that a worker serves: jobs that it has taken, and the way of their outcomes back.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ use futures_lite::{FutureExt, StreamExt};
 
 use super::collector::keep_arguments;
 use super::connection::Trouble;
-use super::job_text::{read, secret_names};
+use super::fleet_key::{open, seal};
+use super::job_text::{TokenText, read, secret_names};
 use super::limits::{LimitKeeper, SharedLimits};
 use super::outcome_text::{failed, write};
 use super::patience::Patience;
@@ -22,6 +23,7 @@ use crate::error::{Error, Kind, Result};
 use crate::event_loop::{EventLoop, Task, sleep_until};
 use crate::fetcher::{Fetcher, Intake, Outcomes, Stopper};
 use crate::job::Job;
+use crate::live_token::LiveToken;
 use crate::outcome::Outcome;
 use crate::outcome_group::gather;
 use crate::secrets::Secrets;
@@ -40,7 +42,15 @@ struct HeldJob {
     once: bool,
     taken: Instant,
     secrets: Arc<SecretText>,
+    token: Option<LiveToken>,
     place: HeldPlace,
+}
+
+/// A job that was read, and what is known of it here.
+struct TakenJob {
+    job: Job,
+    secrets: Arc<SecretText>,
+    token: Option<LiveToken>,
 }
 
 /// A run that a worker serves.
@@ -68,6 +78,9 @@ struct SharedRun {
     /// Why it is not served any more.
     ended: RefCell<Option<Trouble>>,
     secrets: RefCell<Arc<SecretText>>,
+    /// The newest tokens by their logins, and the text that they were last read from.
+    tokens: RefCell<HashMap<Box<str>, LiveToken>>,
+    tokens_text: RefCell<String>,
     /// How many jobs this worker has in all runs.
     load: Rc<Load>,
 }
@@ -102,6 +115,8 @@ impl ServedRun {
             gives_back: Cell::new(false),
             ended: RefCell::new(None),
             secrets: RefCell::default(),
+            tokens: RefCell::default(),
+            tokens_text: RefCell::default(),
             load: load.clone(),
         });
         let task = event_loop.spawn_named("fleet run", shared.clone().serve(outcomes, keeper));
@@ -123,6 +138,18 @@ impl ServedRun {
         self.shared.meta.bodies
     }
 
+    /// Takes the newest tokens of its logins, for jobs that wait for their turn.
+    pub(super) fn take_tokens(&self, sealed: &str) {
+        let shared = &self.shared;
+        if *shared.tokens_text.borrow() == sealed {
+            return;
+        }
+        sealed.clone_into(&mut shared.tokens_text.borrow_mut());
+        let text = open(shared.config.key.as_ref(), &shared.id.place("tokens", ""), sealed.to_owned());
+        let tokens = text.ok().and_then(|text| serde_json::from_str::<Vec<TokenText>>(&text).ok());
+        tokens.into_iter().flatten().for_each(|token| drop(shared.live(token)));
+    }
+
     /// Takes jobs in.
     pub(super) async fn add(&self, entries: Vec<Entry>, patience: &mut Patience) -> Result<(), Trouble> {
         self.shared.add(entries, patience).await
@@ -139,9 +166,9 @@ impl SharedRun {
     async fn add(&self, entries: Vec<Entry>, patience: &mut Patience) -> Result<(), Trouble> {
         for entry in entries {
             let job = self.read(&entry);
-            let once = job
-                .as_ref()
-                .is_ok_and(|(job, _)| !job.settings().method.is_idempotent() && !job.settings().retry_unsafe);
+            let once = job.as_ref().is_ok_and(|TakenJob { job, .. }| {
+                !job.settings().method.is_idempotent() && !job.settings().retry_unsafe
+            });
             if once {
                 let lease = self.meta.lease.as_millis().to_string();
                 let arguments = [self.config.name.clone(), lease, entry.id.clone(), entry.key.clone()];
@@ -151,9 +178,9 @@ impl SharedRun {
                 }
             }
             match job {
-                Ok((job, secrets)) => {
+                Ok(TakenJob { job, secrets, token }) => {
                     let place = self.load.place();
-                    self.start(job, HeldJob { entry, once, taken: Instant::now(), secrets, place });
+                    self.start(job, HeldJob { entry, once, taken: Instant::now(), secrets, token, place });
                 }
                 Err(error) => {
                     let mut outcome = failed(&error);
@@ -161,11 +188,27 @@ impl SharedRun {
                         let worker = serde_json::to_string(&self.config.name).unwrap_or_default();
                         outcome = format!("{open},\"worker\":{worker}}}}}");
                     }
+                    let outcome = self.seal(&entry.key, outcome)?;
                     patience.run(&self.id, COMMIT, &[entry.id, entry.key, outcome]).await?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// An outcome as it goes through Redis.
+    fn seal(&self, key: &str, outcome: String) -> Result<String, Trouble> {
+        seal(self.config.key.as_ref(), &self.id.place("out", key), outcome)
+    }
+
+    /// The token of a login, at least as new as this one, for a job of it.
+    fn live(&self, token: TokenText) -> LiveToken {
+        let TokenText { login, number, field } = token;
+        let mut tokens = self.tokens.borrow_mut();
+        let newest = || LiveToken::new(Arc::new((number, field.clone()).into()));
+        let known = tokens.entry(login).or_insert_with(newest);
+        known.renew(number, field);
+        known.of_another_job()
     }
 
     fn start(&self, job: Job, held: HeldJob) {
@@ -178,10 +221,12 @@ impl SharedRun {
     }
 
     /// Reads a job, as one of a stranger.
-    fn read(&self, entry: &Entry) -> Result<(Job, Arc<SecretText>)> {
+    fn read(&self, entry: &Entry) -> Result<TakenJob> {
         let skipped =
             |error: Error| Error::new(Kind::Skipped, format!("a worker did not take it: {}", error.one_line()));
-        let names = secret_names(&entry.text).map_err(skipped)?;
+        let text =
+            open(self.config.key.as_ref(), &self.id.place("job", &entry.key), entry.text.clone()).map_err(skipped)?;
+        let names = secret_names(&text).map_err(skipped)?;
         if !names.is_empty() && !self.config.sends_secrets {
             let text = "it needs secrets, which this worker sends nowhere: start it with --allow and the hosts that may have them";
             return Err(skipped(Error::new(Kind::Config, text)));
@@ -192,7 +237,7 @@ impl SharedRun {
         if let Some(name) = names.iter().find(|name| value(name).is_none()) {
             return Err(skipped(Error::new(Kind::Config, format!("there is no value for ${{{name}}} here"))));
         }
-        let job = read(&entry.text, &value).map_err(|error| match names.is_empty() {
+        let (job, token) = read(&text, &value).map_err(|error| match names.is_empty() {
             true => skipped(error),
             // What is wrong may be a value, which goes nowhere.
             false => skipped(Error::new(
@@ -201,14 +246,18 @@ impl SharedRun {
             )),
         })?;
         let mut secrets = self.secrets.borrow_mut();
-        // What one job was answered may be echoed to another, so all that are known are looked for.
-        let new = job.secrets().iter().any(|one| secrets.secrets().iter().all(|known| known != one));
-        if new {
-            let all = secrets.secrets().iter().chain(job.secrets().iter());
+        // What one job was answered may be echoed to another, so all that are known are looked for. What answers gave stays, as the
+        // outcome is sealed, and who collects knows it.
+        let named = || job.secrets().iter().filter(|(name, _)| names.iter().any(|known| known == name));
+        if named().any(|one| secrets.secrets().iter().all(|known| known != one)) {
+            let all = secrets.secrets().iter().chain(named());
             let all = all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
             *secrets = SecretText::new(&Secrets::new(all)).into();
         }
-        Ok((job, secrets.clone()))
+        let secrets = secrets.clone();
+        let token = token.map(|token| self.live(token));
+        let job = token.iter().fold(job, |job, token| job.with_token(token.clone()));
+        Ok(TakenJob { job, secrets, token })
     }
 
     /// Brings outcomes back, and renews the lease of what is under way.
@@ -263,7 +312,7 @@ impl SharedRun {
         let (mut bytes, mut places) = (0, Vec::new());
         for mut outcome in group {
             let held = self.held.borrow_mut().remove(&outcome.index);
-            let Some(HeldJob { entry, once, taken, secrets, place }) = held else { continue };
+            let Some(HeldJob { entry, once, taken, secrets, token, place }) = held else { continue };
             // Its place is taken until Redis knows what became of it.
             places.push(place);
             let kind = outcome.error.as_ref().map(|error| error.kind);
@@ -280,7 +329,8 @@ impl SharedRun {
                 .map_or(Duration::ZERO, |attempt| attempt.started.saturating_sub(outcome.timings.queue));
             outcome.attempts.iter_mut().for_each(|attempt| attempt.started = attempt.started.saturating_sub(base));
             outcome.worker = Some(self.config.name.as_str().into());
-            let text = write(outcome, age, &secrets).await;
+            let text = write(outcome, age, token.map_or(0, |token| token.sent()), &secrets).await;
+            let text = self.seal(&entry.key, text)?;
             bytes += text.len();
             done.extend([entry.id, entry.key, text]);
             if bytes >= MOST_BYTES {
@@ -308,7 +358,8 @@ impl SharedRun {
         for job in self.held.borrow().values() {
             if job.once { once.push(job.entry.key.clone()) } else { held.push(job.entry.id.clone()) }
         }
-        let arguments = keep_arguments(&self.config.name, &self.meta, room, cursor, &held, &once);
+        let run = (&self.id, &self.meta, self.config.key.as_ref());
+        let arguments = keep_arguments(&self.config.name, run, room, cursor, (&held, &once))?;
         let mut reply = patience.run(&self.id, KEEP, &arguments).await?.into_list();
         if !(held.is_empty() && once.is_empty()) {
             patience.name(&self.id, &self.meta).await?;

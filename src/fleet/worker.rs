@@ -12,6 +12,7 @@ use futures_lite::FutureExt;
 
 use super::address::FleetAddress;
 use super::connection::{Connector, Trouble};
+use super::fleet_key::FleetKey;
 use super::patience::{Notes, Patience};
 use super::run::{RunAtWork, RunId, RunMeta, VERSION};
 use super::served_run::ServedRun;
@@ -50,6 +51,7 @@ struct WorkerOptions {
     transport: Transport,
     secret: SecretValues,
     sends_secrets: bool,
+    key: Option<FleetKey>,
     concurrency: NonZeroU32,
     idle_exit: Option<Duration>,
     notes: Notes,
@@ -72,6 +74,7 @@ impl Worker {
             transport: jobs,
             secret: Arc::new(|_| None),
             sends_secrets: false,
+            key: None,
             concurrency: DEFAULT_WORKER_CONCURRENCY,
             idle_exit: None,
             notes: Arc::new(|line| log::warn!("{line}")),
@@ -84,6 +87,12 @@ impl Worker {
     /// host but those that may have them.
     pub fn secrets(mut self, value: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Worker {
         (self.config.secret, self.config.sends_secrets) = (Arc::new(value), true);
+        self
+    }
+
+    /// Takes the jobs of runs that are sealed with this key, and no others; without it, those of runs that are not sealed.
+    pub fn key(mut self, key: FleetKey) -> Worker {
+        self.config.key = Some(key);
         self
     }
 
@@ -122,10 +131,10 @@ impl Worker {
         if let Some(note) = note {
             (self.config.notes)(&format!("{address} {note}"));
         }
-        let WorkerOptions { name, transport, secret, sends_secrets, concurrency, idle_exit, notes } = self.config;
+        let WorkerOptions { name, transport, secret, sends_secrets, key, concurrency, idle_exit, notes } = self.config;
         let requests = Arc::new(Semaphore::new(concurrency.get() as usize));
         let config =
-            WorkerConfig { name, transport, secret, sends_secrets, concurrency, requests, connector, notes, stop };
+            WorkerConfig { name, transport, secret, sends_secrets, key, concurrency, requests, connector, notes, stop };
         let mut work = Work {
             config: config.into(),
             load: Rc::default(),
@@ -159,7 +168,7 @@ struct Work<'l> {
     config: Rc<WorkerConfig>,
     load: Rc<Load>,
     runs: BTreeMap<RunId, ServedRun>,
-    /// Runs of other versions or without jobs, which were told of.
+    /// Runs of other versions or keys or without jobs, which were told of.
     passed_over: BTreeSet<RunId>,
     /// Served runs whose collector is behind: none of their jobs are taken now.
     behind: BTreeSet<RunId>,
@@ -195,7 +204,11 @@ impl Work<'_> {
             let room = (self.config.concurrency.get() as usize).saturating_sub(self.load.held());
             if room == 0 {
                 self.load.changed.clear();
-                self.load.changed.wait().or(stop.wait()).await;
+                // Tokens may be renewed in the meantime.
+                let look = async {
+                    sleep(LOOK).await;
+                };
+                self.load.changed.wait().or(stop.wait()).or(look).await;
                 continue;
             }
             // No longer than until it ends for having nothing to do.
@@ -297,17 +310,35 @@ impl Work<'_> {
             let most = |served: &ServedRun| if served.has_bodies() { with } else { without };
             run.has_jobs && self.runs.get(&run.id).is_some_and(|served| run.untaken >= most(served))
         };
+        for run in &there {
+            if let (Some(served), Some(tokens)) = (self.runs.get(&run.id), &run.tokens) {
+                served.take_tokens(tokens);
+            }
+        }
         self.behind = there.iter().filter(is_behind).map(|run| run.id.clone()).collect();
         Ok(())
     }
 
+    /// Why no job of a run is taken, in words that follow its name.
+    fn obstacle(&self, meta: &RunMeta) -> Option<String> {
+        let (version, key) = (&meta.version, &self.config.key);
+        if version != VERSION {
+            return Some(format!("is of roundup {version}, and this worker is {VERSION}"));
+        }
+        let what = match key.as_ref().map(FleetKey::name) {
+            Some(own) if own == meta.key => return None,
+            None if meta.key.is_empty() => return None,
+            None => "is sealed, and this worker has no --fleet-key",
+            Some(_) if meta.key.is_empty() => "is not sealed, and this worker has a --fleet-key",
+            Some(_) => "is sealed with another key than the --fleet-key of this worker",
+        };
+        Some(what.to_owned())
+    }
+
     fn serve(&mut self, run: RunId, meta: RunMeta) {
-        if meta.version != VERSION {
-            let (name, version) = (&meta.name, &meta.version);
-            let line = format!(
-                "run {run} of {name} is of roundup {version}, and this worker is {VERSION}: it takes none of its jobs"
-            );
-            (self.config.notes)(&line);
+        if let Some(why) = self.obstacle(&meta) {
+            let name = &meta.name;
+            (self.config.notes)(&format!("run {run} of {name} {why}: it takes none of its jobs"));
             self.passed_over.insert(run);
             return;
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_lock::Semaphore;
 
 use super::connection::Connector;
+use super::fleet_key::FleetKey;
 use super::patience::Notes;
 use crate::event_loop::Event;
 use crate::transport::Transport;
@@ -22,6 +23,8 @@ pub(super) struct WorkerConfig {
     pub(super) transport: Transport,
     pub(super) secret: SecretValues,
     pub(super) sends_secrets: bool,
+    /// What jobs and outcomes are sealed with; `None` if they go as they are.
+    pub(super) key: Option<FleetKey>,
     pub(super) concurrency: NonZeroU32,
     /// So many requests of all runs may be under way. Each run takes over jobs of the dead by itself, so together they may have
     /// more jobs than that.

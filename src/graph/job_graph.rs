@@ -130,7 +130,7 @@ impl JobGraph {
         let mut ready = Vec::new();
         for (node, place) in self.nodes.iter_mut().zip(&self.places) {
             let jobs = std::mem::take(&mut node.ready).into_iter().enumerate();
-            ready.extend(jobs.map(|(member, job)| job.at(place + member)));
+            ready.extend(jobs.map(|(member, job)| node.noted(job.at(place + member))));
         }
         ready
     }

@@ -78,7 +78,7 @@ impl Login {
         }
         let content: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         let repeatable = refresh_token.is_none();
-        Ok(self.job.clone().with(|settings| {
+        Ok(self.job.clone().giving_secrets().with(|settings| {
             settings.method = Method::POST;
             settings.retry_unsafe |= repeatable;
             // It is renewed for those that wait before it at the same host.

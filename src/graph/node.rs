@@ -233,7 +233,12 @@ impl JobNode {
         use crate::error::{Error, Kind};
         let template = self.template.as_ref().ok_or_else(|| Error::new(Kind::Skipped, "there is no job"))?;
         let job = template.make(member, values)?;
-        Ok(self.changes.iter().fold(job, |job, change| (change.0)(job)))
+        Ok(self.noted(self.changes.iter().fold(job, |job, change| (change.0)(job))))
+    }
+
+    /// One of its jobs, which knows whether others take secrets out of its answer.
+    pub(super) fn noted(&self, job: Job) -> Job {
+        if self.secret.is_empty() { job } else { job.giving_secrets() }
     }
 
     /// The name of a job of it that is made later, as far as it is known before.

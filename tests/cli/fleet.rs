@@ -31,6 +31,11 @@ fn addresses_and_options_that_cannot_be() {
         (&["run", "PLAN", "--fleet", at, "--output-dir", "x"], "--output-dir has no effect with --fleet"),
         (&["run", "PLAN", "--fleet", at, "-k"], "--insecure has no effect with --fleet: give it to the workers"),
         (&["run", "PLAN", "--fleet", at, "--fleet-cacert", "no/such/file"], "--fleet-cacert: "),
+        (&["run", "PLAN", "--fleet", at, "--fleet-key", "no/such/file"], "--fleet-key: no/such/file: "),
+        (
+            &["worker", at, "--fleet-key", "/dev/null"],
+            "--fleet-key: /dev/null: the key has 0 bytes, and needs 24 or more",
+        ),
         (&["collect", "PLAN", at, "--run", "x"], "--run: \"x\" is not the name of a run"),
         (&["worker", at, "--allow", "http://h/"], "--allow: \"http://h/\" is not a host"),
         (&["worker", at, "--idle-exit", "0s"], "--idle-exit: "),
@@ -48,7 +53,10 @@ fn jobs_that_belong_to_one_machine_are_named() {
         ("cookies = true", "\"j\" cannot go to a fleet: it has cookies"),
         ("output = \"x\"", "\"j\" cannot go to a fleet: it saves its content to a file"),
         ("bearer = \"typed-as-it-is\"", "\"j\" cannot go to a fleet: it sends a credential that no ${NAME}"),
-        ("select = { t = \"/t\" }\nsecret = [\"t\"]", "the plan takes secret values from answers"),
+        (
+            "select = { t = \"/t\" }\nsecret = [\"t\"]",
+            "the plan takes secret values from answers (auth, secret), and they go through Redis only sealed",
+        ),
     ] {
         let output = with_plan(job, &["run", "PLAN", "--fleet", "redis://127.0.0.1:9"]);
         let text = complaint(&output);

@@ -14,7 +14,9 @@ use crate::cli::console::{LogPrinter, complain, print};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{Collect, Flags, Submit, WorkerCommand};
-use crate::cli::fleet::{address, check, fetch, find, fleet, log_redactor, redis_transport, secrets_of_jobs, settings};
+use crate::cli::fleet::{
+    address, check, fetch, find, fleet, key, log_redactor, redis_transport, secrets_of_jobs, settings,
+};
 use crate::cli::interrupts::Interrupts;
 use crate::cli::jobs::JobSet;
 use crate::cli::report_tables::planned;
@@ -35,12 +37,15 @@ pub(crate) fn worker(command: &WorkerCommand, flags: &Flags) -> Result<Exit, Com
     if let Some(jobs) = flags.count("concurrency")?.and_then(NonZeroU32::new) {
         worker = worker.concurrency(jobs);
     }
-    if is_held_to_hosts {
+    let key = key(flags)?;
+    // Sealed jobs are of those who have the key.
+    if is_held_to_hosts || key.is_some() {
         worker = worker.secrets(secrets_of_jobs(flags)?);
     } else if flags.text("secrets").is_some() {
-        let text = "--secrets has no effect without --allow: jobs come from whoever can write to the Redis, and say where secrets go";
+        let text = "--secrets has no effect without --allow or --fleet-key: jobs come from whoever can write to the Redis, and say where secrets go";
         return Err(CommandError::usage(text));
     }
+    worker = key.into_iter().fold(worker, Worker::key);
     let redactor = log_redactor(flags)?;
     let event_loop = event_loop(&config);
     let done = event_loop.run(async {
@@ -67,7 +72,7 @@ pub(crate) fn submit(submit: &Submit, flags: &Flags) -> Result<Exit, CommandErro
     let config = Config::new(flags)?;
     let mut jobs = JobSet::from_plan(&submit.plan, &config)?;
     let (fleet, _) = fleet(&submit.url, flags)?;
-    check(&jobs)?;
+    check(&fleet, &jobs)?;
     let settings = roundup::fleet::FleetSettings { bodies: true, ..settings(&jobs, &config) };
     let event_loop = event_loop(&config);
     let all = std::mem::take(&mut jobs.jobs);
@@ -99,6 +104,6 @@ pub(crate) fn collect(collect: &Collect, flags: &Flags) -> Result<Exit, CommandE
         }
         return Ok(Exit::Success);
     }
-    check(&jobs)?;
+    check(&fleet, &jobs)?;
     fetch((&collect.plan, &address), jobs, &config, table(), |_| Ok(run))
 }

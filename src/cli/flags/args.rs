@@ -231,7 +231,7 @@ pub(crate) struct Merge {
 ///
 /// Takes jobs of any run from Redis until it is told to end (SIGTERM, Ctrl-C): then it finishes what is under way, for ten
 /// seconds at most, and gives back the rest. Jobs are held to what --allow and --no-private say, and get secrets only with
-/// --allow. Values of ${NAME} come from --secrets or the environment of the worker, never through Redis.
+/// --allow or --fleet-key. Values of ${NAME} come from --secrets or the environment of the worker, never through Redis.
 #[cfg(feature = "fleet")]
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(

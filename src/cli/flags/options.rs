@@ -67,6 +67,10 @@ options! {
     #[argh(option)]
     fleet_cacert: Option<String> if "fleet",
 
+    /// seal jobs and outcomes with the key in this file, which is the same for all machines: openssl rand -base64 32 > FILE
+    #[argh(option)]
+    fleet_key: Option<String> if "fleet",
+
     /// fetch from this host alone, and send it secrets: api.example.com, *.example.com, * for all
     #[argh(option)]
     allow: Vec<String> if "fleet",

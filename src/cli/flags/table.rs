@@ -278,6 +278,8 @@ pub(crate) const ROWS: &[OptionRow] = &[
     #[cfg(feature = "fleet")]
     row("fleet_cacert",       Fleet,       REDIS,    Text("FILE"),           None,             None),
     #[cfg(feature = "fleet")]
+    row("fleet_key",          Fleet,       REDIS,    Text("FILE"),           None,             None),
+    #[cfg(feature = "fleet")]
     row("allow",              Fleet,       WORKER,   Text("HOST"),           None,             None),
     #[cfg(feature = "fleet")]
     row("no_private",         Fleet,       WORKER,   Switch,                 None,             None),
