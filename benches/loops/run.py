@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """What tasks, wake-ups, timers and channels cost: roundup's loop beside LocalExecutor, tokio and asyncio.
 
-usage: benches/loops/run.py [--rounds N] [--write]
+usage: benches/loops/run.py [--rounds N] [--count] [--write]
 
 Builds the bench as it is released and runs every work on every runtime in turns, a process each, all on one core, so
 that what else the machine does falls on all of them. Prints the machine, the median times and the ratios: the median
 over the rounds of the ratio within a round. Figures are compared with their targets, and none of them fails the run.
---write puts them into README.md. Needs Linux.
+Then it counts the locked instructions of each work, if valgrind and objdump are there; --count does that alone.
+--write puts what was found into README.md. Needs Linux.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import re
 import statistics
 import subprocess
 import sys
+
+import locked
 
 HERE = pathlib.Path(__file__).resolve().parent
 BINARY = HERE / "target/release/roundup-bench-loops"
@@ -41,30 +44,60 @@ OF_A_POLL = 1.01
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--count", action="store_true")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     if sys.platform != "linux":
         sys.exit("run.py: the figures are those of Linux: core, memory and processor time are asked of it")
     subprocess.run(["cargo", "build", "--release", "--locked", "--quiet"], cwd=HERE, check=True)
+    if not options.count:
+        show("measured", measured(options.rounds), options.write)
+    show("counted", counted(), options.write)
+
+
+def show(mark, lines, write):
+    """Prints them, and puts them between this mark and its end."""
+    text = "\n".join(lines)
+    print(text)
+    if write:
+        readme = HERE / "README.md"
+        between = rf"(?<=<!-- {mark} -->\n).*?(?=<!-- end -->)"
+        readme.write_text(re.sub(between, lambda _: f"\n{text}\n\n", readme.read_text(), count=1, flags=re.DOTALL))
+
+
+def measured(rounds):
     before = os.getloadavg()[0]
     figures = {work: {runtime: [] for runtime in RUNTIMES} for work in (*WORKS, "many")}
     watch = []
-    for number in range(options.rounds):
-        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", file=sys.stderr)
         for work in WORKS:
             for runtime in RUNTIMES:
                 figures[work][runtime].append(measure(runtime, work, WORKS[work][runtime == "asyncio"])[0])
         watch.append(run(BINARY, "watch"))
     # These hardly differ from one to the next.
-    for _ in range(min(options.rounds, 3)):
+    for _ in range(min(rounds, 3)):
         for runtime in RUNTIMES:
             figures["many"][runtime].append(measure(runtime, "many", MANY))
-    text = "\n".join([*machine(options.rounds, before), "", *table(figures), "", *asleep(figures["many"]), "", *watched(watch)])
-    print(text)
-    if options.write:
-        readme = HERE / "README.md"
-        marks = r"(?<=<!-- measured -->\n).*?(?=<!-- end -->)"
-        readme.write_text(re.sub(marks, lambda _: f"\n{text}\n\n", readme.read_text(), flags=re.DOTALL))
+    return [*machine(rounds, before), "", *table(figures), "", *asleep(figures["many"]), "", *watched(watch)]
+
+
+def counted():
+    """The locked instructions of each work, and by function those of the works that the others are made of."""
+    why = locked.missing()
+    if why:
+        return [f"Locked instructions were not counted: {why}."]
+    counter = locked.Counter(BINARY)
+    found = {work: {runtime: counter.per_piece(runtime, work) for runtime in RUST} for work in WORKS}
+    rows = [["locked instructions", *RUST]]
+    rows += [[about, *(f"{found[work][r][0]:.1f}" for r in RUST)] for work, (*_, about) in WORKS.items()]
+    lines = markdown(rows)
+    for work in ("spawn", "yield", "wake"):
+        for runtime in ("roundup", "tokio-LocalSet"):
+            shares = sorted(found[work][runtime][1].items(), key=lambda share: -share[1])
+            named = ", ".join(f"{count:.1f} `{locked.short(name)}`" for name, count in shares if count >= 0.5)
+            lines += ["", f"{WORKS[work][-1]}, {runtime}: {named}"]
+    return lines
 
 
 def measure(runtime, work, many):

@@ -207,7 +207,8 @@ impl Driver {
     /// Makes the attempt a task; `None` if the loop is gone.
     fn start_attempt(&self, next: NextAttempt, permit: SemaphoreGuardArc) -> Option<()> {
         let progress = Arc::<Progress>::default();
-        let attempt = make_attempt(self.state.clone(), self.senders.clone(), next, progress.clone(), permit);
+        // To start a task moves its future some times, and this one takes 3 KB.
+        let attempt = Box::pin(make_attempt(self.state.clone(), self.senders.clone(), next, progress.clone(), permit));
         let task = if self.handle.is_watched() {
             let name = self.state.borrow().task_name(next.job);
             self.handle.spawn_named(name, attempt)
