@@ -27,6 +27,8 @@ pub struct Redactor(Arc<SharedValues>);
 #[derive(Default)]
 struct SharedValues {
     values: RwLock<Arc<Values>>,
+    /// Whether there are any.
+    has_values: AtomicBool,
     /// Whether a number was hidden.
     hid_number: AtomicBool,
 }
@@ -104,11 +106,22 @@ impl Redactor {
         let mut ours = (*self.values()).clone();
         if ours.add(secrets.into_iter().map(Box::from)) {
             *self.0.values.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ours);
+            self.0.has_values.store(true, Ordering::Release);
         }
     }
 
     fn of(values: Values) -> Redactor {
-        Redactor(Arc::new(SharedValues { values: RwLock::new(Arc::new(values)), ..SharedValues::default() }))
+        let has_values = AtomicBool::new(!values.is_empty());
+        Redactor(Arc::new(SharedValues {
+            values: RwLock::new(Arc::new(values)),
+            has_values,
+            ..SharedValues::default()
+        }))
+    }
+
+    /// The values, if there are any. Most runs have none, and then no lock is taken: a line of a report asks seven times.
+    fn known(&self) -> Option<Arc<Values>> {
+        self.0.has_values.load(Ordering::Acquire).then(|| self.values())
     }
 
     fn values(&self) -> Arc<Values> {
@@ -117,18 +130,14 @@ impl Redactor {
 
     /// Whether there is nothing to hide.
     pub fn is_empty(&self) -> bool {
-        self.values().is_empty()
+        self.known().is_none()
     }
 
     /// Text of our own with every secret replaced by [`REDACTED`]; borrowed if there was none. A part of a secret is found,
     /// too, if the text was cut within it: before `…` or `...`. So is, without being known, a value of a URL's query whose name
     /// tells that it is one: `?api_key=...`.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let values = self.values();
-        // Most runs have no others, and then there is nothing to look for.
-        if values.is_empty() {
-            return without_told_secrets(text);
-        }
+        let Some(values) = self.known() else { return without_told_secrets(text) };
         let mut text = as_text(text, values.hide(text.as_bytes(), false));
         for ellipsis in ["\u{2026}", "..."] {
             let mut from = 0;
@@ -149,24 +158,24 @@ impl Redactor {
 
     /// The same for text that a server sent: values shorter than eight bytes are left in it.
     pub fn redact_received<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        as_text(text, self.values().hide(text.as_bytes(), true))
+        as_text(text, self.known().and_then(|values| values.hide(text.as_bytes(), true)))
     }
 
     /// The same for bytes that a server sent and that need not be text.
     pub fn redact_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        self.values().hide(bytes, true).map_or(Cow::Borrowed(bytes), Cow::Owned)
+        self.known().and_then(|values| values.hide(bytes, true)).map_or(Cow::Borrowed(bytes), Cow::Owned)
     }
 
     /// Whether text that a server sent holds a secret.
     #[cfg(feature = "report")]
     pub(crate) fn is_in_received(&self, text: &str) -> bool {
-        !self.values().places(text.as_bytes(), true).is_empty()
+        self.known().is_some_and(|values| !values.places(text.as_bytes(), true).is_empty())
     }
 
     /// Whether one of the values may stand in a number in more ways than one.
     #[cfg(feature = "report")]
     pub(crate) fn has_numbers(&self) -> bool {
-        self.values().tables.iter().any(|table| table.has_numbers())
+        self.known().is_some_and(|values| values.tables.iter().any(|table| table.has_numbers()))
     }
 
     /// Whether a number that a server sent shows a secret: its digits are those of one, wherever its point is, or they are
@@ -177,10 +186,7 @@ impl Redactor {
     /// and [`hid_numbers`](Self::hid_numbers) makes sure that nobody takes the 0 for what the server sent.
     #[cfg(any(feature = "report", feature = "sql"))]
     pub(crate) fn hides_number(&self, number: &str) -> bool {
-        let values = self.values();
-        if values.is_empty() {
-            return false;
-        }
+        let Some(values) = self.known() else { return false };
         // Java writes 12345678 as 1.2345678E7.
         let digits = || number.split(['e', 'E']).next().unwrap_or_default().replace('.', "");
         let is_in = |text: &str| !values.places(text.as_bytes(), true).is_empty();
