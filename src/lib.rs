@@ -146,6 +146,8 @@ pub mod tables;
 
 #[cfg(feature = "jobs")]
 mod wait_times;
+#[cfg(feature = "jobs")]
+mod written_outcome;
 
 #[cfg(any(feature = "sql", feature = "state"))]
 #[allow(dead_code, reason = "what queries and what keeps runs each need a part of it")]

@@ -15,6 +15,7 @@ use crate::milliseconds::whole_ms;
 use crate::rows::{Cell, Record, Rows};
 use crate::serde_forms::{ms, optional_ms, optional_path, optional_shared_text, shared_text};
 use crate::wait_times::WaitTimes;
+use crate::written_outcome;
 
 /// The end of one job: a response, or the reason why there is none.
 ///
@@ -24,7 +25,7 @@ use crate::wait_times::WaitTimes;
 ///
 /// serde reads back what it writes, and the outcome is equal. Durations are written in milliseconds with three decimals:
 /// the fetcher gives whole microseconds, and what is finer in a duration of other origin is lost. Content that is not UTF-8
-/// is written in base64.
+/// is written in base64. What is `None` is not written.
 ///
 /// Nothing of the request is in an outcome but name and URL as they were written, with `${NAME}` in place of secrets. What
 /// servers send may be secret all the same: a session in `Set-Cookie`, a token in the content, a signed URL that was
@@ -43,7 +44,7 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Box<[u32]>>,
     /// The digest of what the job sends, if the fetcher was asked for it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<JobDigest>,
     /// The job's name.
     #[serde(with = "shared_text")]
@@ -52,39 +53,46 @@ pub struct Outcome {
     #[serde(with = "shared_text")]
     pub url: Arc<str>,
     /// The method of the request; `None` in what older versions wrote.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<Method>,
     /// The URL from which the last response came, without password, if redirects led there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_url: Option<Box<str>>,
     /// The status of the last response, if one came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The fields of the last response in their order, if one came and the fetcher was asked to keep them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<ResponseField>>,
     /// The heads of the redirects that led to the last response, in order, if the fetcher was asked to keep fields. They are
     /// not written: `None` in what is read back.
     #[serde(skip)]
     pub redirects: Option<Box<[RedirectHead]>>,
     /// Every attempt in order; empty if the job was never started.
+    #[serde(serialize_with = "written_outcome::attempts")]
     pub attempts: Vec<Attempt>,
     /// Where the time went.
     pub timings: Timings,
     /// For how long it waited for what. `None` if it waited for nothing, and in what older versions wrote.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, serialize_with = "written_outcome::waits", skip_serializing_if = "Option::is_none")]
     pub waits: Option<Box<WaitTimes>>,
     /// The value of the last response's Content-Type, if it has one. Bytes that are not UTF-8 are replaced by U+FFFD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<Box<str>>,
     /// How many bytes of content came in, after undoing content codings; `None` if no content was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes: Option<u64>,
     /// The content; `None` if it was not asked for, was saved to a file, or was too large. Large ones may be in a temporary file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
     /// The file to which the content was saved.
-    #[serde(with = "optional_path")]
+    #[serde(default, with = "optional_path", skip_serializing_if = "Option::is_none")]
     pub body_file: Option<PathBuf>,
     /// Whether the content was larger than its limit, so that it is not kept.
     pub body_truncated: bool,
     /// The values that `select` took out of the content, by their names; null for a place where there was none. `None`
     /// without `select`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Record>,
     /// The table to which the job's rows go, also if none came. `None` for a job that gives none, and in what older versions
     /// wrote.
@@ -100,6 +108,7 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<u32>,
     /// Why the job failed; `None` if it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     /// If the content is not new, because a new one could not be had: how old it is, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -202,7 +211,7 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// The address with its port, or the path of the unix-domain socket, of the peer that answered or was tried last: that
     /// of the proxy if there is one. `None` if it did not come to a connection.
-    #[serde(with = "optional_shared_text")]
+    #[serde(default, with = "optional_shared_text")]
     pub address: Option<Arc<str>>,
     /// Whether the connection had served a request before.
     pub reused: bool,
@@ -211,7 +220,7 @@ pub struct Attempt {
     #[serde(default)]
     pub url: Option<Box<str>>,
     /// The wait before this attempt: a backoff, or what the server asked for. `None` for the first.
-    #[serde(rename = "waited_ms", with = "optional_ms")]
+    #[serde(default, rename = "waited_ms", with = "optional_ms")]
     pub waited: Option<Duration>,
     /// What the cache did, if it gave the content.
     #[serde(default)]

@@ -141,7 +141,7 @@ fn record(outcome: &Outcome, redactor: &Redactor, data_is_open: bool) -> String 
     let failures = failures.chain(outcome.stale.as_ref().map(|stale| &stale.error));
     let mut texts = urls.chain(failures.map(|failure| &*failure.message)).chain([&*outcome.name, &*outcome.url]);
     if redactor.is_empty() && !has_secret_fields && texts.all(is_plain) {
-        return json(outcome);
+        return record_text(outcome);
     }
     let text = |text: &str| redacted::text(redactor, text).into_owned();
     let mut hidden = Outcome { data: None, fields: None, ..outcome.clone() };
@@ -160,7 +160,7 @@ fn record(outcome: &Outcome, redactor: &Redactor, data_is_open: bool) -> String 
         };
         fields.iter().map(shown).collect()
     });
-    json(&hidden)
+    record_text(&hidden)
 }
 
 fn is_secret(redactor: &Redactor, field: &ResponseField) -> bool {
@@ -171,6 +171,13 @@ fn is_secret(redactor: &Redactor, field: &ResponseField) -> bool {
 /// Whether there is no secret in what this writes.
 fn is_open(redactor: &Redactor, text: impl FnOnce() -> serde_json::Result<String>) -> bool {
     redactor.is_empty() || text().is_ok_and(|text| matches!(redactor.redact_received(&text), Cow::Borrowed(_)))
+}
+
+fn record_text(outcome: &Outcome) -> String {
+    // Room for most records: serde_json begins with 128 bytes, and a text that grows is moved each time.
+    let mut text = Vec::with_capacity(1024);
+    let written = serde_json::to_writer(&mut text, outcome);
+    written.ok().and_then(|()| String::from_utf8(text).ok()).unwrap_or_else(|| "null".to_owned())
 }
 
 /// Plain data as JSON. serde can write all of it.
