@@ -101,7 +101,8 @@ fn open(file: &Path) -> Result<State, OpenError> {
     // The first look at the file.
     connection.pragma_query_value(None, "schema_version", |_| Ok(())).map_err(failed)?;
     check_layout(file, &connection)?;
-    // Pages that are freed can be given back. It takes effect in an empty file alone, before anything else is written.
+    // Both take effect in an empty file alone, before anything else is written. Pages that are freed can be given back.
+    connection.pragma_update(None, "page_size", PAGE_SIZE).map_err(failed)?;
     connection.pragma_update(None, "auto_vacuum", "incremental").map_err(failed)?;
     keep_a_log(&connection).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "normal").map_err(failed)?;
@@ -131,6 +132,9 @@ fn keep_a_log(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
         }
     }
 }
+
+/// Twice SQLite's own: half as many pages are written, for which the system is called, and less of each stays empty.
+const PAGE_SIZE: i64 = 8 << 10;
 
 /// What `-wal` is cut back to when it has grown larger.
 const JOURNAL_SIZE: i64 = 16 << 20;

@@ -96,9 +96,9 @@ fn a_file_that_is_damaged_within_is_set_aside_and_named() {
         let mut bytes = std::fs::read(dir.join("runs.db")).expect("a file");
         assert_eq!(bytes.len() > 2 << 20, sources == 4000, "{} bytes", bytes.len());
         // All but what is read first, the head of the file and of its tables, and what is read last.
-        let (from, to) =
-            if sources == 60 { (bytes.len() / 2, bytes.len() / 2 + 4096) } else { (20 * 4096, bytes.len() - 4096) };
-        bytes[from / 4096 * 4096..to / 4096 * 4096].fill(0xAA);
+        let (pages, page) = (bytes.len() / 8192, 8192);
+        let (from, to) = if sources == 60 { (pages / 2, pages / 2 + 1) } else { (20, pages - 1) };
+        bytes[from * page..to * page].fill(0xAA);
         dir.write("runs.db", &bytes);
         let output = keep(words);
         let aside: Vec<String> = dir
