@@ -62,13 +62,40 @@ fn digest_of(settings: &Settings) -> JobDigest {
     JobDigest::of([Cow::Owned(written.into_bytes())])
 }
 
-/// The digest of a whole plan: of its jobs in their order.
-pub(super) fn digest_of_all(keys: &[JobKey]) -> JobDigest {
-    JobDigest::of(keys.iter().flat_map(|key| {
-        [
-            Cow::Borrowed(key.name.as_bytes()),
-            Cow::Borrowed(&key.digest.as_bytes()[..]),
-            Cow::Borrowed(&key.settings.as_bytes()[..]),
-        ]
-    }))
+/// The digest of a whole plan: of its jobs in their order. It only tells plans apart, and is made of digests: FNV-1a does, of
+/// which each step is a multiplication.
+pub(super) fn digest_of_all(keys: &[JobKey]) -> [u8; 16] {
+    const PRIME: u128 = (1 << 88) + 0x13b;
+    let step = |sum: u128, part: u128| (sum ^ part).wrapping_mul(PRIME);
+    let digest = keys.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |sum, key| {
+        let name = key.name.bytes().fold(sum, |sum, byte| step(sum, byte.into()));
+        [key.digest, key.settings].iter().fold(name, |sum, part| step(sum, u128::from_be_bytes(*part.as_bytes())))
+    });
+    digest.to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_a_plan_is_of_names_settings_and_their_order() {
+        let key = |name: &str, digest: &'static str, settings: &'static str| JobKey {
+            name: name.into(),
+            digest: JobDigest::of([Cow::Borrowed(digest.as_bytes())]),
+            settings: JobDigest::of([Cow::Borrowed(settings.as_bytes())]),
+        };
+        let plans = [
+            vec![],
+            vec![key("a", "x", "s")],
+            vec![key("b", "x", "s")],
+            vec![key("a", "y", "s")],
+            vec![key("a", "x", "t")],
+            vec![key("a", "s", "x")],
+            vec![key("a", "x", "s"), key("b", "x", "s")],
+            vec![key("b", "x", "s"), key("a", "x", "s")],
+        ];
+        let digests: std::collections::BTreeSet<[u8; 16]> = plans.iter().map(|plan| digest_of_all(plan)).collect();
+        assert_eq!(digests.len(), plans.len());
+    }
 }

@@ -13,7 +13,6 @@ use super::write_cache::{self, WrittenBodies};
 use crate::cache::{CacheChange, MAX_KEPT_CONTENT};
 use crate::error::{Error, Kind, Result};
 use crate::job::Job;
-use crate::job_id::JobDigest;
 use crate::milliseconds::fractional_ms;
 use crate::outcome::Outcome;
 use crate::redact::Redactor;
@@ -32,7 +31,8 @@ pub struct NewRun {
     plan: String,
     /// The keys of jobs by their place in the input.
     pub(super) keys: Vec<Option<JobKey>>,
-    jobs: JobDigest,
+    /// The digest of all of them.
+    jobs: [u8; 16],
     sources: usize,
     started: SystemTime,
     redactor: Redactor,
@@ -120,7 +120,7 @@ impl State {
         let values = params![
             run.plan,
             env!("CARGO_PKG_VERSION"),
-            run.jobs.as_bytes(),
+            run.jobs,
             i64::try_from(run.sources).unwrap_or(i64::MAX),
             rfc3339(run.started),
         ];
@@ -132,7 +132,7 @@ impl State {
 
     /// Goes on with a run that has not ended, or ended with failures.
     pub(super) fn reopen(self, run: NewRun, id: i64) -> Result<OpenRun> {
-        let values = params![i64::try_from(run.sources).unwrap_or(i64::MAX), run.jobs.as_bytes(), id];
+        let values = params![i64::try_from(run.sources).unwrap_or(i64::MAX), run.jobs, id];
         let open = OpenRun::new(self, run.clone(), id)?;
         let update =
             "update runs set sources = ?, jobs = ?, ended = null, how = null, resumed = resumed + 1 where id = ?";
