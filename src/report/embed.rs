@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use memchr::memchr2;
 use serde::de::IgnoredAny;
 
 use super::escape::{self, JsonBuffer};
@@ -35,10 +36,10 @@ fn is_within_limits(text: &str, levels: u32) -> bool {
             }
             b']' | b'}' => depth -= 1,
             b'"' => {
-                let (measured, plain) = measure_string(&bytes[at..]);
+                let (measured, escaped) = string_len(&bytes[at..]);
                 length = measured;
                 let quoted = &text[at..at + length];
-                if !plain && quoted.contains("\\u") && serde_json::from_str::<String>(quoted).is_err() {
+                if escaped && quoted.contains("\\u") && serde_json::from_str::<String>(quoted).is_err() {
                     return false;
                 }
             }
@@ -109,6 +110,19 @@ pub(super) fn write_compact(out: &mut JsonBuffer<'_>, redactor: &Redactor, text:
 /// The length of the number that these bytes start with.
 fn number_len(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count()
+}
+
+/// The length of the string, quotes included, that these bytes start with, and whether there are escapes in it.
+fn string_len(bytes: &[u8]) -> (usize, bool) {
+    let (mut at, mut escaped) = (1, false);
+    while let Some(next) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
+        at += next;
+        if bytes[at] == b'"' {
+            return (at + 1, escaped);
+        }
+        (at, escaped) = (at + 2, true);
+    }
+    (bytes.len(), escaped)
 }
 
 /// The length of the string, quotes included, that these bytes start with, and whether all in it stands for itself.
