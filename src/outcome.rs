@@ -189,7 +189,8 @@ pub struct ResponseField {
 }
 
 /// The head of a response that was a redirect, and was followed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RedirectHead {
     /// Its status.
     pub status: u16,

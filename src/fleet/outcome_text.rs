@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::secret_text::{SecretText, shown};
 use crate::error::{Error, Kind, Result};
 use crate::event_loop::unblock;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome, RedirectHead};
 
 /// The largest content that goes through Redis.
 pub(super) const MAX_BODY: u64 = 256 << 10;
@@ -31,6 +31,9 @@ struct OutcomeText {
     /// With which token of its login it was sent last; 0 if with none.
     #[serde(rename = "t", default, skip_serializing_if = "is_none")]
     token: u64,
+    /// What an outcome alone does not write.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    redirects: Option<Box<[RedirectHead]>>,
 }
 
 fn is_none(token: &u64) -> bool {
@@ -106,7 +109,8 @@ async fn hidden(open: String, secrets: &Arc<SecretText>) -> String {
 }
 
 fn json_of(outcome: &Outcome, age: Duration, token: u64) -> String {
-    serde_json::to_string(&OutcomeText { age, outcome: outcome.clone(), token }).unwrap_or_default()
+    let redirects = outcome.redirects.clone();
+    serde_json::to_string(&OutcomeText { age, outcome: outcome.clone(), token, redirects }).unwrap_or_default()
 }
 
 /// The outcome of a job that was not fetched, for this reason.
@@ -121,8 +125,9 @@ pub(super) fn failed(error: &Error) -> String {
 /// [`Kind::Config`]: it is none, or names a secret that is not known here.
 pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<(Outcome, Duration, u64)> {
     let text = shown(text, value)?;
-    let OutcomeText { age, outcome, token } = serde_json::from_str(&text)
+    let OutcomeText { age, mut outcome, token, redirects } = serde_json::from_str(&text)
         .map_err(|error| Error::new(Kind::Config, format!("the outcome cannot be read: {error}")))?;
+    outcome.redirects = redirects;
     Ok((outcome, age, token))
 }
 
@@ -131,6 +136,7 @@ mod tests {
     use super::*;
     use crate::body::Body;
     use crate::event_loop::EventLoop;
+    use crate::outcome::ResponseField;
     use crate::secrets::Secrets;
 
     fn there_and_back(outcome: Outcome, secrets: &Secrets) -> (String, Outcome) {
@@ -147,7 +153,10 @@ mod tests {
         let secrets = Secrets::new([("KEY", "a-long-secret")]);
         let body = br#"{"echo":"a-long-secret","n":1.0}"#.to_vec();
         let captured = vec![crate::rows::Cell::Text("http://h/?page=2&key=a-long-secret".into())];
-        let outcome = Outcome { body: Some(Body::from(body)), status: Some(200), captured, ..Outcome::default() };
+        let location = ResponseField { name: "Location".into(), value: (*b"/?key=a-long-secret").into() };
+        let redirects = Some([RedirectHead { status: 302, fields: vec![location] }].into());
+        let body = Some(Body::from(body));
+        let outcome = Outcome { body, status: Some(200), captured, redirects, ..Outcome::default() };
         let (text, read) = there_and_back(outcome.clone(), &secrets);
         assert!(!text.contains("a-long-secret"), "{text}");
         assert_eq!(read, outcome);

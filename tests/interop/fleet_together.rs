@@ -215,3 +215,23 @@ fn a_slow_collector_slows_the_fleet() {
     run.wait().expect_code(0);
     assert_eq!(all.lines().filter(|line| line.contains("\"type\":\"result\"")).count(), JOBS);
 }
+
+#[test]
+#[ignore = "needs redis-server"]
+fn heads_of_redirects_come_along() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let server = Server::start(|request| match request.path() {
+        "/old" => Reply::redirect(302, "/new").header("X-At", "the-old-place"),
+        _ => Reply::text("here").header("X-At", "the-new-place"),
+    });
+    dir.write("plan.toml", format!("[[job]]\nurl = \"{}\"\n", server.url("/old")));
+    let _worker = redis.worker(&[]);
+    let heads = |words: &[&str]| {
+        let output = with_plan(&dir, "run", &[&["-q", "-i"], words].concat()).run().expect_code(0);
+        let heads = output.stdout().lines().filter(|line| line.starts_with("HTTP/") || line.contains("-place"));
+        heads.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let alone = heads(&[]);
+    assert_eq!(heads(&["--fleet", &redis.url()]), alone);
+    assert_eq!(alone.iter().filter(|line| line.contains("-place")).count(), 2, "{alone:?}");
+}
