@@ -44,12 +44,13 @@ pub(super) fn start(
 }
 
 impl RemoteJobs {
-    /// Jobs that were added since the last call, at most so many, by their numbers in the run.
-    pub(crate) fn take_new(&self, most: usize) -> Vec<(usize, Job)> {
+    /// Jobs that were added since the last call, at most so many, by their numbers in the run, with when the time of their source is
+    /// over, of which there were other requests before.
+    pub(crate) fn take_new(&self, most: usize) -> Vec<(usize, Job, Option<Instant>)> {
         let state = self.state.borrow();
         let new = state.jobs.range(self.next.get()..).take(most);
-        let new: Vec<(usize, Job)> = new.map(|(number, active)| (*number, active.job.clone())).collect();
-        if let Some((last, _)) = new.last() {
+        let new: Vec<_> = new.map(|(number, active)| (*number, active.job.clone(), active.ends)).collect();
+        if let Some((last, ..)) = new.last() {
             self.next.set(last + 1);
         }
         new

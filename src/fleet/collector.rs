@@ -84,6 +84,8 @@ pub(super) struct KnownJobs {
     /// When this process began to collect, by the clock of Redis, in milliseconds. What others before it have asked for by
     /// logins may have ended, so logins are asked for anew, and the numbers of their tokens are higher.
     began: u64,
+    /// The same moment by the clock of this machine.
+    began_at: Option<Instant>,
 }
 
 /// A job as it is submitted.
@@ -107,15 +109,16 @@ impl SubmittedJob {
 impl KnownJobs {
     /// None yet. It is said whether texts are sealed, and when this process began.
     pub(super) fn new(is_sealed: bool, began: u64) -> KnownJobs {
-        KnownJobs { writer: JobWriter::new(is_sealed, began), began, ..KnownJobs::default() }
+        let began_at = Some(Instant::now());
+        KnownJobs { writer: JobWriter::new(is_sealed, began), began, began_at, ..KnownJobs::default() }
     }
 
-    /// Takes a job in.
+    /// Takes a job in. If there is a time, that of its source is over then.
     ///
     /// # Errors
     /// It cannot go to another machine.
-    pub(super) fn add(&mut self, number: usize, job: Job) -> Result<SubmittedJob, Error> {
-        let written = self.writer.write(&job)?;
+    pub(super) fn add(&mut self, number: usize, job: Job, ends: Option<Instant>) -> Result<SubmittedJob, Error> {
+        let mut written = self.writer.write(&job)?;
         let key = written.key(0);
         let count = self.counts.entry(key.clone()).or_default();
         let mut key = if *count == 0 { key } else { written.key(*count) };
@@ -125,6 +128,10 @@ impl KnownJobs {
         }
         if let (Some(login), Some(token)) = (&job.settings().auth, job.token()) {
             self.tokens.entry(login.clone()).or_insert_with(|| (token.clone(), 0));
+        }
+        if let Some(ends) = ends {
+            let since = ends.saturating_duration_since(self.began_at.unwrap_or(ends));
+            written.set_ends(self.began + u64::try_from(since.as_millis()).unwrap_or(0));
         }
         let goes_first = job.settings().priority == i8::MAX;
         self.open.insert(key.clone(), (number, job));
@@ -164,8 +171,8 @@ impl Collector {
             let new = jobs.take_new(JOBS_AT_ONCE);
             if !new.is_empty() {
                 let mut arguments = Vec::with_capacity(new.len() * 3);
-                for (number, job) in new {
-                    let added = known.borrow_mut().add(number, job);
+                for (number, job, ends) in new {
+                    let added = known.borrow_mut().add(number, job, ends);
                     match added {
                         Ok(job) => arguments.extend(job.arguments(self.key.as_ref(), &self.run)?),
                         Err(error) => {

@@ -215,7 +215,7 @@ impl FleetRun {
         let is_free = |job: &Job| job.settings().auth.is_none() && !job.gives_secrets();
         for (number, job) in jobs.into_iter().filter(is_free).enumerate() {
             let name = job.name().to_owned();
-            let job = known.add(number, job).map_err(|error| cannot_go(&name, &error))?;
+            let job = known.add(number, job, None).map_err(|error| cannot_go(&name, &error))?;
             arguments.extend(job.arguments(key, &self.id).map_err(|trouble| self.fleet.error(trouble))?);
         }
         let mut session = Session::open(&self.fleet.connector).await.map_err(|trouble| self.fleet.error(trouble))?;

@@ -42,6 +42,18 @@ struct JobText<'a> {
     /// The token that it is sent with; likewise.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     token: Option<TokenText>,
+    /// When the time of its source is over, in milliseconds by the clock of Redis, if there were other requests of it before.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    ends: Option<u64>,
+}
+
+/// What is said of a job beside it.
+#[derive(Debug, PartialEq)]
+pub(super) struct AboutJob {
+    /// The token that it is sent with.
+    pub(super) token: Option<TokenText>,
+    /// When the time of its source is over, in milliseconds by the clock of Redis.
+    pub(super) ends: Option<u64>,
 }
 
 /// A token of a login, as it goes to those who send it.
@@ -122,6 +134,11 @@ impl WrittenJob {
     pub(super) fn key(&self, before: u32) -> String {
         key_of(&self.known_by, before)
     }
+
+    /// Says when the time of its source is over, of which there were other requests before: in milliseconds, by the clock of Redis.
+    pub(super) fn set_ends(&mut self, ends: u64) {
+        add_member(&mut self.text, "e", &ends);
+    }
 }
 
 /// Why a job cannot go to another machine, in words that follow its name.
@@ -173,7 +190,7 @@ impl JobWriter {
         settings.retain(|key, value| DEFAULTS.get(*key).is_none_or(|default| default.get() != value.get()));
         let written = Some(written).filter(|written| written.get() != name.get());
         let (secrets, none) = (Vec::new(), Secrets::default());
-        let text = JobText { name, url, written, settings, values, secrets, captured: none, token: None };
+        let text = JobText { name, url, written, settings, values, secrets, captured: none, token: None, ends: None };
         let text = serde_json::to_string(&text).map_err(|error| wrong(format!("cannot be written: {error}")))?;
         let mut text = self.hide(&job, text)?;
         let known_by = match captured.is_empty() {
@@ -280,13 +297,13 @@ fn parsed(text: &str) -> Result<JobText<'_>> {
     serde_json::from_str(text).map_err(|error| Error::new(Kind::Config, format!("the job cannot be read: {error}")))
 }
 
-/// Reads a job, with values for the secrets in it, and the token that it is sent with.
+/// Reads a job, with values for the secrets in it, and what is said beside it.
 ///
 /// # Errors
 /// [`Kind::Config`]: it is no job, or a secret has no value here.
-pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<(Job, Option<TokenText>)> {
+pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<(Job, AboutJob)> {
     let text = shown(text, value)?;
-    let JobText { name, url, written, settings, values, secrets, captured, token } = parsed(&text)?;
+    let JobText { name, url, written, settings, values, secrets, captured, token, ends } = parsed(&text)?;
     let secrets = secrets.into_iter().filter_map(|name| value(&name).map(|value| (name, value)));
     let captured = captured.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let secrets = Secrets::new(secrets.chain(captured).collect::<Vec<_>>());
@@ -295,7 +312,7 @@ pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result
     let job = serde_json::to_string(&job).and_then(|text| serde_json::from_str::<Job>(&text)).map_err(cannot)?;
     match obstacle(&job) {
         Some(why) => Err(Error::new(Kind::Config, why)),
-        None => Ok((job, token)),
+        None => Ok((job, AboutJob { token, ends })),
     }
 }
 
@@ -376,14 +393,16 @@ mod tests {
             assert!(JobWriter::default().write(&job).is_err());
             JobWriter::new(true, 1000).write(&job).expect("it goes")
         };
-        let (one, two) = (write("t0ken-1", "12345"), write("t0ken-2", "9876"));
+        let (mut one, two) = (write("t0ken-1", "12345"), write("t0ken-2", "9876"));
         assert_eq!(one.key(0), two.key(0));
         assert_ne!(one.text, two.text);
         assert!(!one.text.contains("k3y"), "{}", one.text);
         assert_eq!(secret_names(&one.text).expect("a job"), ["KEY"]);
-        let (job, token) = read(&one.text, &value).expect("it has it");
+        one.set_ends(17);
+        let (job, about) = read(&one.text, &value).expect("it has it");
+        assert_eq!(about.ends, Some(17));
         assert_eq!(job.url().as_str(), "http://h/12345?the%20KEY%20of%20mine");
-        let token = token.expect("it has one");
+        let token = about.token.expect("it has one");
         assert_eq!((&*token.login, token.number), ("cloud", 1002));
         assert_eq!(token.field, field("Authorization: Bearer t0ken-1"));
         let known: Vec<&str> = job.secrets().iter().map(|(name, _)| name).collect();

@@ -11,7 +11,7 @@ use futures_lite::{FutureExt, StreamExt};
 use super::collector::keep_arguments;
 use super::connection::Trouble;
 use super::fleet_key::{open, seal};
-use super::job_text::{TokenText, read, secret_names};
+use super::job_text::{AboutJob, TokenText, read, secret_names};
 use super::limits::{LimitKeeper, SharedLimits};
 use super::outcome_text::{failed, write};
 use super::patience::Patience;
@@ -30,6 +30,9 @@ use crate::secrets::Secrets;
 
 /// For so long outcomes wait for others, to go with them.
 const GATHER: Duration = Duration::from_millis(5);
+
+/// A year in milliseconds.
+const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1000;
 
 /// The most bytes of outcomes that go to Redis at once, but for the last one.
 const MOST_BYTES: usize = 4 << 20;
@@ -51,6 +54,8 @@ struct TakenJob {
     job: Job,
     secrets: Arc<SecretText>,
     token: Option<LiveToken>,
+    /// When the time of its source is over, in milliseconds by the clock of Redis.
+    ends: Option<u64>,
 }
 
 /// A run that a worker serves.
@@ -178,9 +183,13 @@ impl SharedRun {
                 }
             }
             match job {
-                Ok(TakenJob { job, secrets, token }) => {
+                Ok(TakenJob { job, secrets, token, ends }) => {
+                    let ends = match ends {
+                        Some(ends) => Some(self.instant_of(ends, patience).await?),
+                        None => None,
+                    };
                     let place = self.load.place();
-                    self.start(job, HeldJob { entry, once, taken: Instant::now(), secrets, token, place });
+                    self.start(job, ends, HeldJob { entry, once, taken: Instant::now(), secrets, token, place });
                 }
                 Err(error) => {
                     let mut outcome = failed(&error);
@@ -211,9 +220,16 @@ impl SharedRun {
         known.of_another_job()
     }
 
-    fn start(&self, job: Job, held: HeldJob) {
+    /// A moment that is given in milliseconds by the clock of Redis; now, if it was before.
+    async fn instant_of(&self, ms: u64, patience: &mut Patience) -> Result<Instant, Trouble> {
+        let now = u64::try_from(patience.time().await?).unwrap_or(0);
+        // One that is too far off for the clock never comes, and a year is about as far.
+        Ok(Instant::now() + Duration::from_millis(ms.saturating_sub(now).min(YEAR_MS)))
+    }
+
+    fn start(&self, job: Job, ends: Option<Instant>, held: HeldJob) {
         let number = self.next.replace(self.next.get() + 1);
-        let added = self.intake.borrow().as_ref().is_some_and(|intake| intake.add(job.at(number)).is_ok());
+        let added = self.intake.borrow().as_ref().is_some_and(|intake| intake.add_until(job.at(number), ends).is_ok());
         // One that is not taken in is left to others, when its lease is over.
         if added {
             self.held.borrow_mut().insert(number, held);
@@ -237,7 +253,7 @@ impl SharedRun {
         if let Some(name) = names.iter().find(|name| value(name).is_none()) {
             return Err(skipped(Error::new(Kind::Config, format!("there is no value for ${{{name}}} here"))));
         }
-        let (job, token) = read(&text, &value).map_err(|error| match names.is_empty() {
+        let (job, AboutJob { token, ends }) = read(&text, &value).map_err(|error| match names.is_empty() {
             true => skipped(error),
             // What is wrong may be a value, which goes nowhere.
             false => skipped(Error::new(
@@ -257,7 +273,7 @@ impl SharedRun {
         let secrets = secrets.clone();
         let token = token.map(|token| self.live(token));
         let job = token.iter().fold(job, |job, token| job.with_token(token.clone()));
-        Ok(TakenJob { job, secrets, token })
+        Ok(TakenJob { job, secrets, token, ends })
     }
 
     /// Brings outcomes back, and renews the lease of what is under way.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::fleet::{many, report, with_plan};
+use super::fleet::{many, report, results, with_plan};
 use super::redis::{Redis, worker};
 use crate::common::{Dir, Reply, Running, Server};
 
@@ -214,6 +214,29 @@ fn a_slow_collector_slows_the_fleet() {
     reader.read_to_string(&mut all).expect("text");
     run.wait().expect_code(0);
     assert_eq!(all.lines().filter(|line| line.contains("\"type\":\"result\"")).count(), JOBS);
+}
+
+/// Each page had the whole time of its source.
+#[test]
+#[ignore = "needs redis-server"]
+fn all_pages_of_a_source_share_its_time_over_all_workers() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let server = Server::start(|request| {
+        let page: u32 = request.query().and_then(|query| query.strip_prefix("page=")?.parse().ok()).unwrap_or(1);
+        let reply = Reply::json(format!("[{{\"page\":{page}}}]")).late(Duration::from_millis(400));
+        if page < 12 { reply.header("Link", format!("<?page={}>; rel=\"next\"", page + 1)) } else { reply }
+    });
+    let job = format!("[[job]]\nname = \"list\"\nurl = \"{}\"\nrows = \"\"\njob_timeout = \"2s\"\n", server.url("/"));
+    dir.write(
+        "plan.toml",
+        format!("{job}table = \"list\"\nselect = {{ page = \"/page\" }}\npages = {{ link = true }}\n"),
+    );
+    let _workers = [(); 2].map(|()| redis.worker(&[]));
+    with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=report.json"]).run().expect_code(3);
+    let report = report(&dir, "report.json");
+    let message = results(&report)[0]["error"]["message"].as_str().expect("it failed");
+    assert!(message.contains("2s"), "{message}");
+    assert!((2..=6).contains(&server.stats().requests), "{} pages in 2 s", server.stats().requests);
 }
 
 #[test]
