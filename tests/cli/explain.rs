@@ -54,7 +54,8 @@ fn a_source_is_shown_attempt_by_attempt_and_phase_by_phase() {
         }
         let phases = |line: &&str| line.starts_with("         connecting ") && line.contains(", to the first byte ");
         assert!(text.lines().any(|line| phases(&line)), "of the first attempt: {text}");
-        assert!(text.lines().count() <= 24 && text.lines().all(|line| line.chars().count() <= 120), "{text}");
+        // A busy machine adds a line for each thing that was waited for.
+        assert!(text.lines().count() <= 30 && text.lines().all(|line| line.chars().count() <= 120), "{text}");
     }
     let text = explained("moved r.json", &dir);
     assert!(text.contains("redirected to ") && text.contains("/there\n"), "{text}");
