@@ -36,14 +36,6 @@ use surf::{Client, Request, Response};
 
 use crate::common::{PATIENCE, Server, Stats};
 
-/// The content codings that are asked for by default.
-const ACCEPT_ENCODING: &str = match (cfg!(feature = "brotli"), cfg!(feature = "zstd")) {
-    (false, false) => "gzip",
-    (true, false) => "gzip, br",
-    (false, true) => "gzip, zstd",
-    (true, true) => "gzip, br, zstd",
-};
-
 /// Runs this on a loop of its own; fails the test where it does not end.
 pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
     EventLoop::new().run(async { timeout(PATIENCE, work).await.expect("it hangs") })

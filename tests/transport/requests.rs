@@ -23,7 +23,7 @@ fn a_request_says_what_goes_without_saying_and_no_more() {
         ("Host", format!("127.0.0.1:{}", server.port())),
         ("User-Agent", DEFAULT_USER_AGENT.to_owned()),
         ("Accept", "*/*".to_owned()),
-        ("Accept-Encoding", super::ACCEPT_ENCODING.to_owned()),
+        ("Accept-Encoding", super::codings::accept_encoding()),
     ]
     .map(|(name, value)| (name.to_owned(), value));
     assert_eq!(request.headers, expected);
@@ -48,7 +48,7 @@ fn given_fields_win_and_come_in_one_order() {
             lines,
             [
                 "host: other.example",
-                &format!("Accept-Encoding: {}", super::ACCEPT_ENCODING),
+                &format!("Accept-Encoding: {}", super::codings::accept_encoding()),
                 "accept: text/html",
                 "x-a: 1",
                 "x-b: 2"

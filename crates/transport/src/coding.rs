@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
 #[cfg(feature = "brotli")]
@@ -14,7 +14,7 @@ use async_compression::futures::bufread::ZstdDecoder;
 use async_compression::futures::bufread::{DeflateDecoder, GzipDecoder, ZlibDecoder};
 #[cfg(feature = "zstd")]
 use async_compression::zstd::DParameter;
-#[cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))]
+#[allow(unused_imports, reason = "there may be no coding to undo")]
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufRead, AsyncRead};
 
@@ -42,31 +42,29 @@ pub(super) enum Coding {
 /// Content in more codings than this is refused: each layer takes memory of its own. curl has the same limit.
 const MOST_CODINGS: usize = 5;
 
-/// The codings that are asked for: deflate is undone too, but servers disagree on what it is.
-pub(super) const ACCEPT_ENCODING: &str =
-    match (cfg!(feature = "gzip"), cfg!(feature = "brotli"), cfg!(feature = "zstd")) {
-        // The word for none; saying nothing would leave the choice to the server (RFC 9110, section 12.5.3).
-        (false, false, false) => "identity",
-        (true, false, false) => "gzip",
-        (false, true, false) => "br",
-        (false, false, true) => "zstd",
-        (true, true, false) => "gzip, br",
-        (true, false, true) => "gzip, zstd",
-        (false, true, true) => "br, zstd",
-        (true, true, true) => "gzip, br, zstd",
-    };
+/// The codings that this build undoes, and whether they are asked for: deflate is not, because servers disagree on what it
+/// is.
+const UNDONE: &[(&str, bool)] = &[
+    #[cfg(feature = "gzip")]
+    ("gzip", true),
+    #[cfg(feature = "gzip")]
+    ("deflate", false),
+    #[cfg(feature = "brotli")]
+    ("br", true),
+    #[cfg(feature = "zstd")]
+    ("zstd", true),
+];
 
-/// What can be undone, for the message where something else cannot.
-const UNDONE: &str = match (cfg!(feature = "gzip"), cfg!(feature = "brotli"), cfg!(feature = "zstd")) {
-    (false, false, false) => "identity",
-    (true, false, false) => "gzip, deflate",
-    (false, true, false) => "br",
-    (false, false, true) => "zstd",
-    (true, true, false) => "gzip, deflate, br",
-    (true, false, true) => "gzip, deflate, zstd",
-    (false, true, true) => "br, zstd",
-    (true, true, true) => "gzip, deflate, br, zstd",
-};
+/// The value of Accept-Encoding.
+pub(super) static ACCEPT_ENCODING: LazyLock<String> =
+    LazyLock::new(|| list(UNDONE.iter().filter(|(_, is_asked_for)| *is_asked_for)));
+
+/// These codings as a list. The word for none is identity: saying nothing would leave the choice to the server (RFC 9110,
+/// section 12.5.3).
+fn list(codings: impl Iterator<Item = &'static (&'static str, bool)>) -> String {
+    let names: Vec<&str> = codings.map(|(name, _)| *name).collect();
+    if names.is_empty() { "identity".to_owned() } else { names.join(", ") }
+}
 
 /// How much of the name of an unknown coding is shown.
 const MOST_SHOWN: usize = 40;
@@ -100,8 +98,9 @@ impl Coding {
             _ => {
                 let shown = name[..name.len().min(MOST_SHOWN)].escape_ascii();
                 let dots = if name.len() > MOST_SHOWN { "..." } else { "" };
+                let undone = list(UNDONE.iter());
                 let text = format!(
-                    "the content is coded as \"{shown}{dots}\", which is not one of {UNDONE}: raw takes it as it came"
+                    "the content is coded as \"{shown}{dots}\", which is not one of {undone}: raw takes it as it came"
                 );
                 Some(Coding::Refused(text.into()))
             }
@@ -204,11 +203,7 @@ impl Coding {
     ///
     /// # Errors
     /// [`Kind::Body`] if the coding cannot be undone.
-    #[cfg_attr(not(feature = "gzip"), allow(unused_variables, reason = "there may be no coding that looks at them"))]
-    #[cfg_attr(
-        not(any(feature = "gzip", feature = "brotli", feature = "zstd")),
-        allow(clippy::boxed_local, unreachable_code, reason = "there may be no coding to undo")
-    )]
+    #[allow(clippy::boxed_local, unreachable_code, unused_variables, reason = "there may be no coding to undo")]
     fn decoder(&self, coded: Box<Coded>, first: u8) -> Result<Box<dyn Undo>> {
         Ok(match self {
             Coding::Refused(text) => return Err(Error::new(Kind::Body, text.to_string()).in_phase(Phase::Body)),
@@ -333,7 +328,7 @@ mod tests {
         let codings = Coding::listed(values.iter().map(|value| value.as_bytes()));
         let names = codings.iter().map(|coding| match coding {
             Coding::Refused(text) => text.to_string(),
-            #[cfg(any(feature = "gzip", feature = "brotli", feature = "zstd"))]
+            #[allow(unreachable_patterns, reason = "there may be no coding to undo")]
             known => format!("{known:?}"),
         });
         names.collect::<Vec<_>>().join(" ")
