@@ -32,7 +32,7 @@ use super::host::{JobNumber, Verdict};
 use super::look_ahead;
 use super::queue::{Lease, Next, Unsent};
 use super::received::Received;
-use super::retry::{FailedAttempt, RetryDecision, decide, is_unreached};
+use super::retry::{FailedAttempt, RetryDecision, decide, ended_unanswered, is_unreached};
 use super::senders::{RunSenders, Senders};
 use super::slot::Slot;
 use super::state::RunState;
@@ -342,11 +342,6 @@ fn verdict(error: Option<&Error>, status: Option<u16>, advice: Advice, progress:
     }
 }
 
-/// Whether the host has taken a connection and ended it without a byte, as one does that is starting or has too much to do.
-fn ended_unanswered(progress: &ProgressSnapshot) -> bool {
-    progress.nothing_came && !progress.reused
-}
-
 fn decide_retry(
     state: &RunState,
     (number, job): (JobNumber, &Job),
@@ -356,14 +351,7 @@ fn decide_retry(
     progress: &ProgressSnapshot,
     now: Instant,
 ) -> RetryDecision {
-    let failed = FailedAttempt {
-        kind: error.kind(),
-        may_pass: error.may_pass(),
-        status: received.status,
-        answered: progress.head_at.is_some(),
-        unreached: received.status.is_none() && (is_unreached(error, progress.phase) || ended_unanswered(progress)),
-        advice: received.advice,
-    };
+    let failed = FailedAttempt::new(error, received, progress);
     let retries = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
     let left = state.time_left(now).into_iter().chain(state.job_time_left(number, now)).min();
     decide(job.settings(), failed, retries, left, fastrand::f64())

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::advice::Advice;
+use super::received::Received;
 use crate::error::{Error, Kind, Phase};
 use crate::retry_on::RetryOn;
 use crate::settings::Settings;
+use crate::transport::ProgressSnapshot;
 
 /// The first backoff; each further one is twice as long.
 const FIRST: Duration = Duration::from_millis(500);
@@ -30,6 +32,20 @@ pub(super) struct FailedAttempt {
     pub(super) unreached: bool,
     /// What the server asks for.
     pub(super) advice: Advice,
+}
+
+impl FailedAttempt {
+    /// An attempt that failed so, when it had received this and come so far.
+    pub(super) fn new(error: &Error, received: &Received, progress: &ProgressSnapshot) -> FailedAttempt {
+        FailedAttempt {
+            kind: error.kind(),
+            may_pass: error.may_pass(),
+            status: received.status,
+            answered: progress.head_at.is_some(),
+            unreached: received.status.is_none() && (is_unreached(error, progress.phase) || ended_unanswered(progress)),
+            advice: received.advice,
+        }
+    }
 }
 
 /// What to do after a failed attempt.
@@ -123,6 +139,11 @@ pub(super) fn is_unreached(error: &Error, phase: Phase) -> bool {
         Kind::Timeout => matches!(phase, Phase::Dns | Phase::Connect | Phase::Proxy | Phase::Tls),
         _ => false,
     }
+}
+
+/// Whether the host has taken a connection and ended it without a byte, as one does that is starting or has too much to do.
+pub(super) fn ended_unanswered(progress: &ProgressSnapshot) -> bool {
+    progress.nothing_came && !progress.reused
 }
 
 /// Added to what a server asks for, so that jobs that wait together do not come back in one moment: up to a tenth, at
