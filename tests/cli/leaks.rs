@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use roundup::report::Format;
 
 use super::line;
 use crate::common::{Dir, Reply, Request, Server, TestCommand};
@@ -269,8 +270,9 @@ url = "URL/login?after={login.session}"
     });
     let dir = Dir::new();
     dir.write("plan.toml", PLAN.replace("URL", server.url("/").trim_end_matches('/')));
-    let formats = ["json", "jsonl", "csv", "html", "md", "har", "junit", "prom"];
-    let reports = formats.map(|format| format!("{format}=report-{format}"));
+    // A workbook is compressed, so that nothing could be seen in it.
+    let formats: Vec<&str> = Format::all().iter().map(|format| format.name).filter(|name| *name != "xlsx").collect();
+    let reports: Vec<String> = formats.iter().map(|format| format!("{format}=report-{format}")).collect();
     let mut words = vec!["run", "plan.toml", "-vv", "--state", "runs.db"];
     reports.iter().for_each(|report| words.extend(["--report", report]));
     let output = TestCommand::new().args(&words).inside(&dir).run();

@@ -4,7 +4,7 @@ use super::{complaint, line, roundup};
 use crate::common::{Dir, Reply, Server, TestCommand};
 
 /// Options that take a value, with one that is wrong.
-const BAD: [(&str, &str); 39] = [
+const BAD: &[(&str, &str)] = &[
     ("shard", "9/8"),
     ("keep", "0"),
     ("stale-if-error", "0s"),
@@ -47,7 +47,7 @@ const BAD: [(&str, &str); 39] = [
 ];
 
 /// Switches can only be wrong in the environment.
-const SWITCHES: [&str; 21] = [
+const SWITCHES: &[&str] = &[
     "curl",
     "cache",
     "fail-stale",
@@ -83,7 +83,7 @@ fn untouched() -> Server {
 #[test]
 fn a_bad_value_is_named_with_its_option_or_variable() {
     let server = untouched();
-    for (option, value) in BAD {
+    for &(option, value) in BAD {
         let typed = roundup(["get", &server.url("/"), &format!("--{option}"), value]).run().expect_code(1);
         let text = complaint(&typed);
         assert!(text.starts_with(&format!("--{option}: ")), "{text}");
@@ -92,7 +92,7 @@ fn a_bad_value_is_named_with_its_option_or_variable() {
         let set = roundup(["get", &server.url("/")]).env(&variable(option), value).run().expect_code(1);
         assert!(complaint(&set).starts_with(&format!("{}: ", variable(option))), "{set:?}");
     }
-    for switch in SWITCHES {
+    for &switch in SWITCHES {
         let set = roundup(["get", &server.url("/")]).env(&variable(switch), "maybe").run().expect_code(1);
         let text = complaint(&set);
         assert!(text.starts_with(&format!("{}: \"maybe\"", variable(switch))) && text.contains("1 or 0"), "{text}");
