@@ -36,9 +36,9 @@ use crate::settings::Settings;
 ///
 /// # Written and read back
 ///
-/// serde writes everything that is needed to run the job elsewhere, and a job that is read back is equal. That includes
-/// what others must not read: passwords in the URL, fields such as `Authorization`, the content, and the values of its
-/// [`Secrets`]. So jobs may go to a worker that must send them, over a channel that is as safe as the plan, and never to a
+/// serde writes everything that is needed to run the job elsewhere, and a job that is read back is equal, but for what a
+/// graph has given it in its run. That includes what others must not read: passwords in the URL, fields such as
+/// `Authorization`, the content, and the values of its [`Secrets`]. So jobs may go to a worker that must send them, over a channel that is as safe as the plan, and never to a
 /// journal, a log or a report: those keep the [`JobId`], which has no secret in it, and read the job from its plan again.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(into = "JobForm", try_from = "JobForm")]
@@ -226,8 +226,12 @@ impl Job {
     /// What it has of its own before anything of it is made.
     fn unmade(&mut self) -> Option<&mut PlannedJob> {
         match &mut self.source {
-            JobSource::Planned(planned) if !planned.is_made() => Some(Arc::make_mut(planned)),
-            _ => None,
+            JobSource::Made(_) => None,
+            JobSource::Planned(planned) => {
+                // Looked at when no other thread can make it.
+                let planned = Arc::make_mut(planned);
+                (!planned.is_made()).then_some(planned)
+            }
         }
     }
 
@@ -262,8 +266,9 @@ impl Job {
         }
     }
 
-    /// A URL with the same scheme, user, host and port, which costs nothing to ask for.
-    pub(crate) fn origin_url(&self) -> &Url {
+    /// A URL with the same scheme, user, password, host and port as [`url`](Self::url). To ask for it costs nothing, also
+    /// where a job of many of a plan is not made yet.
+    pub fn origin_url(&self) -> &Url {
         match &self.source {
             JobSource::Made(parts) => &parts.url,
             JobSource::Planned(planned) => planned.origin_url(),

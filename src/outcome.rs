@@ -25,7 +25,7 @@ use crate::written_outcome;
 ///
 /// serde reads back what it writes, and the outcome is equal. Durations are written in milliseconds with three decimals:
 /// the fetcher gives whole microseconds, and what is finer in a duration of other origin is lost. Content that is not UTF-8
-/// is written in base64. What is `None` is not written.
+/// is written in base64. Fields of its own that are `None` are not written.
 ///
 /// Nothing of the request is in an outcome but name and URL as they were written, with `${NAME}` in place of secrets. What
 /// servers send may be secret all the same: a session in `Set-Cookie`, a token in the content, a signed URL that was

@@ -25,6 +25,7 @@ fn variable(name: &str) -> Option<String> {
         "STATUS" => "2xx",
         "LINES" => "http://t0ps3cret/\nx",
         "SPACE" => "t0ps3cret host",
+        "EMPTY" => "",
         _ => return None,
     };
     Some(value.to_owned())

@@ -66,7 +66,8 @@ impl RequestCredentials {
             return self.for_all.clone();
         }
         let netrc = self.netrc.as_ref()?;
-        let url = job.url();
+        // Only its user and host are looked at.
+        let url = job.origin_url();
         if url.password().is_some() {
             return None;
         }

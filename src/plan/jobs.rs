@@ -188,7 +188,10 @@ impl<'b> JobBuilder<'b> {
         }
         let shown = match &job.name {
             Some(_) => String::new(),
-            None => url_template::fill(&job.url.1, row).ok()?.shown,
+            None => {
+                let filled = url_template::fill(&job.url.1, row);
+                filled.map_err(|message| reader.error(&job.url.0, message)).ok()?.shown
+            }
         };
         self.take_job_name(reader, job, job.fill_name(&shown, row, brackets))?;
         self.jobs.push(Job::planned(planned));
