@@ -185,7 +185,9 @@ fn what_a_login_gave_goes_sealed_to_those_who_send_it() {
         }
     }
     // Names and URLs are sealed, too.
-    assert!(!heard.contains("BASE/") && !heard.contains("/path/") && !heard.contains("accounts"), "{heard}");
+    let base = two.url("/");
+    assert!(dir.read("report.json").contains(&base), "{base}");
+    assert!(!heard.contains(&base) && !heard.contains("/path/") && !heard.contains("accounts"), "{heard}");
 }
 
 /// Those that wait for their turn, also at a worker or in Redis, are sent with the token of that time.
