@@ -220,7 +220,8 @@ if not grace then
 end
 local cursor, taken = '0-0', {}
 local function take_over(from, at)
-    local claimed = redis.call('XAUTOCLAIM', from, 'fleet', me, lease, at, 'COUNT', room)
+    if #taken >= room then return at end
+    local claimed = redis.call('XAUTOCLAIM', from, 'fleet', me, lease, at, 'COUNT', room - #taken)
     for _, entry in ipairs(claimed[2]) do
         local id, fields = entry[1], entry[2]
         local pending = redis.call('XPENDING', from, 'fleet', id, id, 1)
@@ -241,9 +242,16 @@ end
 if me == '' or #ARGV > 9 or #taken > 0 then
     for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
 end
-local pending = redis.call('XPENDING', KEYS[2], 'fleet')
-local workers = type(pending[4]) == 'table' and #pending[4] or 0
-return {cursor, taken, pending[1], workers}"
+local under_way, workers, seen = 0, 0, {}
+for _, key in ipairs({KEYS[2], KEYS[6]}) do
+    local pending = redis.call('XPENDING', key, 'fleet')
+    under_way = under_way + pending[1]
+    for _, worker in ipairs(type(pending[4]) == 'table' and pending[4] or {}) do
+        if not seen[worker[1]] then workers = workers + 1 end
+        seen[worker[1]] = true
+    end
+end
+return {cursor, taken, under_way, workers}"
     ),
 };
 
