@@ -47,6 +47,18 @@ const NOT_WITH_A_FLEET: &[(&str, &str)] = &[
     ("output_dir", "contents would be on the machines of the workers"),
 ];
 
+/// Options of a fleet that are given to a run without one: it would be sent from here, without a word.
+pub(crate) fn check_options_without_fleet(flags: &Flags) -> Result<(), CommandError> {
+    for name in ["fleet_key", "fleet_cacert", "fleet_keep", "lease"] {
+        if flags.is_typed(name) {
+            let option = name.replace('_', "-");
+            let text = format!("--{option} has no effect without --fleet: write --fleet and the URL of the Redis");
+            return Err(CommandError::usage(text));
+        }
+    }
+    Ok(())
+}
+
 /// `run --fleet`.
 pub(crate) fn run(
     plan: &str,
@@ -72,14 +84,14 @@ pub(crate) fn run(
     check(&fleet, &jobs)?;
     let settings = settings(&jobs, config);
     let begin = |event_loop: &EventLoop| event_loop.run(fleet.begin(settings)).map_err(unreachable);
-    fetch((plan, &address), jobs, config, default_report, begin)
+    fetch((plan, &address), jobs, (config, flags), default_report, begin)
 }
 
 /// Fetches by a run of a fleet: it begins, or is found, when the reports are open.
 pub(crate) fn fetch(
     (plan, address): (&str, &FleetAddress),
     mut jobs: JobSet,
-    config: &Config,
+    (config, flags): (&Config, &Flags),
     default_report: Option<Output>,
     find: impl FnOnce(&EventLoop) -> Result<FleetRun, CommandError>,
 ) -> Result<Exit, CommandError> {
@@ -99,12 +111,18 @@ pub(crate) fn fetch(
     std::mem::forget(result.outcomes);
     // Until a report of the whole is written, the outcomes stay where they are.
     if matches!(result.exit, Exit::Interrupted | Exit::Report) {
-        let command = format!("roundup collect {plan} {address} --run {id}");
+        let command = format!("roundup collect {plan} {address} --run {id}{}", files_of(flags));
         complain(&format!("run {id} goes on: \"{command}\" writes the report of all of it, and ends it with --cancel"));
     } else if let Err(error) = event_loop.run(fleet_run.end()) {
         complain(&format!("run {id} is over, and its keys are still there until they expire: {}", error.one_line()));
     }
     Ok(result.exit)
+}
+
+/// The files without which who collects could not reach the Redis, open what is sealed, or have the plan's secrets, as options.
+fn files_of(flags: &Flags) -> String {
+    let given = ["fleet_cacert", "fleet_key", "secrets"].map(|name| (name.replace('_', "-"), flags.text(name)));
+    given.into_iter().filter_map(|(option, file)| Some(format!(" --{option} {}", file?))).collect()
 }
 
 /// Whether the jobs can go to other machines.
@@ -139,9 +157,10 @@ pub(crate) fn fleet(url: &str, flags: &Flags) -> Result<(Fleet, FleetAddress), C
 /// What jobs and outcomes are sealed with, if a file of it is named.
 pub(crate) fn key(flags: &Flags) -> Result<Option<FleetKey>, CommandError> {
     let Some(file) = flags.text("fleet_key") else { return Ok(None) };
-    let wrong = |text: String| CommandError::usage(format!("--fleet-key: {file}: {text}"));
-    let key = std::fs::read(&file).map_err(|error| wrong(error.to_string()))?;
-    FleetKey::new(&key).map(Some).map_err(|error| wrong(error.one_line()))
+    let wrong = |text: String| CommandError::usage(format!("--fleet-key: {text}"));
+    let key = input::bytes(&file, "the key of the fleet").map_err(|error| wrong(error.one_line()))?;
+    let key = FleetKey::new(&key).map_err(|error| wrong(format!("{}: {}", input::shown(&file), error.one_line())))?;
+    Ok(Some(key))
 }
 
 /// A run at this address, by its name or because it is the only one of the plan.

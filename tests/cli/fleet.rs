@@ -31,7 +31,15 @@ fn addresses_and_options_that_cannot_be() {
         (&["run", "PLAN", "--fleet", at, "--output-dir", "x"], "--output-dir has no effect with --fleet"),
         (&["run", "PLAN", "--fleet", at, "-k"], "--insecure has no effect with --fleet: give it to the workers"),
         (&["run", "PLAN", "--fleet", at, "--fleet-cacert", "no/such/file"], "--fleet-cacert: "),
-        (&["run", "PLAN", "--fleet", at, "--fleet-key", "no/such/file"], "--fleet-key: no/such/file: "),
+        (&["run", "PLAN", "--fleet", at, "--fleet-key", "no/such/file"], "--fleet-key: the key of the fleet no/such/file cannot"),
+        (&["run", "PLAN", "--fleet-key", "no/such/file"], "--fleet-key has no effect without --fleet: write --fleet"),
+        (&["run", "PLAN", "--fleet-cacert", "no/such/file"], "--fleet-cacert has no effect without --fleet: "),
+        (&["run", "PLAN", "--lease", "5s"], "--lease has no effect without --fleet: "),
+        (&["run", "PLAN", "--fleet-keep", "5h"], "--fleet-keep has no effect without --fleet: "),
+        (
+            &["worker", at, "--fleet-key", "/dev/zero"],
+            "--fleet-key: the key of the fleet /dev/zero is longer than 16 MiB",
+        ),
         (
             &["worker", at, "--fleet-key", "/dev/null"],
             "--fleet-key: /dev/null: the key has 0 bytes, and needs 24 or more",

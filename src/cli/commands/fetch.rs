@@ -25,6 +25,10 @@ pub(crate) fn get(get: &Get, flags: &Flags) -> Result<Exit, CommandError> {
 }
 
 pub(crate) fn run(run: &Run, flags: &Flags) -> Result<Exit, CommandError> {
+    #[cfg(feature = "fleet")]
+    if flags.one("fleet").is_none() {
+        crate::cli::fleet::check_options_without_fleet(flags)?;
+    }
     let mut config = Config::new(flags)?;
     let jobs = JobSet::from_plan(&run.plan, &config)?;
     if flags.on("curl")? {
