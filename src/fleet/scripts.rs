@@ -241,6 +241,7 @@ if room > 0 and not grace then
 end
 if me == '' or #ARGV > 9 or #taken > 0 then
     for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
+    redis.call('PEXPIRE', string.sub(KEYS[1], 1, -5) .. 'tokens', ARGV[3])
 end
 local under_way, workers, seen = 0, 0, {}
 for _, key in ipairs({KEYS[2], KEYS[6]}) do
