@@ -169,23 +169,9 @@ impl Collector {
         let mut next_keep = Instant::now();
         while !jobs.is_over() {
             let new = jobs.take_new(JOBS_AT_ONCE);
-            if !new.is_empty() {
-                let mut arguments = Vec::with_capacity(new.len() * 3);
-                for (number, job, ends) in new {
-                    let added = known.borrow_mut().add(number, job, ends);
-                    match added {
-                        Ok(job) => arguments.extend(job.arguments(self.key.as_ref(), &self.run)?),
-                        Err(error) => {
-                            let text = format!("it cannot go to a fleet: it {}", error.one_line());
-                            jobs.refuse(number, &Error::new(Kind::Skipped, text));
-                        }
-                    }
-                }
-                if !arguments.is_empty() {
-                    patience.run(&self.run, SUBMIT, &arguments).await?;
-                }
-                self.take_early(jobs, known, &mut patience).await?;
-                continue;
+            let has_given = !new.is_empty();
+            if has_given {
+                self.give(new, jobs, known, &mut patience).await?;
             }
             if Instant::now() >= next_keep {
                 let (under_way, workers) = self.keep(&mut patience).await?;
@@ -197,6 +183,9 @@ impl Collector {
                 let tokens = seal(self.key.as_ref(), &self.run.place("tokens", ""), tokens)?;
                 patience.set_tokens(&self.run, &tokens, self.meta.keep).await?;
             }
+            if has_given {
+                continue;
+            }
             let has_tokens = !known.borrow().tokens.is_empty();
             let next = if has_tokens { next_keep.min(Instant::now() + TELL) } else { next_keep };
             let due = async {
@@ -205,6 +194,31 @@ impl Collector {
             jobs.changed().or(due).await;
         }
         Ok(())
+    }
+
+    /// Gives some jobs to Redis.
+    async fn give(
+        &self,
+        new: Vec<(usize, Job, Option<Instant>)>,
+        jobs: &RemoteJobs,
+        known: &RefCell<KnownJobs>,
+        patience: &mut Patience,
+    ) -> Result<(), Trouble> {
+        let mut arguments = Vec::with_capacity(new.len() * 3);
+        for (number, job, ends) in new {
+            let added = known.borrow_mut().add(number, job, ends);
+            match added {
+                Ok(job) => arguments.extend(job.arguments(self.key.as_ref(), &self.run)?),
+                Err(error) => {
+                    let text = format!("it cannot go to a fleet: it {}", error.one_line());
+                    jobs.refuse(number, &Error::new(Kind::Skipped, text));
+                }
+            }
+        }
+        if !arguments.is_empty() {
+            patience.run(&self.run, SUBMIT, &arguments).await?;
+        }
+        self.take_early(jobs, known, patience).await
     }
 
     /// Ends jobs that are lost, lets no key expire, and tells how many jobs are under way, and by how many workers.
