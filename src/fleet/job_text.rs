@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::secret_text::{SecretText, shown};
+use super::secret_text::{SecretText, shown, without_nuls};
 use crate::error::{Error, Kind, Result};
 use crate::http::Field;
 use crate::job::Job;
@@ -216,7 +216,7 @@ impl JobWriter {
     fn hide(&mut self, job: &Job, text: String) -> Result<String> {
         let wrong = |why: &str| Error::new(Kind::Config, why);
         let text = if job.secrets().is_empty() {
-            text
+            without_nuls(&text)
         } else {
             let secrets = secret_text(&mut self.secrets, job.secrets());
             let mut hidden = secrets.hidden(&text);
@@ -277,10 +277,11 @@ fn part(job: Job, token: Option<&TokenText>) -> (Job, Secrets) {
     (job, Secrets::new(captured.into_iter().chain(of_token)))
 }
 
-/// Adds a member to an object of JSON.
+/// Adds a member to an object of JSON that has its marks.
 fn add_member(object: &mut String, name: &str, value: &impl Serialize) {
     if object.pop() == Some('}') {
-        object.push_str(&format!(",\"{name}\":{}}}", serde_json::to_string(value).unwrap_or_default()));
+        let value = serde_json::to_string(value).unwrap_or_default();
+        object.push_str(&format!(",\"{name}\":{}}}", without_nuls(&value)));
     }
 }
 
@@ -407,6 +408,17 @@ mod tests {
         assert_eq!(token.field, field("Authorization: Bearer t0ken-1"));
         let known: Vec<&str> = job.secrets().iter().map(|(name, _)| name).collect();
         assert_eq!(known, ["KEY", "auth.cloud", "login.pin"]);
+    }
+
+    /// In a value of a row, in what a login gave, and in the token that it is.
+    #[test]
+    fn a_nul_that_an_answer_gave_comes_back() {
+        let values = serde_json::from_str(r#"{"t":"a\u0000b"}"#).expect("a record");
+        let job = Job::get("http://h/").expect("a URL").named("j").with_values(values);
+        assert_eq!(read(&write(&job).expect("nothing secret"), &value).expect("it was just written").0, job);
+        let job = job.with_secrets(Secrets::new([("login.pin", "c\0d")]));
+        let text = JobWriter::new(true, 0).write(&job).expect("it goes").text;
+        assert_eq!(read(&text, &value).expect("it was just written").0, job);
     }
 
     #[test]

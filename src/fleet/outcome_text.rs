@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::secret_text::{SecretText, shown};
+use super::secret_text::{SecretText, shown, without_nuls};
 use crate::error::{Error, Kind, Result};
 use crate::event_loop::unblock;
 use crate::outcome::{Failure, Outcome, RedirectHead};
@@ -116,7 +116,7 @@ fn json_of(outcome: &Outcome, age: Duration, token: u64) -> String {
 /// The outcome of a job that was not fetched, for this reason.
 pub(super) fn failed(error: &Error) -> String {
     let outcome = Outcome { error: Some(Failure::from(error)), ..Outcome::default() };
-    json_of(&outcome, Duration::ZERO, 0)
+    without_nuls(&json_of(&outcome, Duration::ZERO, 0))
 }
 
 /// Reads an outcome, how long before it was written the job had been taken, and with which token it was sent.
@@ -160,6 +160,18 @@ mod tests {
         let (text, read) = there_and_back(outcome.clone(), &secrets);
         assert!(!text.contains("a-long-secret"), "{text}");
         assert_eq!(read, outcome);
+    }
+
+    /// Without secrets they went as they were, and no mark was found in them.
+    #[test]
+    fn a_nul_that_a_server_sent_comes_back() {
+        let captured = vec![crate::rows::Cell::Text("abc\0def".into())];
+        let outcome = Outcome { captured, status: Some(200), ..Outcome::default() };
+        for secrets in [Secrets::default(), Secrets::new([("KEY", "a-long-secret")])] {
+            assert_eq!(there_and_back(outcome.clone(), &secrets).1, outcome);
+        }
+        let failed = failed(&Error::new(Kind::Config, "a\0b"));
+        assert!(read(&failed, &|_| None).expect("it was just written").0.error.is_some());
     }
 
     #[test]

@@ -87,10 +87,11 @@ impl SecretText {
         names
     }
 
-    /// JSON with marks in place of the secrets in its strings; those in forms that have no mark are hidden for good.
+    /// JSON with marks in place of the secrets in its strings, and of each NUL; those in forms that have no mark are hidden for
+    /// good.
     pub(super) fn hidden(&self, json: &str) -> String {
         if self.secrets.is_empty() {
-            return json.to_owned();
+            return without_nuls(json);
         }
         map_strings(json, |text| {
             let marked = self.marked(text);
@@ -155,6 +156,15 @@ impl SecretText {
         }
         marked.push_str(&text[from..]);
         marked
+    }
+}
+
+/// JSON with marks in place of each NUL in its strings, so that none is taken for the begin of another mark. Whatever has no
+/// secrets, or is put into a text that has its marks, needs it.
+pub(super) fn without_nuls(json: &str) -> String {
+    match json.contains("\\u0000") {
+        true => map_strings(json, |text| text.replace(NUL, "\0z\0")),
+        false => json.to_owned(),
     }
 }
 
@@ -334,6 +344,16 @@ mod tests {
         let text = SecretText::new(&Secrets::new([("A", "a-long-secret")]));
         let hidden = text.hidden(&format!("\"{}a-long-secret\"", "\\u0000".repeat(300_000)));
         assert!(hidden.ends_with("\\u0000rA\\u0000\"") && !hidden.contains("long"));
+    }
+
+    /// Any server may send one.
+    #[test]
+    fn a_nul_comes_back_also_where_there_are_no_secrets() {
+        let json = serde_json::json!({"a\0": "\0", "b": "abc\0def\0rA\0", "c": "\\u0000"}).to_string();
+        for secrets in [Secrets::default(), secrets()] {
+            let hidden = SecretText::new(&secrets).hidden(&json);
+            assert_eq!(shown(&hidden, &value).expect("no mark but those of NUL"), json);
+        }
     }
 
     #[test]
