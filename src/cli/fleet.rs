@@ -176,7 +176,12 @@ pub(crate) fn find(
         Some(id) => id,
         None => {
             let runs = event_loop.run(fleet.runs(plan)).map_err(unreachable)?;
-            let of_plan: Vec<&RunId> = runs.iter().filter(|run| run.is_of_plan).map(|run| &run.id).collect();
+            let mut of_plan: Vec<&RunId> = runs.iter().filter(|run| run.is_of_plan).map(|run| &run.id).collect();
+            if of_plan.is_empty() {
+                // To open it says which key is missing.
+                let sealed = runs.iter().find(|run| run.is_sealed_otherwise && run.name == jobs.plan);
+                of_plan.extend(sealed.map(|run| &run.id));
+            }
             match of_plan[..] {
                 [id] => id.clone(),
                 [] => {

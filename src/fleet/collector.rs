@@ -107,10 +107,10 @@ impl SubmittedJob {
 }
 
 impl KnownJobs {
-    /// None yet. It is said whether texts are sealed, and when this process began.
-    pub(super) fn new(is_sealed: bool, began: u64) -> KnownJobs {
+    /// None yet. It is said what texts are sealed with, and when this process began.
+    pub(super) fn new(key: Option<&FleetKey>, began: u64) -> KnownJobs {
         let began_at = Some(Instant::now());
-        KnownJobs { writer: JobWriter::new(is_sealed, began), began, began_at, ..KnownJobs::default() }
+        KnownJobs { writer: JobWriter::new(key, began), began, began_at, ..KnownJobs::default() }
     }
 
     /// Takes a job in. If there is a time, that of its source is over then.
@@ -158,7 +158,7 @@ impl Collector {
     /// Gives jobs and takes outcomes until the run is over.
     async fn serve(&self, jobs: &RemoteJobs) -> Result<(), Trouble> {
         let now = Patience::new(self.connector.clone(), self.notes.clone()).time().await?;
-        let known = KnownJobs::new(self.key.is_some(), u64::try_from(now).unwrap_or(0));
+        let known = KnownJobs::new(self.key.as_ref(), u64::try_from(now).unwrap_or(0));
         let known = RefCell::new(known);
         self.submit(jobs, &known).or(self.collect(jobs, &known)).await
     }

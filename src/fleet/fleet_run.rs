@@ -64,6 +64,9 @@ pub struct FoundRun {
     pub name: String,
     /// Whether it is of the plan that was asked for.
     pub is_of_plan: bool,
+    /// Whether it is not sealed with the key of this fleet, and so cannot be collected here; a fleet without a key has that of runs
+    /// that are not sealed. Of which plan such a run is cannot be told, either.
+    pub is_sealed_otherwise: bool,
     /// The version that has begun it.
     pub version: String,
 }
@@ -98,7 +101,7 @@ impl Fleet {
             let text = "the plan takes secret values from answers (auth, secret), and they go through Redis only sealed: give it and the workers a --fleet-key";
             return Err(Error::new(Kind::Config, text));
         }
-        let mut writer = JobWriter::new(is_sealed, 0);
+        let mut writer = JobWriter::new(self.key.as_ref(), 0);
         for job in jobs {
             writer.write(job).map_err(|error| cannot_go(job.name(), &error))?;
         }
@@ -108,6 +111,14 @@ impl Fleet {
     /// The name of its key; empty if there is none.
     fn key_name(&self) -> String {
         self.key.as_ref().map(FleetKey::name).unwrap_or_default()
+    }
+
+    /// What tells a plan from others, as it stands in Redis. Its URLs may have a password.
+    fn plan_name(&self, plan: JobDigest) -> String {
+        match &self.key {
+            Some(key) => key.name_of(&format!("the name of a plan: {plan}")),
+            None => plan.to_string(),
+        }
     }
 
     fn error(&self, trouble: Trouble) -> Error {
@@ -129,7 +140,7 @@ impl Fleet {
     pub async fn begin(&self, settings: FleetSettings) -> Result<FleetRun> {
         let mut session = self.session().await?;
         let FleetSettings { name, plan, lease, keep, bodies, fields, limits } = settings;
-        let (version, plan) = (VERSION.to_owned(), plan.to_string());
+        let (version, plan) = (VERSION.to_owned(), self.plan_name(plan));
         let lease = lease.max(Duration::from_millis(100));
         let key = self.key_name();
         let mut meta = RunMeta { version, plan, name, lease, keep, bodies, fields, limits, key, started: 0 };
@@ -147,7 +158,8 @@ impl Fleet {
         let found = runs.into_iter().map(|(id, meta)| FoundRun {
             id,
             name: meta.name,
-            is_of_plan: meta.plan == plan.to_string(),
+            is_of_plan: meta.plan == self.plan_name(plan),
+            is_sealed_otherwise: meta.key != self.key_name(),
             version: meta.version,
         });
         Ok(found.collect())
@@ -171,12 +183,6 @@ impl Fleet {
                 "run {id} is of roundup {version}, and this is {VERSION}: collect it with the same version"
             ));
         }
-        if meta.plan != plan.to_string() {
-            let name = &meta.name;
-            return wrong(format!(
-                "run {id} is of another plan than this one, or of jobs that have changed since: of {name}"
-            ));
-        }
         if meta.key != self.key_name() {
             let what = match (meta.key.is_empty(), &self.key) {
                 (true, _) => "is not sealed: leave --fleet-key out",
@@ -184,6 +190,12 @@ impl Fleet {
                 (false, Some(_)) => "is sealed with another key than this --fleet-key",
             };
             return wrong(format!("run {id} {what}"));
+        }
+        if meta.plan != self.plan_name(plan) {
+            let name = &meta.name;
+            return wrong(format!(
+                "run {id} is of another plan than this one, or of jobs that have changed since: of {name}"
+            ));
         }
         Ok(FleetRun { fleet: self.clone(), id: id.clone(), meta })
     }
@@ -210,7 +222,7 @@ impl FleetRun {
     /// As for [`Fleet::begin`]; or a job cannot go to another machine, and then none is added.
     pub async fn submit(&self, jobs: impl IntoIterator<Item = Job>) -> Result<usize> {
         let key = self.fleet.key.as_ref();
-        let mut known = KnownJobs::new(key.is_some(), 0);
+        let mut known = KnownJobs::new(key, 0);
         let mut arguments = Vec::new();
         let is_free = |job: &Job| job.settings().auth.is_none() && !job.gives_secrets();
         for (number, job) in jobs.into_iter().filter(is_free).enumerate() {

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::fleet_key::FleetKey;
 use super::secret_text::{SecretText, shown, without_nuls};
 use crate::error::{Error, Kind, Result};
 use crate::http::Field;
@@ -113,8 +114,8 @@ static DEFAULTS: LazyLock<BTreeMap<String, Box<RawValue>>> = LazyLock::new(|| {
 /// Writes jobs. Remembers what many of them share.
 #[derive(Debug, Default)]
 pub(super) struct JobWriter {
-    /// Whether texts are sealed, so that what answers gave may stand in them.
-    is_sealed: bool,
+    /// What texts are sealed with, so that what answers gave may stand in them.
+    fleet_key: Option<FleetKey>,
     /// The number that those of tokens follow.
     before_tokens: u64,
     secrets: Option<Arc<SecretText>>,
@@ -126,13 +127,13 @@ pub(super) struct JobWriter {
 pub(super) struct WrittenJob {
     pub(super) text: String,
     /// What it is known by, which is the same with another token.
-    known_by: String,
+    key: String,
 }
 
 impl WrittenJob {
     /// The key of the job: the same each time that it is submitted. `before` is how many equal ones there were.
     pub(super) fn key(&self, before: u32) -> String {
-        key_of(&self.known_by, before)
+        if before == 0 { self.key.clone() } else { format!("{}-{before}", self.key) }
     }
 
     /// Says when the time of its source is over, of which there were other requests before: in milliseconds, by the clock of Redis.
@@ -163,9 +164,9 @@ pub(super) fn obstacle(job: &Job) -> Option<&'static str> {
 }
 
 impl JobWriter {
-    /// It is said whether texts are sealed, and which number those of tokens follow.
-    pub(super) fn new(is_sealed: bool, before_tokens: u64) -> JobWriter {
-        JobWriter { is_sealed, before_tokens, ..JobWriter::default() }
+    /// It is said what texts are sealed with, if they are, and which number those of tokens follow.
+    pub(super) fn new(fleet_key: Option<&FleetKey>, before_tokens: u64) -> JobWriter {
+        JobWriter { fleet_key: fleet_key.cloned(), before_tokens, ..JobWriter::default() }
     }
 
     /// The text of a job.
@@ -175,9 +176,9 @@ impl JobWriter {
     /// told apart.
     pub(super) fn write(&mut self, job: &Job) -> Result<WrittenJob> {
         let wrong = |why: String| Error::new(Kind::Config, why);
-        let login = job.settings().auth.as_deref().filter(|_| self.is_sealed);
+        let login = job.settings().auth.as_deref().filter(|_| self.fleet_key.is_some());
         let token = login.zip(job.token()).map(|(login, token)| TokenText::newest(login, token, self.before_tokens));
-        let (job, captured) = match self.is_sealed {
+        let (job, captured) = match self.fleet_key.is_some() {
             true => part(job.clone().plain(), token.as_ref()),
             false => (job.clone(), Secrets::default()),
         };
@@ -209,7 +210,7 @@ impl JobWriter {
                 MAX_JOB >> 10
             )));
         }
-        Ok(WrittenJob { text, known_by })
+        Ok(WrittenJob { text, key: key_of(&known_by, self.fleet_key.as_ref()) })
     }
 
     /// Puts marks in place of secrets, and looks that none is left and that the job can be read back.
@@ -238,7 +239,7 @@ impl JobWriter {
             }
             hidden
         };
-        if self.is_sealed {
+        if self.fleet_key.is_some() {
             return Ok(text);
         }
         let has_credentials = !job.settings().headers.is_empty() || !job.url().username().is_empty();
@@ -317,11 +318,12 @@ pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result
     }
 }
 
-/// A key that this text makes.
-fn key_of(text: &str, before: u32) -> String {
-    let digest = JobDigest::of([text.as_bytes().into()]);
-    let short: String = digest.to_string().chars().take(16).collect();
-    if before == 0 { short } else { format!("{short}-{before}") }
+/// A key that this text makes. It stands in Redis as it is, and the text may have a password.
+fn key_of(text: &str, fleet_key: Option<&FleetKey>) -> String {
+    match fleet_key {
+        Some(fleet_key) => fleet_key.name_of(&format!("the key of a job: {text}")),
+        None => JobDigest::of([text.as_bytes().into()]).to_string().chars().take(16).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -334,6 +336,11 @@ mod tests {
 
     fn write(job: &Job) -> Result<String> {
         JobWriter::default().write(job).map(|written| written.text)
+    }
+
+    #[cfg(feature = "tls")]
+    fn fleet_key(name: &str) -> FleetKey {
+        FleetKey::new(format!("a key of twenty-four bytes: {name}").as_bytes()).expect("long enough")
     }
 
     fn value(name: &str) -> Option<String> {
@@ -379,6 +386,7 @@ mod tests {
     }
 
     /// Only a sealed text has what answers gave, and its key is the same with another token.
+    #[cfg(feature = "tls")]
     #[test]
     fn what_answers_gave_goes_in_sealed_texts() {
         let write = |token: &str, pin: &str| {
@@ -392,7 +400,7 @@ mod tests {
                 settings.headers.push(field(&format!("X-Pin: {pin}")));
             });
             assert!(JobWriter::default().write(&job).is_err());
-            JobWriter::new(true, 1000).write(&job).expect("it goes")
+            JobWriter::new(Some(&fleet_key("one")), 1000).write(&job).expect("it goes")
         };
         let (mut one, two) = (write("t0ken-1", "12345"), write("t0ken-2", "9876"));
         assert_eq!(one.key(0), two.key(0));
@@ -410,14 +418,15 @@ mod tests {
         assert_eq!(known, ["KEY", "auth.cloud", "login.pin"]);
     }
 
-    /// In a value of a row, in what a login gave, and in the token that it is.
+    /// In a value of a row, and in what a login gave.
+    #[cfg(feature = "tls")]
     #[test]
     fn a_nul_that_an_answer_gave_comes_back() {
         let values = serde_json::from_str(r#"{"t":"a\u0000b"}"#).expect("a record");
         let job = Job::get("http://h/").expect("a URL").named("j").with_values(values);
         assert_eq!(read(&write(&job).expect("nothing secret"), &value).expect("it was just written").0, job);
         let job = job.with_secrets(Secrets::new([("login.pin", "c\0d")]));
-        let text = JobWriter::new(true, 0).write(&job).expect("it goes").text;
+        let text = JobWriter::new(Some(&fleet_key("one")), 0).write(&job).expect("it goes").text;
         assert_eq!(read(&text, &value).expect("it was just written").0, job);
     }
 
@@ -474,10 +483,18 @@ mod tests {
         }
     }
 
+    /// A short password could be tried out by a digest that anybody can make.
+    #[cfg(feature = "tls")]
     #[test]
-    fn keys_stay_what_they_are() {
-        assert_eq!(key_of("{}", 0).len(), 16);
-        assert_ne!(key_of("{}", 0), key_of("{} ", 0));
-        assert_eq!(key_of("{}", 2), format!("{}-2", key_of("{}", 0)));
+    fn the_key_of_a_sealed_job_tells_nothing_of_it() {
+        let job = Job::get("http://h/").expect("a URL").named("j");
+        let job = job.with(|settings| settings.headers.push(field("Authorization: Bearer 4711")));
+        let write = |key: &str| JobWriter::new(Some(&fleet_key(key)), 0).write(&job).expect("it goes");
+        let one = write("one");
+        assert_eq!((one.key(0).len(), one.key(0)), (16, write("one").key(0)));
+        assert_ne!(one.key(0), write("another").key(0));
+        assert_ne!(one.key(0), key_of(&one.text, None));
+        assert_eq!(one.key(2), format!("{}-2", one.key(0)));
+        assert_ne!(key_of("{}", None), key_of("{} ", None));
     }
 }
