@@ -84,8 +84,6 @@ pub(super) struct KnownJobs {
     /// When this process began to collect, by the clock of Redis, in milliseconds. What others before it have asked for by
     /// logins may have ended, so logins are asked for anew, and the numbers of their tokens are higher.
     began: u64,
-    /// The same moment by the clock of this machine.
-    began_at: Option<Instant>,
 }
 
 /// A job as it is submitted.
@@ -109,8 +107,7 @@ impl SubmittedJob {
 impl KnownJobs {
     /// None yet. It is said what texts are sealed with, and when this process began.
     pub(super) fn new(key: Option<&FleetKey>, began: u64) -> KnownJobs {
-        let began_at = Some(Instant::now());
-        KnownJobs { writer: JobWriter::new(key, began), began, began_at, ..KnownJobs::default() }
+        KnownJobs { writer: JobWriter::new(key, began), began, ..KnownJobs::default() }
     }
 
     /// Takes a job in. If there is a time, that of its source is over then.
@@ -130,8 +127,7 @@ impl KnownJobs {
             self.tokens.entry(login.clone()).or_insert_with(|| (token.clone(), 0));
         }
         if let Some(ends) = ends {
-            let since = ends.saturating_duration_since(self.began_at.unwrap_or(ends));
-            written.set_ends(self.began + u64::try_from(since.as_millis()).unwrap_or(0));
+            written.set_left(ends.saturating_duration_since(Instant::now()));
         }
         let goes_first = job.settings().priority == i8::MAX;
         self.open.insert(key.clone(), (number, job));

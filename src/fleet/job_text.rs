@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -43,9 +44,10 @@ struct JobText<'a> {
     /// The token that it is sent with; likewise.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     token: Option<TokenText>,
-    /// When the time of its source is over, in milliseconds by the clock of Redis, if there were other requests of it before.
+    /// How many milliseconds were left of the time of its source, if there were other requests before. What goes by in Redis does
+    /// not count: a run may stand still there.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
-    ends: Option<u64>,
+    left: Option<u64>,
 }
 
 /// What is said of a job beside it.
@@ -53,8 +55,8 @@ struct JobText<'a> {
 pub(super) struct AboutJob {
     /// The token that it is sent with.
     pub(super) token: Option<TokenText>,
-    /// When the time of its source is over, in milliseconds by the clock of Redis.
-    pub(super) ends: Option<u64>,
+    /// How many milliseconds were left of the time of its source.
+    pub(super) left: Option<u64>,
 }
 
 /// A token of a login, as it goes to those who send it.
@@ -111,7 +113,7 @@ static DEFAULTS: LazyLock<BTreeMap<String, Box<RawValue>>> = LazyLock::new(|| {
     serde_json::from_str(&text).unwrap_or_default()
 });
 
-/// Writes jobs. Remembers what many of them share.
+/// Writes jobs; it knows what many of them share.
 #[derive(Debug, Default)]
 pub(super) struct JobWriter {
     /// What texts are sealed with, so that what answers gave may stand in them.
@@ -126,7 +128,7 @@ pub(super) struct JobWriter {
 #[derive(Debug)]
 pub(super) struct WrittenJob {
     pub(super) text: String,
-    /// What it is known by, which is the same with another token.
+    /// The same with another token.
     key: String,
 }
 
@@ -136,9 +138,9 @@ impl WrittenJob {
         if before == 0 { self.key.clone() } else { format!("{}-{before}", self.key) }
     }
 
-    /// Says when the time of its source is over, of which there were other requests before: in milliseconds, by the clock of Redis.
-    pub(super) fn set_ends(&mut self, ends: u64) {
-        add_member(&mut self.text, "e", &ends);
+    /// Says what is left of the time of its source, of which there were other requests before.
+    pub(super) fn set_left(&mut self, left: Duration) {
+        add_member(&mut self.text, "e", &u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
     }
 }
 
@@ -191,7 +193,7 @@ impl JobWriter {
         settings.retain(|key, value| DEFAULTS.get(*key).is_none_or(|default| default.get() != value.get()));
         let written = Some(written).filter(|written| written.get() != name.get());
         let (secrets, none) = (Vec::new(), Secrets::default());
-        let text = JobText { name, url, written, settings, values, secrets, captured: none, token: None, ends: None };
+        let text = JobText { name, url, written, settings, values, secrets, captured: none, token: None, left: None };
         let text = serde_json::to_string(&text).map_err(|error| wrong(format!("cannot be written: {error}")))?;
         let mut text = self.hide(&job, text)?;
         let known_by = match captured.is_empty() {
@@ -305,7 +307,7 @@ fn parsed(text: &str) -> Result<JobText<'_>> {
 /// [`Kind::Config`]: it is no job, or a secret has no value here.
 pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<(Job, AboutJob)> {
     let text = shown(text, value)?;
-    let JobText { name, url, written, settings, values, secrets, captured, token, ends } = parsed(&text)?;
+    let JobText { name, url, written, settings, values, secrets, captured, token, left } = parsed(&text)?;
     let secrets = secrets.into_iter().filter_map(|name| value(&name).map(|value| (name, value)));
     let captured = captured.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let secrets = Secrets::new(secrets.chain(captured).collect::<Vec<_>>());
@@ -314,11 +316,11 @@ pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result
     let job = serde_json::to_string(&job).and_then(|text| serde_json::from_str::<Job>(&text)).map_err(cannot)?;
     match obstacle(&job) {
         Some(why) => Err(Error::new(Kind::Config, why)),
-        None => Ok((job, AboutJob { token, ends })),
+        None => Ok((job, AboutJob { token, left })),
     }
 }
 
-/// A key that this text makes. It stands in Redis as it is, and the text may have a password.
+/// A key that this text makes. It stands in Redis as it is.
 fn key_of(text: &str, fleet_key: Option<&FleetKey>) -> String {
     match fleet_key {
         Some(fleet_key) => fleet_key.name_of(&format!("the key of a job: {text}")),
@@ -407,9 +409,9 @@ mod tests {
         assert_ne!(one.text, two.text);
         assert!(!one.text.contains("k3y"), "{}", one.text);
         assert_eq!(secret_names(&one.text).expect("a job"), ["KEY"]);
-        one.set_ends(17);
+        one.set_left(Duration::from_millis(17));
         let (job, about) = read(&one.text, &value).expect("it has it");
-        assert_eq!(about.ends, Some(17));
+        assert_eq!(about.left, Some(17));
         assert_eq!(job.url().as_str(), "http://h/12345?the%20KEY%20of%20mine");
         let token = about.token.expect("it has one");
         assert_eq!((&*token.login, token.number), ("cloud", 1002));
@@ -491,9 +493,7 @@ mod tests {
         let job = job.with(|settings| settings.headers.push(field("Authorization: Bearer 4711")));
         let write = |key: &str| JobWriter::new(Some(&fleet_key(key)), 0).write(&job).expect("it goes");
         let one = write("one");
-        assert_eq!((one.key(0).len(), one.key(0)), (16, write("one").key(0)));
-        assert_ne!(one.key(0), write("another").key(0));
-        assert_ne!(one.key(0), key_of(&one.text, None));
+        assert!(one.key(0) == write("one").key(0) && one.key(0) != write("two").key(0));
         assert_eq!(one.key(2), format!("{}-2", one.key(0)));
         assert_ne!(key_of("{}", None), key_of("{} ", None));
     }

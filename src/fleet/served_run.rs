@@ -54,8 +54,8 @@ struct TakenJob {
     job: Job,
     secrets: Arc<SecretText>,
     token: Option<LiveToken>,
-    /// When the time of its source is over, in milliseconds by the clock of Redis.
-    ends: Option<u64>,
+    /// When the time of its source is over.
+    ends: Option<Instant>,
 }
 
 /// A run that a worker serves.
@@ -184,10 +184,6 @@ impl SharedRun {
             }
             match job {
                 Ok(TakenJob { job, secrets, token, ends }) => {
-                    let ends = match ends {
-                        Some(ends) => Some(self.instant_of(ends, patience).await?),
-                        None => None,
-                    };
                     let place = self.load.place();
                     self.start(job, ends, HeldJob { entry, once, taken: Instant::now(), secrets, token, place });
                 }
@@ -220,13 +216,6 @@ impl SharedRun {
         known.of_another_job()
     }
 
-    /// A moment that is given in milliseconds by the clock of Redis; now, if it was before.
-    async fn instant_of(&self, ms: u64, patience: &mut Patience) -> Result<Instant, Trouble> {
-        let now = u64::try_from(patience.time().await?).unwrap_or(0);
-        // One that is too far off for the clock never comes, and a year is about as far.
-        Ok(Instant::now() + Duration::from_millis(ms.saturating_sub(now).min(YEAR_MS)))
-    }
-
     fn start(&self, job: Job, ends: Option<Instant>, held: HeldJob) {
         let number = self.next.replace(self.next.get() + 1);
         let added = self.intake.borrow().as_ref().is_some_and(|intake| intake.add_until(job.at(number), ends).is_ok());
@@ -253,7 +242,7 @@ impl SharedRun {
         if let Some(name) = names.iter().find(|name| value(name).is_none()) {
             return Err(skipped(Error::new(Kind::Config, format!("there is no value for ${{{name}}} here"))));
         }
-        let (job, AboutJob { token, ends }) = read(&text, &value).map_err(|error| match names.is_empty() {
+        let (job, AboutJob { token, left }) = read(&text, &value).map_err(|error| match names.is_empty() {
             true => skipped(error),
             // What is wrong may be a value, which goes nowhere.
             false => skipped(Error::new(
@@ -273,6 +262,8 @@ impl SharedRun {
         let secrets = secrets.clone();
         let token = token.map(|token| self.live(token));
         let job = token.iter().fold(job, |job, token| job.with_token(token.clone()));
+        // One that is too far off for the clock never comes, and a year is about as far.
+        let ends = left.map(|ms| Instant::now() + Duration::from_millis(ms.min(YEAR_MS)));
         Ok(TakenJob { job, secrets, token, ends })
     }
 

@@ -31,7 +31,10 @@ fn addresses_and_options_that_cannot_be() {
         (&["run", "PLAN", "--fleet", at, "--output-dir", "x"], "--output-dir has no effect with --fleet"),
         (&["run", "PLAN", "--fleet", at, "-k"], "--insecure has no effect with --fleet: give it to the workers"),
         (&["run", "PLAN", "--fleet", at, "--fleet-cacert", "no/such/file"], "--fleet-cacert: "),
-        (&["run", "PLAN", "--fleet", at, "--fleet-key", "no/such/file"], "--fleet-key: the key of the fleet no/such/file cannot"),
+        (
+            &["run", "PLAN", "--fleet", at, "--fleet-key", "no/such/file"],
+            "--fleet-key: the key of the fleet no/such/file cannot",
+        ),
         (&["run", "PLAN", "--fleet-key", "no/such/file"], "--fleet-key has no effect without --fleet: write --fleet"),
         (&["run", "PLAN", "--fleet-cacert", "no/such/file"], "--fleet-cacert has no effect without --fleet: "),
         (&["run", "PLAN", "--lease", "5s"], "--lease has no effect without --fleet: "),

@@ -1,7 +1,7 @@
 //! What all workers of a fleet do together: leave a host alone, spend a budget, share themselves among runs.
 
 use std::io::Read as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -237,6 +237,39 @@ fn all_pages_of_a_source_share_its_time_over_all_workers() {
     let message = results(&report)[0]["error"]["message"].as_str().expect("it failed");
     assert!(message.contains("2s"), "{message}");
     assert!((2..=6).contains(&server.stats().requests), "{} pages in 2 s", server.stats().requests);
+}
+
+/// The time of its collector before had gone on while nobody was there.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_run_that_stood_still_for_longer_than_job_timeout_is_collected() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let go = Arc::new(AtomicBool::new(false));
+    let goes = go.clone();
+    let server = Server::builder().malformed_ok().start(move |request| match request.query() {
+        None => Reply::json("[{\"page\":1}]").header("Link", "<?page=2>; rel=\"next\""),
+        Some(_) if !goes.load(Ordering::SeqCst) => Reply::hang(),
+        Some(_) => Reply::json("[{\"page\":2}]"),
+    });
+    let job = format!("[[job]]\nname = \"list\"\nurl = \"{}\"\nrows = \"\"\njob_timeout = \"4s\"\n", server.url("/"));
+    dir.write(
+        "plan.toml",
+        format!("{job}table = \"list\"\nselect = {{ page = \"/page\" }}\npages = {{ link = true }}\n"),
+    );
+    let (url, worker) = (redis.url(), redis.worker(&[]));
+    let words = ["-q", "--lease", "500ms", "--fleet", &url, "--report", "json=report.json"];
+    let run = with_plan(&dir, "run", &words).spawn();
+    server.wait_for(|stats| stats.requests == 2);
+    for one in [run, worker] {
+        one.signal(Signal::KILL);
+        drop(one.wait());
+    }
+    go.store(true, Ordering::SeqCst);
+    // What was left of its time is over by now, by any clock.
+    std::thread::sleep(Duration::from_secs(4));
+    let _worker = redis.worker(&[]);
+    with_plan(&dir, "collect", &["-q", &url, "--report", "json=report.json"]).run().expect_code(0);
+    assert_eq!(server.stats().requests, 3, "the first page is not asked for again");
 }
 
 #[test]
