@@ -13,7 +13,8 @@ use crate::error::{Error, Kind, Result};
 const SHORTEST: usize = 24;
 
 /// A key that the workers and collectors of a fleet share, so that nobody who has the Redis can read jobs or outcomes, or make
-/// any. Plans that take secrets from answers need one.
+/// new ones. He can repeat, drop and hold up those that are there, and change limits. Plans that take secrets from answers need
+/// one.
 #[derive(Clone)]
 pub struct FleetKey(sealing::Sealing);
 
