@@ -17,12 +17,13 @@ use super::outcome_text::read;
 use super::patience::{Notes, Patience};
 use super::resp::Reply;
 use super::run::{Entry, RunId, RunMeta};
-use super::scripts::{KEEP, SUBMIT};
+use super::scripts::{KEEP, SUBMIT, TAKE_OUT};
 use crate::error::{Error, Kind};
 use crate::event_loop::sleep;
 use crate::fetcher::elsewhere::{Courier, RemoteJobs};
 use crate::job::Job;
 use crate::live_token::LiveToken;
+use crate::outcome::Outcome;
 
 /// How many jobs go to Redis at once.
 const JOBS_AT_ONCE: usize = 200;
@@ -77,6 +78,9 @@ pub(super) struct KnownJobs {
     counts: HashMap<String, u32>,
     /// Those whose outcomes have not come.
     open: HashMap<String, (usize, Job)>,
+    /// Logins that are being given. Their outcomes are not taken before it is known that Redis has them: to give one again that was
+    /// done and taken in the meantime would be a second call.
+    given: HashMap<String, (usize, Job)>,
     /// Where outcomes stand that came before their jobs were known, as when a run is collected anew.
     early: HashMap<String, String>,
     /// The tokens that jobs are sent with, by login, and which of them the workers know.
@@ -84,6 +88,11 @@ pub(super) struct KnownJobs {
     /// When this process began to collect, by the clock of Redis, in milliseconds. What others before it have asked for by
     /// logins may have ended, so logins are asked for anew, and the numbers of their tokens are higher.
     began: u64,
+}
+
+/// Whether it is the call of a login, which goes before all others, because they wait for it.
+pub(super) fn is_login(job: &Job) -> bool {
+    job.settings().priority == i8::MAX
 }
 
 /// A job as it is submitted.
@@ -116,21 +125,26 @@ impl KnownJobs {
     /// It cannot go to another machine.
     pub(super) fn add(&mut self, number: usize, job: Job, ends: Option<Instant>) -> Result<SubmittedJob, Error> {
         let mut written = self.writer.write(&job)?;
-        let key = written.key(0);
-        let count = self.counts.entry(key.clone()).or_default();
-        let mut key = if *count == 0 { key } else { written.key(*count) };
-        *count += 1;
-        if job.gives_secrets() {
-            key.push_str(&format!("-{:x}", self.began));
-        }
+        let goes_first = is_login(&job);
+        let key = if goes_first {
+            // What a collector before has asked for by the same call, and has not taken, is of use now; what was taken is out of
+            // Redis, so the call is made anew. The same refresh token must not be sent twice.
+            let is_free = |key: &String| !self.open.contains_key(key) && !self.given.contains_key(key);
+            (0..).map(|number| written.key(number)).find(is_free).unwrap_or_default()
+        } else {
+            let count = self.counts.entry(written.key(0)).or_default();
+            let began = if job.gives_secrets() { format!("-{:x}", self.began) } else { String::new() };
+            *count += 1;
+            written.key(*count - 1) + &began
+        };
         if let (Some(login), Some(token)) = (&job.settings().auth, job.token()) {
             self.tokens.entry(login.clone()).or_insert_with(|| (token.clone(), 0));
         }
         if let Some(ends) = ends {
             written.set_left(ends.saturating_duration_since(Instant::now()));
         }
-        let goes_first = job.settings().priority == i8::MAX;
-        self.open.insert(key.clone(), (number, job));
+        let known = if goes_first { &mut self.given } else { &mut self.open };
+        known.insert(key.clone(), (number, job));
         Ok(SubmittedJob { key, text: written.text, goes_first })
     }
 
@@ -214,6 +228,10 @@ impl Collector {
         if !arguments.is_empty() {
             patience.run(&self.run, SUBMIT, &arguments).await?;
         }
+        {
+            let KnownJobs { open, given, .. } = &mut *known.borrow_mut();
+            open.extend(given.drain());
+        }
         self.take_early(jobs, known, patience).await
     }
 
@@ -246,10 +264,10 @@ impl Collector {
             taken += entries.len();
             for entry in entries {
                 behind.clone_from(&entry.id);
-                let open = known.borrow_mut().open.remove(&entry.key);
-                match open {
-                    Some((number, job)) => self.put(jobs, (number, &job, known.borrow().began), entry, began),
-                    None => drop(known.borrow_mut().early.insert(entry.key, entry.id)),
+                let is_known = known.borrow().open.contains_key(&entry.key);
+                match is_known {
+                    true => self.take(jobs, known, (entry, began), &mut patience).await?,
+                    false => drop(known.borrow_mut().early.insert(entry.key, entry.id)),
                 }
             }
         }
@@ -290,24 +308,57 @@ impl Collector {
             return Ok(());
         }
         let began = self.began(patience).await?;
-        for (key, id) in early {
+        for (_, id) in early {
             let entry = patience.entry(&self.run, &id).await?.into_iter().next();
-            let open = known.borrow_mut().open.remove(&key);
-            if let (Some((number, job)), Some(entry)) = (open, entry) {
-                self.put(jobs, (number, &job, known.borrow().began), entry, began);
+            if let Some(entry) = entry {
+                self.take(jobs, known, (entry, began), patience).await?;
             }
         }
         Ok(())
     }
 
-    /// Ends a job with the outcome of this entry.
-    fn put(&self, jobs: &RemoteJobs, (number, job, before): (usize, &Job, u64), entry: Entry, began: Began) {
+    /// Takes the outcome of a job that is known.
+    async fn take(
+        &self,
+        jobs: &RemoteJobs,
+        known: &RefCell<KnownJobs>,
+        (entry, began): (Entry, Began),
+        patience: &mut Patience,
+    ) -> Result<(), Trouble> {
+        let is_login = known.borrow().open.get(&entry.key).is_some_and(|(_, job)| is_login(job));
+        if is_login {
+            patience.run(&self.run, TAKE_OUT, &[entry.id.clone(), entry.key.clone()]).await?;
+        }
+        let open = known.borrow_mut().open.remove(&entry.key);
+        let Some((number, job)) = open else { return Ok(()) };
+        let before = known.borrow().began;
+        if is_login && u64::try_from(entry.added()).is_ok_and(|added| added < before) && self.has_failed(&job, &entry) {
+            // Why it failed when another collected may have passed.
+            return Box::pin(self.give(vec![(number, job, None)], jobs, known, patience)).await;
+        }
+        self.put(jobs, (number, &job, before), entry, began);
+        Ok(())
+    }
+
+    /// Reads the outcome of a job.
+    fn read(&self, job: &Job, entry: Entry) -> Result<(Outcome, Duration, u64), Error> {
         let value = |name: &str| job.secrets().iter().find(|(known, _)| *known == name).map(|(_, it)| it.to_owned());
-        let (added, key) = (entry.added(), self.key.as_ref());
+        let key = self.key.as_ref();
         // One that was lost has the outcome that all such jobs have.
         let text = open(key, &self.run.place("out", &entry.key), entry.text.clone())
-            .or_else(|_| open(key, &self.run.place("out", ""), entry.text));
-        match text.and_then(|text| read(&text, &value)) {
+            .or_else(|_| open(key, &self.run.place("out", ""), entry.text))?;
+        read(&text, &value)
+    }
+
+    /// Whether a job has failed, by the outcome of this entry.
+    fn has_failed(&self, job: &Job, entry: &Entry) -> bool {
+        self.read(job, entry.clone()).map_or(true, |(outcome, ..)| !outcome.ok())
+    }
+
+    /// Ends a job with the outcome of this entry.
+    fn put(&self, jobs: &RemoteJobs, (number, job, before): (usize, &Job, u64), entry: Entry, began: Began) {
+        let added = entry.added();
+        match self.read(job, entry) {
             Ok((outcome, age, token)) => {
                 if let Some(live) = job.token() {
                     // One of a run that was collected before is none of this one.

@@ -71,7 +71,7 @@ end"
 }
 
 /// How many scripts there are.
-pub(super) const SCRIPTS: usize = 7;
+pub(super) const SCRIPTS: usize = 8;
 
 /// Begins a run, if there is none of this name. Fields and values of `meta`; the first argument is how long keys are kept.
 /// Answers the time of Redis in milliseconds.
@@ -132,6 +132,15 @@ local left = redis.call('PTTL', KEYS[1])
 if left > 0 then redis.call('PEXPIRE', KEYS[4], left) end
 return noted"
     ),
+};
+
+/// Takes an outcome out that is of use once, with what is known of its job, so that the same job may be given again: the outcome's
+/// entry, and the key.
+pub(super) const TAKE_OUT: Script = Script {
+    number: 7,
+    text: r"
+redis.call('XDEL', KEYS[4], ARGV[1])
+return redis.call('HDEL', KEYS[3], ARGV[2])",
 };
 
 /// Acknowledges a job that must not be sent again, before it is sent: worker, lease, entry, key. Answers 0 if the job is not

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::fleet::{report, results, with_plan};
 use super::redis::{Redis, worker};
-use crate::common::{Dir, PATIENCE, Reply, Request, Running, Server};
+use crate::common::{Dir, PATIENCE, Reply, Request, Running, Server, TestCommand};
 
 const KEY: &str = "0123456789abcdefghijklmnopqrstuv\n";
 
@@ -283,6 +283,97 @@ fn who_collects_later_logs_in_anew() {
     assert_eq!(report(&dir, "all.json")["summary"]["ok"], 300);
     // Beside what was under way, nothing was done again.
     assert!((300..=304).contains(&answered.load(Ordering::SeqCst)), "{answered:?}");
+}
+
+/// Waits until a Redis answers so; gives the name of its only run before.
+fn wait_for(redis: &Redis, words: &[&str], is: impl Fn(&str) -> bool) -> String {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let run = redis.ask(&["zrange", "ru:runs", "0", "-1"]);
+        let words: Vec<String> = words.iter().map(|word| word.replace("RUN", &format!("ru:{{{run}}}"))).collect();
+        let answer = redis.ask(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        if is(&answer) {
+            return run;
+        }
+        assert!(Instant::now() < end, "{words:?}: {answer}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The call that an interrupted collector had asked for was made, and made again with a refresh token that was used by then.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_refresh_token_is_sent_once_whoever_collects() {
+    // A call that failed before is made anew.
+    for (is_made_before, failed) in [(true, 0), (false, 0), (true, 1)] {
+        let (redis, dir) = (Redis::start(&[]), Dir::new());
+        dir.write("fleet.key", KEY);
+        dir.write("secrets.env", "FIRST=refresh-t0ken-0\n");
+        let calls = AtomicUsize::new(0);
+        let server = Server::start(move |request| {
+            if request.path() != "/token" {
+                return Reply::json("{}");
+            }
+            let Some(number) = calls.fetch_add(1, Ordering::SeqCst).checked_sub(failed) else {
+                return Reply::status(400).body("{\"error\":\"temporarily_unavailable\"}");
+            };
+            match request.text().contains(&format!("refresh-t0ken-{number}&")) {
+                true => Reply::json(format!(
+                    "{{\"access_token\":\"a\",\"refresh_token\":\"refresh-t0ken-{}\",\"expires_in\":3600}}",
+                    number + 1
+                )),
+                false => Reply::status(400).body("{\"error\":\"invalid_grant\"}"),
+            }
+        });
+        let url = server.url("/");
+        let login = format!("[auth.cloud]\ntype = \"oauth2\"\ntoken_url = \"{url}token\"\nclient_id = \"me\"\n");
+        let tokens = "refresh_token = \"${FIRST}\"\nrefresh_token_file = \"kept\"\n";
+        let jobs = format!("[[job]]\nurl = \"{url}?{{n}}\"\nauth = \"cloud\"\neach = {{ n = [1, 2, 3] }}\n");
+        dir.write("plan.toml", format!("{login}{tokens}{jobs}"));
+        let at = redis.url();
+        let words = ["--fleet", &at, "--fleet-key", "fleet.key", "--secrets", "secrets.env", "--report", "jsonl"];
+        let run = with_plan(&dir, "run", &words).spawn();
+        wait_for(&redis, &["xlen", "RUN:first"], |answer| answer == "1");
+        run.signal(Signal::TERM);
+        let interrupted = run.wait();
+        let begin = || sealed_worker(&redis, &dir, &["--secrets", "secrets.env"]);
+        let worker = is_made_before.then(|| {
+            let worker = begin();
+            wait_for(&redis, &["xlen", "RUN:out"], |answer| answer == "1");
+            worker
+        });
+        // As it is printed.
+        let command = interrupted.stderr.split('"').find_map(|text| text.strip_prefix("roundup ")).expect("a command");
+        let collect = TestCommand::new().inside(&dir).args(command.split(' ')).args(["--report", "json=all.json"]);
+        let collect = collect.limit(PATIENCE * 4).spawn();
+        let _worker = worker.unwrap_or_else(begin);
+        collect.wait().expect_code(0);
+        assert_eq!(report(&dir, "all.json")["summary"]["ok"], 3);
+        assert_eq!(server.requests().iter().filter(|request| request.path() == "/token").count(), 1 + failed);
+        assert_eq!(dir.read("kept"), "refresh-t0ken-1\n");
+    }
+}
+
+/// They were written when one changed, and no sign of life renewed them.
+#[test]
+#[ignore = "needs redis-server"]
+fn tokens_are_kept_for_as_long_as_their_run() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    dir.write("fleet.key", KEY);
+    let server = Server::start(|request| match request.path() {
+        "/token" => Reply::json("{\"access_token\":\"a\",\"expires_in\":3600}"),
+        _ => Reply::hang(),
+    });
+    let url = server.url("/");
+    let login = format!("[auth.cloud]\ntype = \"oauth2\"\ntoken_url = \"{url}token\"\nclient_id = \"me\"\n");
+    dir.write("plan.toml", format!("{login}client_secret = \"s\"\n[[job]]\nurl = \"{url}\"\nauth = \"cloud\"\n"));
+    let (at, _worker) = (redis.url(), sealed_worker(&redis, &dir, &[]));
+    let words = ["-q", "--fleet", &at, "--fleet-key", "fleet.key", "--lease", "500ms", "--report", "jsonl"];
+    let _run = with_plan(&dir, "run", &words).spawn();
+    let run = wait_for(&redis, &["exists", "RUN:tokens"], |answer| answer == "1");
+    let soon = Duration::from_secs(60).as_millis();
+    redis.ask(&["pexpire", &format!("ru:{{{run}}}:tokens"), &soon.to_string()]);
+    wait_for(&redis, &["pttl", "RUN:tokens"], |answer| answer.parse::<u128>().is_ok_and(|left| left > soon));
 }
 
 /// A worker takes what is sealed with its key, and nothing else.
