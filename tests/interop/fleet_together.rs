@@ -1,5 +1,6 @@
 //! What all workers of a fleet do together: leave a host alone, spend a budget, share themselves among runs.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use rustix::process::Signal;
 
 use super::fleet::{many, report, results, with_plan};
 use super::redis::{Redis, worker};
-use crate::common::{Dir, Reply, Running, Server};
+use crate::common::{Dir, PATIENCE, Reply, Running, Server};
 
 /// When a host was asked, by workers so many and of such options, that wants to be left alone for two seconds at once.
 fn asked_of_a_host_that_pauses(limits: &str, workers: usize, words: &[&str]) -> Vec<Instant> {
@@ -270,6 +271,30 @@ fn a_run_that_stood_still_for_longer_than_job_timeout_is_collected() {
     let _worker = redis.worker(&[]);
     with_plan(&dir, "collect", &["-q", &url, "--report", "json=report.json"]).run().expect_code(0);
     assert_eq!(server.stats().requests, 3, "the first page is not asked for again");
+}
+
+/// As long as there were jobs to give, there was no sign of life, and workers were told of no new token.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_run_is_alive_while_its_jobs_are_given() {
+    const JOBS: usize = 60_000;
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    many(&dir, &Server::builder().unused_ok().start(|_| Reply::json("{}")), JOBS);
+    let words = ["-q", "--lease", "100ms", "--fleet", &redis.url(), "--report", "jsonl"];
+    let _run = with_plan(&dir, "run", &words).spawn();
+    let end = Instant::now() + PATIENCE * 2;
+    let mut signs = BTreeSet::new();
+    loop {
+        let run = redis.ask(&["zrange", "ru:runs", "0", "-1"]);
+        let sign = redis.ask(&["hget", &format!("ru:{{{run}}}:meta"), "seen"]);
+        match redis.ask(&["xlen", &format!("ru:{{{run}}}:jobs")]).parse() {
+            Ok(JOBS) => break,
+            // Some were given before the sign, and some are after it.
+            Ok(1..) if !sign.is_empty() => drop(signs.insert(sign)),
+            _ => assert!(Instant::now() < end, "run {run:?} is not given"),
+        }
+    }
+    assert!(signs.len() > 2, "signs of life at {signs:?}");
 }
 
 #[test]
