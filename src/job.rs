@@ -38,8 +38,9 @@ use crate::settings::Settings;
 ///
 /// serde writes everything that is needed to run the job elsewhere, and a job that is read back is equal, but for what a
 /// graph has given it in its run. That includes what others must not read: passwords in the URL, fields such as
-/// `Authorization`, the content, and the values of its [`Secrets`]. So jobs may go to a worker that must send them, over a channel that is as safe as the plan, and never to a
-/// journal, a log or a report: those keep the [`JobId`], which has no secret in it, and read the job from its plan again.
+/// `Authorization`, the content, and the values of its [`Secrets`]. So jobs may go to a worker that must send them, over a
+/// channel that is as safe as the plan, and never to a journal, a log or a report: those keep the [`JobId`], which has no
+/// secret in it, and read the job from its plan again.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(into = "JobForm", try_from = "JobForm")]
 pub struct Job {
@@ -223,7 +224,7 @@ impl Job {
         }
     }
 
-    /// What it has of its own before anything of it is made.
+    /// What can still be changed without making the job: `None` if it is made.
     fn unmade(&mut self) -> Option<&mut PlannedJob> {
         match &mut self.source {
             JobSource::Made(_) => None,

@@ -12,9 +12,9 @@ use crate::error::{Error, Kind, Result};
 /// The fewest bytes of a key.
 const SHORTEST: usize = 24;
 
-/// A key that the workers and collectors of a fleet share, so that nobody who has the Redis can read jobs or outcomes, or make
-/// new ones. He can repeat, drop and hold up those that are there, and change limits. Plans that take secrets from answers need
-/// one.
+/// A key that the workers and collectors of a fleet share. Someone who can use the Redis and does not have it can neither read
+/// jobs and outcomes nor make new ones, but can repeat, drop and hold up those that are there, and change limits. Plans that
+/// take secrets from answers need a key.
 #[derive(Clone)]
 pub struct FleetKey(sealing::Sealing);
 
@@ -27,7 +27,7 @@ impl fmt::Debug for FleetKey {
 
 impl FleetKey {
     /// The key of these bytes, of which there have to be 24 or more, without blanks and line breaks at their end. They should
-    /// be random, because whoever has the Redis may try what they are.
+    /// be random, because a key that can be guessed can be tried on what is in the Redis.
     ///
     /// # Errors
     /// [`Kind::Config`]: it is too short, or this was built without the feature `tls`, which brings what seals.
@@ -46,7 +46,7 @@ impl FleetKey {
         self.name_of("the name of the key of a fleet")
     }
 
-    /// What tells a text from others. Nobody without the key can try which text it is of, however short that may be.
+    /// What tells a text from others. Without the key it cannot be tried which text it is of, however short that may be.
     ///
     /// The text needs 17 bytes or more: the keys of sealed texts are made in the same way of 16.
     pub(super) fn name_of(&self, text: &str) -> String {

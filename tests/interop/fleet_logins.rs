@@ -128,8 +128,8 @@ fn apis(request: &Request) -> Reply {
     }
 }
 
-/// What one job was answered is sent by others, in each place of a request, as on one machine; and nobody who has the Redis
-/// finds it there.
+/// What one job was answered is sent by others, in each place of a request, as on one machine, and it
+/// stands nowhere in the Redis.
 #[test]
 #[ignore = "needs redis-server"]
 fn what_a_login_gave_goes_sealed_to_those_who_send_it() {

@@ -240,7 +240,7 @@ fn all_pages_of_a_source_share_its_time_over_all_workers() {
     assert!((2..=6).contains(&server.stats().requests), "{} pages in 2 s", server.stats().requests);
 }
 
-/// The time of its collector before had gone on while nobody was there.
+/// The time of its collector before had gone on while no worker and no collector was there.
 #[test]
 #[ignore = "needs redis-server"]
 fn a_run_that_stood_still_for_longer_than_job_timeout_is_collected() {
