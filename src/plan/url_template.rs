@@ -41,16 +41,26 @@ pub(super) const GROWTH: usize = 3;
 /// # Errors
 /// The value that cannot stand where it does, and what would be right. No secret is shown.
 pub(super) fn fill(template: &Template, row: &Row<'_>) -> Result<FilledUrl, String> {
+    fill_on(&UrlStart::default(), template, row)
+}
+
+/// The same for a template of which this is the start.
+///
+/// # Errors
+/// Those of [`fill`].
+pub(super) fn fill_on(start: &UrlStart, template: &Template, row: &Row<'_>) -> Result<FilledUrl, String> {
     let pieces = template.pieces();
     let room = template.max_len(row, 1) as usize;
-    let mut url =
-        Filling { text: String::with_capacity(room), shown: String::with_capacity(room), ..Filling::default() };
-    for (index, piece) in pieces.iter().enumerate() {
+    let with_room = |text: &str| {
+        let mut roomy = String::with_capacity(room.max(text.len()));
+        roomy.push_str(text);
+        roomy
+    };
+    let Filling { text, shown, .. } = &start.filling;
+    let mut url = Filling { text: with_room(text), shown: with_room(shown), ..start.filling };
+    for (index, piece) in pieces.iter().enumerate().skip(start.pieces) {
         match piece {
-            Piece::Text(text) => {
-                url.shown.push_str(text);
-                url.push_text(text, index, pieces)?;
-            }
+            Piece::Text(text) => url.push_piece(text, index, pieces)?,
             Piece::Secret { value, .. } => {
                 let value = PlainValue::new(value.to_string(), piece.shown_name());
                 url.push_value(&value, index, pieces)?;
@@ -69,8 +79,28 @@ pub(super) fn fill(template: &Template, row: &Row<'_>) -> Result<FilledUrl, Stri
     Ok(FilledUrl { text: url.text, shown: url.shown })
 }
 
+/// The text at the beginning of a template, which the URLs of all rows begin with and which is read once for them.
+#[derive(Debug, Default)]
+pub(super) struct UrlStart {
+    filling: Filling,
+    pieces: usize,
+}
+
+impl UrlStart {
+    /// That of a template; nothing if it begins with a value.
+    pub(super) fn of(template: &Template) -> UrlStart {
+        let pieces = template.pieces();
+        let mut filling = Filling::default();
+        match pieces.first() {
+            // Text before any value is no step in the path that a value makes.
+            Some(Piece::Text(text)) if filling.push_piece(text, 0, pieces).is_ok() => UrlStart { filling, pieces: 1 },
+            _ => UrlStart::default(),
+        }
+    }
+}
+
 /// The part of a URL that is being written.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum UrlPart {
     #[default]
     Beginning,
@@ -82,7 +112,7 @@ enum UrlPart {
 }
 
 /// A URL as far as it is written.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Filling {
     text: String,
     shown: String,
@@ -100,6 +130,12 @@ struct Filling {
 }
 
 impl Filling {
+    /// A piece of the template that is text.
+    fn push_piece(&mut self, text: &str, index: usize, pieces: &[Piece]) -> Result<(), String> {
+        self.shown.push_str(text);
+        self.push_text(text, index, pieces)
+    }
+
     /// Text of the plan, or of a value that is part of the URL as it is.
     fn push_text(&mut self, text: &str, index: usize, pieces: &[Piece]) -> Result<(), String> {
         let mut rest = text;
