@@ -32,6 +32,8 @@ pub struct Body {
     /// Its number among the contents of a state, if it comes from there.
     #[cfg_attr(not(feature = "state"), allow(dead_code, reason = "only a cache asks for it"))]
     kept_as: Option<i64>,
+    /// Whether it was read to its end as JSON.
+    is_json: bool,
 }
 
 #[derive(Clone)]
@@ -60,7 +62,19 @@ impl Body {
     }
 
     fn at(place: Place) -> Body {
-        Body { place, kept_as: None }
+        Body { place, kept_as: None, is_json: false }
+    }
+
+    /// The same content, which was read to its end as JSON.
+    #[cfg(feature = "fetcher")]
+    pub(crate) fn read_as_json(self) -> Body {
+        Body { is_json: true, ..self }
+    }
+
+    /// Whether it is known to be JSON, because it was read to its end as such. If not, it may still be.
+    #[cfg(feature = "report")]
+    pub(crate) fn is_known_json(&self) -> bool {
+        self.is_json
     }
 
     /// The same content, which a state keeps under this number.

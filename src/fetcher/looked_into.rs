@@ -1,7 +1,7 @@
 //! A response that something is taken out of, and the errors that say what is there in its place.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell as StdCell, OnceCell};
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
@@ -51,6 +51,8 @@ pub(super) struct ResponseText<'i> {
     pub(super) text: Option<&'i str>,
     /// XML as JSON, once a place in it was asked for.
     xml: OnceCell<String>,
+    /// Whether the text was read to its end as JSON.
+    was_json: StdCell<bool>,
 }
 
 /// What a pass over the content has found: values by the numbers of their places, and what became of the rows.
@@ -58,7 +60,7 @@ pub(super) type PassResult<'t> = (Vec<Option<&'t RawValue>>, RowsFound);
 
 impl<'i> ResponseText<'i> {
     pub(super) fn new(input: &'i PickInput, text: Option<&'i str>) -> ResponseText<'i> {
-        ResponseText { input, text, xml: OnceCell::new() }
+        ResponseText { input, text, xml: OnceCell::new(), was_json: StdCell::new(false) }
     }
 
     /// The JSON in which places are looked for: the content, or what XML becomes.
@@ -106,12 +108,21 @@ impl<'i> ResponseText<'i> {
             return Ok((Vec::new(), RowsFound::Nothing));
         }
         match self.document()? {
-            Some(text) => picker.pick(text, rows).map_err(|error| {
-                wrong("the content is not the JSON that select, rows and expect look into").with_source(error)
-            }),
+            Some(text) => {
+                let pass = picker.pick(text, rows).map_err(|error| {
+                    wrong("the content is not the JSON that select, rows and expect look into").with_source(error)
+                })?;
+                self.was_json.set(self.xml.get().is_none());
+                Ok(pass)
+            }
             None if self.has_values() => Err(wrong("the content is empty, and select, rows and expect look into JSON")),
             None => Ok((picker.nothing(), RowsFound::Nothing)),
         }
+    }
+
+    /// Whether these bytes are its text, and were read to their end as JSON.
+    pub(super) fn was_json(&self, content: &[u8]) -> bool {
+        self.was_json.get() && self.text.is_some_and(|text| std::ptr::eq(text.as_bytes(), content))
     }
 
     /// A value that is not at a place in the content.

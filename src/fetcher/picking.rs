@@ -60,6 +60,8 @@ pub(super) struct Picked {
     pub(super) rows: Vec<Rows>,
     /// What decides how the source goes on.
     pub(super) captured: Vec<Cell>,
+    /// Whether the content was read to its end as JSON, as it came.
+    is_json: bool,
     /// The first thing that is not as it must be.
     pub(super) error: Option<Error>,
 }
@@ -99,7 +101,8 @@ pub(super) async fn pick(
     };
     received.held = HeldMemory::new(held.values);
     received.held.join(HeldMemory::new(held.captured));
-    received.body = body.filter(|_| keep && !received.saved);
+    let body = body.filter(|_| keep && !received.saved);
+    received.body = body.map(|body| if picked.is_json { body.read_as_json() } else { body });
     (received.data, received.rows, received.captured) = (picked.data, picked.rows, picked.captured);
     picked.error.map_or(Ok(()), Err)
 }
@@ -158,13 +161,15 @@ fn pick_from(input: &PickInput, content: &[u8], picked: &mut Picked, held: &mut 
     let captured = picked.captured.iter().map(Cell::heap_bytes).sum();
     hold(captured, &mut held.captured, input.max_memory).inspect_err(|_| picked.captured.clear())?;
     let held = &mut held.values;
-    if response.makes_rows() {
+    let found = if response.makes_rows() {
         RowReader::new(&response).read(&mut picked.rows, held)
     } else {
         let found = pick_values(&response, picked);
         let bytes = picked.data.as_ref().map_or(0, Record::heap_bytes);
         hold(bytes, held, input.max_memory).inspect_err(|_| picked.data = None).and(found)
-    }
+    };
+    picked.is_json = response.was_json(content);
+    found
 }
 
 /// Takes so much memory of the run for values.

@@ -12,7 +12,9 @@ use crate::outcome::Outcome;
 
 /// The content of an outcome, read back if it lies in a file.
 pub(super) struct LoadedBody<'a> {
-    pub(super) bytes: Option<Cow<'a, [u8]>>,
+    bytes: Option<Cow<'a, [u8]>>,
+    /// Whether it is known to be JSON.
+    is_json: bool,
     /// Why there is none although the outcome has one, in the word of the report.
     pub(super) omitted: Option<&'static str>,
 }
@@ -20,18 +22,27 @@ pub(super) struct LoadedBody<'a> {
 impl LoadedBody<'_> {
     /// Loads it, unless this moment has come. May block.
     pub(super) fn of<'a>(outcome: &'a Outcome, cutoff: &Cutoff) -> LoadedBody<'a> {
-        let Some(body) = &outcome.body else { return LoadedBody { bytes: None, omitted: None } };
+        let Some(body) = &outcome.body else { return LoadedBody::without(None) };
         if cutoff.has_come(Instant::now()) {
             cutoff.omit();
-            return LoadedBody { bytes: None, omitted: Some("interrupted") };
+            return LoadedBody::without(Some("interrupted"));
         }
         match body.read() {
-            Ok(bytes) => LoadedBody { bytes: Some(bytes), omitted: None },
+            Ok(bytes) => LoadedBody { bytes: Some(bytes), is_json: body.is_known_json(), omitted: None },
             Err(_) => {
                 cutoff.omit();
-                LoadedBody { bytes: None, omitted: Some("unreadable") }
+                LoadedBody::without(Some("unreadable"))
             }
         }
+    }
+
+    fn without(omitted: Option<&'static str>) -> LoadedBody<'static> {
+        LoadedBody { bytes: None, is_json: false, omitted }
+    }
+
+    /// The form in which a report can hold it, as [`classify`] tells it.
+    pub(super) fn classify(&self, content_type: Option<&str>) -> Option<ReportBody<'_>> {
+        Some(classify(content_type, self.bytes.as_deref()?, self.is_json))
     }
 }
 
@@ -51,14 +62,18 @@ pub(super) enum ReportBody<'a> {
 /// It is JSON if Content-Type says so and every reader can take it. It is text if it is UTF-8 and no other charset is
 /// named, or if it is in a charset that is known here: ISO 8859-1, ASCII, and with the feature `charset` those of the web.
 /// Everything else is bytes, and so is text that [is not for reading](is_readable).
-pub(super) fn classify<'a>(content_type: Option<&str>, bytes: &'a [u8]) -> ReportBody<'a> {
+///
+/// What is known to be JSON is not read once more to find out.
+pub(super) fn classify<'a>(content_type: Option<&str>, bytes: &'a [u8], is_known_json: bool) -> ReportBody<'a> {
     let content_type = content_type.unwrap_or_default();
     if is_json(content_type) {
         let without_bom = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         // JSON is UTF-8 whatever a charset parameter says: RFC 8259, section 11, does not define one.
-        if let Some(text) =
-            std::str::from_utf8(without_bom).ok().filter(|text| embed::is_portable_json(text, MAX_NESTING))
-        {
+        let is_portable = |text: &&str| match is_known_json {
+            true => embed::is_within_limits(text, MAX_NESTING),
+            false => embed::is_portable_json(text, MAX_NESTING),
+        };
+        if let Some(text) = std::str::from_utf8(without_bom).ok().filter(is_portable) {
             return if is_readable(text) { ReportBody::Json(text) } else { ReportBody::Bytes(bytes) };
         }
     }
@@ -95,13 +110,20 @@ fn is_readable(text: &str) -> bool {
 
 /// Whether the media type is JSON or built on it (RFC 6839, section 3.1).
 pub(super) fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    matches!(&*essence, "application/json" | "text/json") || (essence.contains('/') && essence.ends_with("+json"))
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let is = |one: &str| essence.eq_ignore_ascii_case(one);
+    let suffix =
+        || essence.rsplit_once('+').is_some_and(|(before, it)| before.contains('/') && it.eq_ignore_ascii_case("json"));
+    is("application/json") || is("text/json") || suffix()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn classify<'a>(content_type: Option<&str>, bytes: &'a [u8]) -> ReportBody<'a> {
+        super::classify(content_type, bytes, false)
+    }
 
     fn text(text: &str) -> ReportBody<'_> {
         ReportBody::Text(Cow::Borrowed(text))

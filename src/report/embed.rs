@@ -22,7 +22,7 @@ pub(super) fn is_portable_json(text: &str, levels: u32) -> bool {
 }
 
 /// Whether valid JSON is nested at most `levels` deep and all its strings and numbers can be read.
-fn is_within_limits(text: &str, levels: u32) -> bool {
+pub(super) fn is_within_limits(text: &str, levels: u32) -> bool {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (0, 0);
     while let Some(byte) = bytes.get(at) {
@@ -63,7 +63,7 @@ fn is_within_limits(text: &str, levels: u32) -> bool {
 /// they expect.
 const HIDDEN_NUMBER: &[u8] = b"0";
 
-/// Writes JSON that [`is_portable_json`] without whitespace, on one line, with commands escaped and secrets hidden: in strings,
+/// Writes JSON that [`is_within_limits`] without whitespace, on one line, with commands escaped and secrets hidden: in strings,
 /// also if they show only once its escapes are undone, as in `"s\/ecret"`, and in numbers.
 pub(super) fn write_compact(out: &mut JsonBuffer<'_>, redactor: &Redactor, text: &str) -> io::Result<()> {
     // Most contents hold no secret, and one look at the whole tells, unless a string may hide one behind its escapes, or a
@@ -142,10 +142,10 @@ fn measure_string(bytes: &[u8]) -> (usize, bool) {
 
 fn write_string(out: &mut JsonBuffer<'_>, redactor: Option<&Redactor>, quoted: &str, plain: bool) -> io::Result<()> {
     if let Some(redactor) = redactor {
-        let string = match quoted.get(1..quoted.len() - 1) {
-            Some(inner) if plain => Cow::Borrowed(inner),
-            _ => serde_json::from_str::<String>(quoted).unwrap_or_default().into(),
-        };
+        let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+        // A key that was picked by may hold control characters, which are no JSON and are escaped below.
+        let read = if plain { None } else { serde_json::from_str::<String>(quoted).ok() };
+        let string = read.map_or(Cow::Borrowed(inner), Cow::Owned);
         if let Cow::Owned(hidden) = redactor.redact_received(&string) {
             return escape::json(out, &hidden);
         }
@@ -293,6 +293,14 @@ mod tests {
             assert_eq!(value(text), value(&written));
             assert_eq!(compact(&written, &none), written);
         }
+    }
+
+    /// serde_json takes control characters in keys when it reads them as bytes, as `select` does.
+    #[test]
+    fn control_characters_in_keys_are_escaped_and_hide_nothing() {
+        let redactor = Redactor::new(["hunter22".to_owned()]);
+        assert_eq!(compact("{\"a\u{1}hunter22\n\":1}", &redactor), r#"{"a\u0001[redacted]\n":1}"#);
+        assert_eq!(compact("{\"a\u{1}\n\":1}", &Redactor::default()), r#"{"a\u0001\u000a":1}"#);
     }
 
     #[test]

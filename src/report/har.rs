@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::body::{LoadedBody, ReportBody, classify};
+use super::body::{LoadedBody, ReportBody};
 use super::escape::{self, JsonBuffer, buffered};
 use super::format::{Needs, Report};
 use super::run_info::RunInfo;
@@ -151,11 +151,11 @@ fn response(run: &RunInfo, outcome: &Outcome, attempt: &Attempt, is_last: bool) 
 
 fn content_text(content: &mut Value, run: &RunInfo, outcome: &Outcome) {
     let redactor = &run.redactor;
-    let LoadedBody { bytes, omitted } = LoadedBody::of(outcome, &run.cutoff);
-    if let Some(why) = omitted {
+    let loaded = LoadedBody::of(outcome, &run.cutoff);
+    if let Some(why) = loaded.omitted {
         content["comment"] = why.into();
     }
-    match bytes.as_deref().map(|bytes| classify(outcome.content_type.as_deref(), bytes)) {
+    match loaded.classify(outcome.content_type.as_deref()) {
         // As it came, if there is nothing to hide.
         Some(ReportBody::Json(text)) if !redactor.is_in_received(text) => content["text"] = text.into(),
         Some(ReportBody::Json(text)) => content["text"] = shown::json(redactor, text).unwrap_or_default().into(),

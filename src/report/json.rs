@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::write::EncoderWriter;
 use serde::Serialize;
 
-use super::body::{LoadedBody, ReportBody, classify};
+use super::body::{LoadedBody, ReportBody};
 use super::cutoff::Cutoff;
 use super::escape::{self, JsonBuffer, buffered};
 use super::format::{Needs, Report};
@@ -197,8 +197,8 @@ pub(super) fn result(
 
 /// Writes `body`, `body_base64` and `body_omitted`, of which at most one is not null.
 fn body(object: &mut Object<'_, '_>, redactor: &Redactor, outcome: &Outcome, cutoff: &Cutoff) -> io::Result<()> {
-    let LoadedBody { bytes, omitted } = LoadedBody::of(outcome, cutoff);
-    let content = bytes.as_deref().map(|bytes| classify(outcome.content_type.as_deref(), bytes));
+    let loaded = LoadedBody::of(outcome, cutoff);
+    let content = loaded.classify(outcome.content_type.as_deref());
     match &content {
         Some(ReportBody::Json(json)) => embed::write_compact(object.key("body")?, redactor, json)?,
         Some(ReportBody::Text(text)) => object.text("body", &redactor.redact_received(text))?,
@@ -216,7 +216,7 @@ fn body(object: &mut Object<'_, '_>, redactor: &Redactor, outcome: &Outcome, cut
         }
         _ => object.field("body_base64", &())?,
     }
-    object.field("body_omitted", &omitted)
+    object.field("body_omitted", &loaded.omitted)
 }
 
 /// The path with `/` between its parts on every system.

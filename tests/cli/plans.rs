@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{endings, line, result};
 use crate::common::{Dir, Reply, Server};
@@ -178,5 +178,47 @@ fn a_plan_says_what_a_selected_value_is_if_it_is_not_there() {
     ] {
         let output = run(select).expect_code(2);
         assert!(output.stderr.contains(said), "{select}: {output:?}");
+    }
+}
+
+/// What a plan has picked values from is not read a second time to find out whether it is JSON; it must be written as it was
+/// all the same, and as valid JSON also where serde_json is lenient.
+#[test]
+fn a_content_that_was_picked_from_is_in_the_report_as_json_or_as_text() {
+    let (deep, wide) = (format!("{{\"v\":1,\"d\":{}{}}}", "[".repeat(200), "]".repeat(200)), "{\"v\":1,\"n\":1e999}");
+    let cases: [(&str, &str, Value); 9] = [
+        ("application/json", "{ \"v\" : 1.10 }", json!({"v": 1.10})),
+        ("application/json", "{\"v\":1,\"k\t\u{1b}\":2}", json!({"v": 1, "k\t\u{1b}": 2})),
+        ("application/json", "\u{feff}{\"v\":1}", json!({"v": 1})),
+        ("application/json", &deep, json!(deep)),
+        ("application/json", wide, json!(wide)),
+        ("text/plain", "{\"v\":1}", json!("{\"v\":1}")),
+        ("application/json", "{\"v\":1} x", json!("{\"v\":1} x")),
+        ("application/json; charset=latin1", "{\"v\":1}", json!({"v": 1})),
+        ("application/xml", "<v>1</v>", json!("<v>1</v>")),
+    ];
+    for (content_type, content, expected) in cases {
+        let body = content.to_owned();
+        let server = Server::start(move |_| Reply::status(200).header("Content-Type", content_type).body(body.clone()));
+        let dir = Dir::new();
+        for pick in [
+            "select = { v = \"/v\" }",
+            "select = { v = \"/v\" }\nrows = \"/rows\"",
+            "expect = { json = { \"/v\" = 1 } }",
+        ] {
+            dir.write("plan.toml", format!("[[job]]\nurl = \"{}\"\n{pick}\n", server.url("/")));
+            for format in ["json", "jsonl"] {
+                let report = line(&format!("run plan.toml -q --report {format}")).inside(&dir).run();
+                let first = report
+                    .stdout()
+                    .lines()
+                    .find_map(|line| serde_json::from_str::<Value>(line.trim_end_matches(',')).ok());
+                let body = match format {
+                    "json" => report.json()["results"][0]["body"].clone(),
+                    _ => first.expect("a line")["body"].clone(),
+                };
+                assert_eq!(body, expected, "{content_type} {content} {pick} {format}");
+            }
+        }
     }
 }

@@ -271,7 +271,7 @@ impl Contents {
         }
         let size = DisplaySize(bytes.len() as u64);
         page.raw(format_args!("<details><summary>Content ({size})</summary>"))?;
-        match classify(outcome.content_type.as_deref(), &bytes) {
+        match classify(outcome.content_type.as_deref(), &bytes, body.is_known_json()) {
             ReportBody::Bytes(_) => page.raw("<p class=\"soft\">It is not text.</p>"),
             ReportBody::Json(text) => {
                 // Secrets may be written with escapes in JSON.
