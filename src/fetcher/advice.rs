@@ -42,7 +42,10 @@ impl Advice {
         fields: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
         now: impl Fn() -> SystemTime,
     ) -> Advice {
-        let is_named = |(name, _): &(&str, &[u8])| is_retry_after(name) || after_family(name).is_some();
+        // Every response is asked, and hardly any has a name that begins as these do.
+        let may_be = |name: &str| matches!(name.as_bytes().first(), Some(b'r' | b'R' | b'x' | b'X'));
+        let is_named =
+            |(name, _): &(&str, &[u8])| may_be(name) && (is_retry_after(name) || after_family(name).is_some());
         let mut named = fields.clone().filter(is_named).peekable();
         if named.peek().is_none() {
             return Advice { refused: status == 429, wait: None };

@@ -68,18 +68,21 @@ impl ContentFormat {
         if self.form != ContentForm::Auto {
             return self.form;
         }
-        match &*essence(content_type) {
-            "application/x-ndjson"
-            | "application/ndjson"
-            | "application/jsonl"
-            | "application/x-jsonlines"
-            | "application/json-lines"
-            | "application/jsonlines" => ContentForm::Ndjson,
-            "text/csv" | "application/csv" | "text/tab-separated-values" => ContentForm::Csv,
-            "application/xml" | "text/xml" => ContentForm::Xml,
-            // RFC 7303, section 4.2.
-            other if other.ends_with("+xml") => ContentForm::Xml,
-            _ => ContentForm::Json,
+        let essence = essence(content_type);
+        let is_one_of = |types: &[&str]| types.iter().any(|one| essence.eq_ignore_ascii_case(one));
+        let ends_with = |end: &str| {
+            let start = essence.len().checked_sub(end.len());
+            start.and_then(|start| essence.get(start..)).is_some_and(|it| it.eq_ignore_ascii_case(end))
+        };
+        if is_one_of(&NDJSON) {
+            ContentForm::Ndjson
+        } else if is_one_of(&["text/csv", "application/csv", TSV]) {
+            ContentForm::Csv
+        // RFC 7303, section 4.2.
+        } else if is_one_of(&["application/xml", "text/xml"]) || ends_with("+xml") {
+            ContentForm::Xml
+        } else {
+            ContentForm::Json
         }
     }
 
@@ -95,12 +98,25 @@ impl ContentFormat {
 
     /// What stands between the values of a line of CSV, as a byte.
     pub fn delimiter_of(&self, content_type: Option<&str>) -> u8 {
-        let by_type = if essence(content_type) == "text/tab-separated-values" { b'\t' } else { b',' };
+        let by_type = if essence(content_type).eq_ignore_ascii_case(TSV) { b'\t' } else { b',' };
         self.delimiter.and_then(|delimiter| u8::try_from(delimiter).ok()).unwrap_or(by_type)
     }
 }
 
-/// The media type in lower case, without parameters.
-fn essence(content_type: Option<&str>) -> String {
-    content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+/// The media types of JSON Lines.
+const NDJSON: [&str; 6] = [
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonlines",
+    "application/json-lines",
+    "application/jsonlines",
+];
+
+/// The media type of values that are separated by tabs.
+const TSV: &str = "text/tab-separated-values";
+
+/// The media type without parameters, in the case in which it was written.
+fn essence(content_type: Option<&str>) -> &str {
+    content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim()
 }
