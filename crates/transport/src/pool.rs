@@ -1,7 +1,6 @@
 //! Idle connections by route. Pure: time is an argument.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// How many idle connections are kept, and for how long.
@@ -25,7 +24,8 @@ impl Default for PoolLimits {
 #[derive(Debug)]
 pub(crate) struct Pool<K, C> {
     limits: PoolLimits,
-    idle: HashMap<K, VecDeque<IdleEntry<C>>>,
+    /// Ordered, because a few comparisons of routes cost less than the hash of one.
+    idle: BTreeMap<K, VecDeque<IdleEntry<C>>>,
     count: usize,
     swept: Option<Instant>,
 }
@@ -36,9 +36,9 @@ struct IdleEntry<C> {
     since: Instant,
 }
 
-impl<K: Clone + Eq + Hash, C> Pool<K, C> {
+impl<K: Clone + Ord, C> Pool<K, C> {
     pub(crate) fn new(limits: PoolLimits) -> Pool<K, C> {
-        Pool { limits, idle: HashMap::default(), count: 0, swept: None }
+        Pool { limits, idle: BTreeMap::new(), count: 0, swept: None }
     }
 
     /// Takes a connection that has not been idle for too long.

@@ -115,8 +115,11 @@ impl<'a> FollowedRequest<'a> {
             response => response?,
         };
         self.connection = self.request.connection;
-        let from = url.clone();
         let (status, location) = (response.head.status(), response.head.get("location"));
+        if !is_redirect(status) {
+            return Ok(FollowStep::Answered(response));
+        }
+        let from = url.clone();
         let Some(hop) = self.chain.step(&from, method, status, location)? else {
             return Ok(FollowStep::Answered(response));
         };

@@ -11,7 +11,7 @@ use crate::proxy::Proxy;
 use crate::tls;
 
 /// Where a connection leads and through which proxy: only requests with the same route may share it.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Route {
     pub(super) origin: Origin,
     pub(super) proxy: Option<Arc<Proxy>>,

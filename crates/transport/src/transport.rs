@@ -61,7 +61,9 @@ impl Transport {
     /// One request and the head of its response, in the order in which it happens: the route is found, the message is
     /// made, and then [`Shared::exchange`] gets a connection, sends on it, and reads the head. The caller reads the content
     /// from the [`Response`].
-    async fn send_request(&self, request: Request<'_>) -> Result<Response> {
+    ///
+    /// The message is made before the future, which would otherwise hold the request beside it.
+    fn send_request<'a>(&'a self, request: Request<'a>) -> Result<impl Future<Output = Result<Response>> + Send + 'a> {
         let Request { deadline, connect_timeout, progress, raw, .. } = request;
         let shared = &self.shared;
         let route = shared.routes.of(request.url, &shared.config)?;
@@ -70,15 +72,30 @@ impl Transport {
             Some((at, limit)) => Deadline::new(Some(at), limit),
             None => Deadline::never(),
         };
-        // All requests of a chain of redirects write to one progress, and this one has not been answered yet.
-        progress.update(|snapshot| (snapshot.head_at, snapshot.nothing_came) = (None, false));
-        let received = deadline.watch(progress, async {
-            message.complete().await?;
-            shared.admitted_exchange(&mut message, connect_timeout, progress).await
-        });
-        let received = received.await?;
-        let home = received.keep.then(|| (shared.idle.clone(), message.route.clone()));
-        debug_assert!(!(raw && message.decodes), "a raw request asks for no content coding");
+        Ok(async move {
+            // All requests of a chain of redirects write to one progress, and this one has not been answered yet.
+            progress.update(|snapshot| (snapshot.head_at, snapshot.nothing_came) = (None, false));
+            let received = deadline.watch(progress, async {
+                message.complete().await?;
+                shared.admitted_exchange(&mut message, connect_timeout, progress).await
+            });
+            let received = received.await?;
+            debug_assert!(!(raw && message.decodes), "a raw request asks for no content coding");
+            Ok(shared.response(received, message, deadline, progress))
+        })
+    }
+}
+
+impl Shared {
+    /// The response to a message, whose content has yet to be read.
+    fn response(
+        &self,
+        received: ReceivedHead,
+        message: Message<'_>,
+        deadline: Deadline,
+        progress: &Arc<Progress>,
+    ) -> Response {
+        let home = received.keep.then(|| (self.idle.clone(), message.route));
         let ReceivedHead { connection, head, framing, body, .. } = received;
         let codings = match framing {
             Framing::Empty | Framing::Length(0) => Vec::new(),
@@ -92,7 +109,7 @@ impl Transport {
         };
         let decoded = !codings.is_empty() && codings.iter().all(Coding::can_be_undone);
         let body = WireBody::new(connection, body, deadline, progress.clone(), home);
-        Ok(Response { head, length, decoded, content: decode(body, codings, progress) })
+        Response { head, length, decoded, content: decode(body, codings, progress) }
     }
 }
 
@@ -104,6 +121,9 @@ fn decode(body: WireBody, codings: Vec<Coding>, progress: &Arc<Progress>) -> Con
 
 impl SendRequest for Transport {
     fn send<'a>(&'a self, request: Request<'a>) -> Sending<'a> {
-        Box::pin(self.send_request(request))
+        match self.send_request(request) {
+            Ok(response) => Box::pin(response),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
 }

@@ -11,10 +11,10 @@ use crate::error::{Error, Kind, Result};
 use crate::origin::{Origin, Scheme};
 
 /// A proxy; none can be named without the cargo feature `proxy`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Proxy(Never);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Never {}
 
 impl Proxy {

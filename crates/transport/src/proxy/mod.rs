@@ -54,7 +54,7 @@ const DEFAULT_PORT: u16 = 1080;
 /// assert!("https://localhost:3128".parse::<Proxy>().is_err());
 /// # Ok::<(), roundup_http::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Proxy {
     protocol: ProxyProtocol,
     /// Normalized as in a URL; IPv6 addresses without brackets.
@@ -63,7 +63,7 @@ pub struct Proxy {
     credentials: Option<ProxyCredentials>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum ProxyProtocol {
     Http,
     Socks5,
