@@ -57,7 +57,7 @@
 //! | `report` | [`report`] | |
 //! | `import` | [`import`]: plans of curl commands and HTTP archives, and curl commands of jobs | `plan` |
 //! | `template` | reports by templates of Jinja's language | minijinja |
-//! | `xlsx` | reports as workbooks | flate2 |
+//! | `xlsx` | reports as workbooks | rust_xlsxwriter |
 //! | `sql` | SQL over rows | rusqlite, SQLite in C |
 //! | `state` | runs kept in one SQLite file | rusqlite, SQLite in C |
 //! | `cli` | the command | `fetcher`, `plan`, `report`, argh |

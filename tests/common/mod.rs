@@ -15,7 +15,6 @@ mod server;
 mod stats;
 mod tls;
 mod wire;
-mod zip;
 
 use std::time::Duration;
 
@@ -25,7 +24,6 @@ pub(crate) use request::Request;
 pub(crate) use server::{Builder, Server, limited_server, limited_server_with, refusing_port};
 pub(crate) use stats::Stats;
 pub(crate) use tls::{Authority, Leaf, PemFiles, client_config};
-pub(crate) use zip::unzipped;
 
 /// How long a helper waits for what must come, before it fails the test. Generous, for emulated and busy machines:
 /// it decides how late a failure is seen, never whether a test passes.

@@ -130,48 +130,6 @@ fn a_workbook_is_a_zip_with_a_sheet_for_each_table() {
     assert!(out.starts_with(b"PK\x03\x04") && has("xl/worksheets/sheet3.xml") && !has("xl/worksheets/sheet4.xml"));
 }
 
-#[cfg(feature = "xlsx")]
-#[test]
-fn cells_of_a_workbook_are_what_was_fetched() {
-    let mut run = with_tables();
-    run.tables.truncate(1);
-    run.tables[0].rows.push(vec![Cell::Bool(true), Cell::Text("_x0041_ & _x\n<".into()), Cell::Number("-2e3".into())]);
-    run.tables[0].title = Some("'it's _x0041_ & more than thirty' words'".into());
-    let mut out = Vec::new();
-    super::report("xlsx", &Style::default()).write(&mut out, &run, &outcomes()).expect("a workbook");
-    let text = crate::common::unzipped(&out);
-    let sheet = &text[text.find("[xl/worksheets/sheet1.xml]").expect("a sheet")..];
-    let cells = &sheet[sheet.find("<sheetData>").expect("rows")..sheet.find("</sheetData>").expect("an end")];
-    let text_cell = |place: &str, text: &str| {
-        format!("<c r=\"{place}\" t=\"inlineStr\"><is><t xml:space=\"preserve\">{text}</t></is></c>")
-    };
-    assert_eq!(
-        cells.replace(" s=\"1\"", ""),
-        [
-            "<sheetData><row r=\"1\">",
-            &["name", "price", "more"]
-                .iter()
-                .zip(["A1", "B1", "C1"])
-                .map(|(name, at)| text_cell(at, name))
-                .collect::<String>(),
-            "</row><row r=\"2\">",
-            &text_cell("A2", "a&lt;/b&gt;"),
-            "<c r=\"B2\"><v>1.1</v></c></row><row r=\"3\">",
-            &text_cell("A3", "=1+1"),
-            &text_cell("B3", "1000000000000000000001"),
-            &text_cell("C3", "{&quot;x&quot;:[true]}"),
-            "</row><row r=\"4\"><c r=\"A4\" t=\"b\"><v>1</v></c>",
-            &text_cell("B4", "_x005F_x0041_ &amp; _x\n&lt;"),
-            "<c r=\"C4\"><v>-2000</v></c></row><row r=\"6\">",
-            &text_cell("A6", "1 of 2 sources; missing: b, 401"),
-            "</row>",
-        ]
-        .concat()
-    );
-    assert!(text.contains("<sheet name=\"it's _x005F_x0041_ &amp; more than thirty\" sheetId=\"1\""), "{text}");
-    assert!(text.contains("<dc:title>The &amp; title</dc:title>"), "{text}");
-}
-
 #[cfg(feature = "sql")]
 mod sqlite {
     use rusqlite::Connection;

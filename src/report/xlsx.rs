@@ -3,14 +3,11 @@
 //! Numbers are numbers of the workbook if a double holds all their digits, otherwise text; text is never a formula.
 //! Titles stand in the properties and notes below the rows, behind an empty row.
 
-mod parts;
-mod zip;
-
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use self::parts::{BOLD, cell_text, close_sheet, open_sheet, write_frame};
-use self::zip::ZipWriter;
+use rust_xlsxwriter::{DocProperties, Format, Workbook, Worksheet, XlsxError};
+
 use super::format::Report;
 use super::run_info::RunInfo;
 use super::{redacted, shown};
@@ -36,23 +33,28 @@ const MEASURED_ROWS: usize = 1000;
 
 impl Report for Xlsx {
     fn finish(&mut self, out: &mut dyn Write, run: &RunInfo, _: &Summary, outcomes: &[Outcome]) -> io::Result<()> {
-        let own = run.tables.iter().all(|table| *table.name != *SOURCES).then(|| sources(outcomes));
-        let tables: Vec<&DataTable> = run.tables.iter().chain(&own).collect();
-        tables.iter().try_for_each(|table| check_size(table))?;
-        let mut taken = HashSet::new();
-        let names = tables.iter().map(|table| sheet_name(&shown::title(&run.redactor, table), &mut taken));
-        let title = redacted::text(&run.redactor, run.title.as_deref().unwrap_or_default());
-        let mut zip = ZipWriter::new(out);
-        let started = run.start_text().unwrap_or_default();
-        write_frame(&mut zip, &printable(&title, &[]), &started, &names.collect::<Vec<_>>())?;
-        for (at, table) in tables.iter().enumerate() {
-            zip.add(&format!("xl/worksheets/sheet{}.xml", at + 1), |out| sheet(out, &run.redactor, table, at == 0))?;
+        let mut workbook = Workbook::new();
+        if let Some(title) = &run.title {
+            let title = redacted::text(&run.redactor, title);
+            workbook.set_properties(&DocProperties::new().set_title(&*printable(&title, &[])));
         }
-        zip.finish()
+        let mut names = HashSet::new();
+        let own = run.tables.iter().all(|table| *table.name != *SOURCES).then(|| sources(outcomes));
+        for table in run.tables.iter().chain(&own) {
+            check_size(table)?;
+            let sheet = workbook.add_worksheet();
+            let name = sheet_name(&shown::title(&run.redactor, table), &mut names);
+            sheet.set_name(name).and_then(|sheet| fill(sheet, &run.redactor, table)).map_err(cannot)?;
+        }
+        out.write_all(&workbook.save_to_buffer().map_err(cannot)?)
     }
 }
 
 const SOURCES: &str = "sources";
+
+fn cannot(error: XlsxError) -> io::Error {
+    io::Error::other(format!("the workbook cannot be made: {error}"))
+}
 
 fn check_size(table: &DataTable) -> io::Result<()> {
     let lines = 1 + table.rows.len() + table.notes.len() + 1;
@@ -68,51 +70,31 @@ fn check_size(table: &DataTable) -> io::Result<()> {
     Ok(())
 }
 
-fn sheet(out: &mut dyn Write, redactor: &Redactor, table: &DataTable, is_first: bool) -> io::Result<()> {
-    let widths = (0..table.columns.len()).map(|at| width(redactor, table, at));
-    open_sheet(out, is_first, &widths.collect::<Vec<_>>())?;
-    write!(out, "<row r=\"1\">")?;
-    for (column, name) in table.columns.iter().enumerate() {
-        text(out, &place(column, 1), BOLD, &redacted::text(redactor, name))?;
+fn fill<'s>(sheet: &'s mut Worksheet, redactor: &Redactor, table: &DataTable) -> Result<&'s mut Worksheet, XlsxError> {
+    let bold = Format::new().set_bold();
+    for (at, column) in table.columns.iter().enumerate() {
+        let name = redacted::text(redactor, column);
+        sheet.write_string_with_format(0, at as u16, fitting(&name), &bold)?;
+        sheet.set_column_width(at as u16, width(redactor, table, at) as f64)?;
     }
-    for (line, row) in (2..).zip(&table.rows) {
-        write!(out, "</row><row r=\"{line}\">")?;
+    for (at, row) in table.rows.iter().enumerate() {
         for (column, cell) in row.iter().enumerate() {
-            let place = place(column, line);
+            let (row, column) = (at as u32 + 1, column as u16);
             match cell {
-                Cell::Null => {}
-                Cell::Bool(value) => write!(out, "<c r=\"{place}\" t=\"b\"><v>{}</v></c>", u8::from(*value))?,
+                Cell::Null => continue,
+                Cell::Bool(value) => sheet.write_boolean(row, column, *value)?,
                 cell => match exact(cell).filter(|_| !redactor.hides_number(&cell.as_text())) {
-                    Some(number) => write!(out, "<c r=\"{place}\"><v>{number}</v></c>")?,
-                    None => text(out, &place, "", &shown::cell(redactor, cell))?,
+                    Some(number) => sheet.write_number(row, column, number)?,
+                    None => sheet.write_string(row, column, fitting(&shown::cell(redactor, cell)))?,
                 },
-            }
+            };
         }
     }
-    for (line, note) in (table.rows.len() + 3..).zip(&table.notes) {
-        write!(out, "</row><row r=\"{line}\">")?;
-        text(out, &place(0, line), "", &redacted::text(redactor, note))?;
+    for (at, note) in table.notes.iter().enumerate() {
+        let row = (table.rows.len() + 2 + at) as u32;
+        sheet.write_string(row, 0, fitting(&redacted::text(redactor, note)))?;
     }
-    write!(out, "</row>")?;
-    close_sheet(out)
-}
-
-/// A cell whose text stands in it. A list of texts beside the sheets would hold all of them until the last sheet is written.
-fn text(out: &mut dyn Write, place: &str, style: &str, text: &str) -> io::Result<()> {
-    let text = cell_text(&fitting(text));
-    write!(out, "<c r=\"{place}\"{style} t=\"inlineStr\"><is><t xml:space=\"preserve\">{text}</t></is></c>")
-}
-
-/// A cell as Excel names it: `A1`, and `AA1` behind `Z1`.
-fn place(column: usize, line: usize) -> String {
-    let mut letters = Vec::new();
-    let mut rest = column + 1;
-    while rest > 0 {
-        rest -= 1;
-        letters.insert(0, char::from(b'A' + (rest % 26) as u8));
-        rest /= 26;
-    }
-    letters.into_iter().collect::<String>() + &line.to_string()
+    sheet.set_freeze_panes(1, 0)
 }
 
 /// The number if Excel, which keeps 15 digits, shows it as it was written.
@@ -158,22 +140,10 @@ fn sheet_name(title: &str, names: &mut HashSet<String>) -> String {
             room = room.saturating_sub(c.len_utf16());
             fits
         });
-        // A name ends with no apostrophe, where it was cut either.
-        let name = cut.collect::<String>().trim_end_matches(['\'', ' ']).to_owned() + &ending;
+        let name: String = cut.collect::<String>() + &ending;
         if names.insert(name.to_lowercase()) {
             return name;
         }
         number += 1;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_named_as_excel_does() {
-        let places = [(0, "A1"), (25, "Z1"), (26, "AA1"), (701, "ZZ1"), (702, "AAA1"), (MOST_COLUMNS - 1, "XFD1")];
-        places.iter().for_each(|(column, name)| assert_eq!(place(*column, 1), *name));
     }
 }
