@@ -140,7 +140,8 @@ fn sheet_name(title: &str, names: &mut HashSet<String>) -> String {
             room = room.saturating_sub(c.len_utf16());
             fits
         });
-        let name: String = cut.collect::<String>() + &ending;
+        // A name ends with no apostrophe, where it was cut either.
+        let name = cut.collect::<String>().trim_end_matches(['\'', ' ']).to_owned() + &ending;
         if names.insert(name.to_lowercase()) {
             return name;
         }

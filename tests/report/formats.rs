@@ -130,6 +130,19 @@ fn a_workbook_is_a_zip_with_a_sheet_for_each_table() {
     assert!(out.starts_with(b"PK\x03\x04") && has("xl/worksheets/sheet3.xml") && !has("xl/worksheets/sheet4.xml"));
 }
 
+/// A title that was cut before an apostrophe made a name that no workbook takes, and so no report.
+#[cfg(feature = "xlsx")]
+#[test]
+fn any_title_makes_a_name_of_a_sheet() {
+    for title in ["it is one of more than thirty.' words", "'", "''''", "a\u{301}'", "[]:*?/\\", "' '"] {
+        let mut run = with_tables();
+        run.tables.iter_mut().for_each(|table| table.title = Some(title.into()));
+        let mut out = Vec::new();
+        super::report("xlsx", &Style::default()).write(&mut out, &run, &outcomes()).expect(title);
+        assert!(out.starts_with(b"PK\x03\x04"));
+    }
+}
+
 #[cfg(feature = "sql")]
 mod sqlite {
     use rusqlite::Connection;
