@@ -14,10 +14,10 @@ use super::connection::{Connector, Trouble};
 use super::fleet_key::{FleetKey, open, seal};
 use super::job_text::{JobWriter, TokenText};
 use super::outcome_text::read;
-use super::patience::{Notes, Patience};
 use super::resp::Reply;
-use super::run::{Entry, RunId, RunMeta};
+use super::run::{RunId, RunMeta};
 use super::scripts::{KEEP, SUBMIT, TAKE_OUT};
+use super::session::{Entry, Notes, Session};
 use crate::error::{Error, Kind};
 use crate::event_loop::sleep;
 use crate::fetcher::elsewhere::{Courier, RemoteJobs};
@@ -167,7 +167,7 @@ impl KnownJobs {
 impl Collector {
     /// Gives jobs and takes outcomes until the run is over.
     async fn serve(&self, jobs: &RemoteJobs) -> Result<(), Trouble> {
-        let now = Patience::new(self.connector.clone(), self.notes.clone()).time().await?;
+        let now = Session::patient(self.connector.clone(), self.notes.clone()).time().await?;
         let known = KnownJobs::new(self.key.as_ref(), u64::try_from(now).unwrap_or(0));
         let known = RefCell::new(known);
         self.submit(jobs, &known).or(self.collect(jobs, &known)).await
@@ -175,23 +175,23 @@ impl Collector {
 
     /// Gives jobs to Redis as they come, and keeps the run alive. Ends when the run is over.
     async fn submit(&self, jobs: &RemoteJobs, known: &RefCell<KnownJobs>) -> Result<(), Trouble> {
-        let mut patience = Patience::new(self.connector.clone(), self.notes.clone());
+        let mut session = Session::patient(self.connector.clone(), self.notes.clone());
         let mut next_keep = Instant::now();
         while !jobs.is_over() {
             let new = jobs.take_new(JOBS_AT_ONCE);
             let has_given = !new.is_empty();
             if has_given {
-                self.give(new, jobs, known, &mut patience).await?;
+                self.give(new, jobs, known, &mut session).await?;
             }
             if Instant::now() >= next_keep {
-                let (under_way, workers) = self.keep(&mut patience).await?;
+                let (under_way, workers) = self.keep(&mut session).await?;
                 jobs.set_in_flight(under_way, workers);
                 next_keep = Instant::now() + self.meta.lease / 3;
             }
             let tokens = known.borrow_mut().new_tokens();
             if let Some(tokens) = tokens {
                 let tokens = seal(self.key.as_ref(), &self.run.place("tokens", ""), tokens)?;
-                patience.set_tokens(&self.run, &tokens, self.meta.keep).await?;
+                session.set_tokens(&self.run, &tokens, self.meta.keep).await?;
             }
             if has_given {
                 continue;
@@ -212,7 +212,7 @@ impl Collector {
         new: Vec<(usize, Job, Option<Instant>)>,
         jobs: &RemoteJobs,
         known: &RefCell<KnownJobs>,
-        patience: &mut Patience,
+        session: &mut Session,
     ) -> Result<(), Trouble> {
         let mut arguments = Vec::with_capacity(new.len() * 3);
         for (number, job, ends) in new {
@@ -226,39 +226,39 @@ impl Collector {
             }
         }
         if !arguments.is_empty() {
-            patience.run(&self.run, SUBMIT, &arguments).await?;
+            session.run(&self.run, SUBMIT, &arguments).await?;
         }
         {
             let KnownJobs { open, given, .. } = &mut *known.borrow_mut();
             open.extend(given.drain());
         }
-        self.take_early(jobs, known, patience).await
+        self.take_early(jobs, known, session).await
     }
 
     /// Ends jobs that are lost, lets no key expire, and tells how many jobs are under way, and by how many workers.
-    async fn keep(&self, patience: &mut Patience) -> Result<(usize, usize), Trouble> {
+    async fn keep(&self, session: &mut Session) -> Result<(usize, usize), Trouble> {
         let arguments = keep_arguments("", (&self.run, &self.meta, self.key.as_ref()), 0, "0-0", (&[], &[]))?;
-        let reply = patience.run(&self.run, KEEP, &arguments).await?.into_list();
-        patience.name(&self.run, &self.meta).await?;
+        let reply = session.run(&self.run, KEEP, &arguments).await?.into_list();
+        session.name(&self.run, self.meta.started, self.meta.keep).await?;
         let count = |at: usize| reply.get(at).and_then(Reply::number).and_then(|number| usize::try_from(number).ok());
         Ok((count(2).unwrap_or(0), count(3).unwrap_or(0)))
     }
 
     /// Takes outcomes as they come; until there is trouble that no patience helps with.
     async fn collect(&self, jobs: &RemoteJobs, known: &RefCell<KnownJobs>) -> Result<(), Trouble> {
-        let mut patience = Patience::new(self.connector.clone(), self.notes.clone());
+        let mut session = Session::patient(self.connector.clone(), self.notes.clone());
         let mut behind = "0-0".to_owned();
-        let began = self.began(&mut patience).await?;
+        let began = self.began(&mut session).await?;
         let (mut taken, mut told) = (0, Instant::now());
         loop {
             while jobs.untaken() >= MOST_UNTAKEN {
                 // Nothing tells when they are taken; this is about as long as it takes to write that many.
                 sleep(Duration::from_millis(20)).await;
-                self.tell_taken(taken, &mut told, &mut patience).await?;
+                self.tell_taken(taken, &mut told, &mut session).await?;
             }
-            self.tell_taken(taken, &mut told, &mut patience).await?;
-            let entries = patience.read_out(&self.run, &behind, OUTCOMES_AT_ONCE, WAIT).await?;
-            if entries.is_empty() && self.meta_is_gone(&mut patience).await? {
+            self.tell_taken(taken, &mut told, &mut session).await?;
+            let entries = session.read_out(&self.run, &behind, OUTCOMES_AT_ONCE, WAIT).await?;
+            if entries.is_empty() && self.meta_is_gone(&mut session).await? {
                 return Err(Trouble::Gone);
             }
             taken += entries.len();
@@ -266,7 +266,7 @@ impl Collector {
                 behind.clone_from(&entry.id);
                 let is_known = known.borrow().open.contains_key(&entry.key);
                 match is_known {
-                    true => self.take(jobs, known, (entry, began), &mut patience).await?,
+                    true => self.take(jobs, known, (entry, began), &mut session).await?,
                     false => drop(known.borrow_mut().early.insert(entry.key, entry.id)),
                 }
             }
@@ -274,22 +274,22 @@ impl Collector {
     }
 
     /// Lets workers know how many outcomes were taken, so that they do not get far ahead.
-    async fn tell_taken(&self, taken: usize, told: &mut Instant, patience: &mut Patience) -> Result<(), Trouble> {
+    async fn tell_taken(&self, taken: usize, told: &mut Instant, session: &mut Session) -> Result<(), Trouble> {
         if told.elapsed() < TELL {
             return Ok(());
         }
         *told = Instant::now();
-        patience.set_taken(&self.run, taken, (self.meta.lease * 2).max(COLLECTS)).await
+        session.set_taken(&self.run, taken, (self.meta.lease * 2).max(COLLECTS)).await
     }
 
     /// When the run of this process began, by the clock of Redis, in milliseconds.
-    async fn began(&self, patience: &mut Patience) -> Result<Began, Trouble> {
-        let now = patience.time().await?;
+    async fn began(&self, session: &mut Session) -> Result<Began, Trouble> {
+        let now = session.time().await?;
         Ok(Began { at: Instant::now(), redis: now })
     }
 
-    async fn meta_is_gone(&self, patience: &mut Patience) -> Result<bool, Trouble> {
-        Ok(patience.meta(&self.run).await?.is_none())
+    async fn meta_is_gone(&self, session: &mut Session) -> Result<bool, Trouble> {
+        Ok(session.meta(&self.run).await?.is_none())
     }
 
     /// Outcomes that had come before their jobs were known.
@@ -297,7 +297,7 @@ impl Collector {
         &self,
         jobs: &RemoteJobs,
         known: &RefCell<KnownJobs>,
-        patience: &mut Patience,
+        session: &mut Session,
     ) -> Result<(), Trouble> {
         let early: Vec<(String, String)> = {
             let mut known = known.borrow_mut();
@@ -307,11 +307,11 @@ impl Collector {
         if early.is_empty() {
             return Ok(());
         }
-        let began = self.began(patience).await?;
+        let began = self.began(session).await?;
         for (_, id) in early {
-            let entry = patience.entry(&self.run, &id).await?.into_iter().next();
+            let entry = session.entry(&self.run, &id).await?;
             if let Some(entry) = entry {
-                self.take(jobs, known, (entry, began), patience).await?;
+                self.take(jobs, known, (entry, began), session).await?;
             }
         }
         Ok(())
@@ -323,18 +323,18 @@ impl Collector {
         jobs: &RemoteJobs,
         known: &RefCell<KnownJobs>,
         (entry, began): (Entry, Began),
-        patience: &mut Patience,
+        session: &mut Session,
     ) -> Result<(), Trouble> {
         let is_login = known.borrow().open.get(&entry.key).is_some_and(|(_, job)| is_login(job));
         if is_login {
-            patience.run(&self.run, TAKE_OUT, &[entry.id.clone(), entry.key.clone()]).await?;
+            session.run(&self.run, TAKE_OUT, &[entry.id.clone(), entry.key.clone()]).await?;
         }
         let open = known.borrow_mut().open.remove(&entry.key);
         let Some((number, job)) = open else { return Ok(()) };
         let before = known.borrow().began;
         if is_login && u64::try_from(entry.added()).is_ok_and(|added| added < before) && self.has_failed(&job, &entry) {
             // Why it failed when another collected may have passed.
-            return Box::pin(self.give(vec![(number, job, None)], jobs, known, patience)).await;
+            return Box::pin(self.give(vec![(number, job, None)], jobs, known, session)).await;
         }
         self.put(jobs, (number, &job, before), entry, began);
         Ok(())

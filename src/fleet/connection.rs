@@ -121,12 +121,12 @@ impl Connector {
         let FleetAddress { user, password, database, .. } = &*self.address;
         let mut commands = Commands::default();
         match (user, password) {
-            (Some(user), Some(password)) => commands.add(["AUTH", user, password]),
-            (None, Some(password)) => commands.add(["AUTH", password]),
-            (_, None) => commands.add(["PING"]),
+            (Some(user), Some(password)) => commands.add(&["AUTH", user, password]),
+            (None, Some(password)) => commands.add(&["AUTH", password]),
+            (_, None) => commands.add(&["PING"]),
         }
         if *database > 0 {
-            commands.add(["SELECT", &database.to_string()]);
+            commands.add(&["SELECT", &database.to_string()]);
         }
         connection.call(&commands, Duration::ZERO).await?;
         Ok(connection)
@@ -135,7 +135,10 @@ impl Connector {
     /// A connection to a Redis that can hold a fleet, and what is to be said about it.
     pub(super) async fn connect_first(&self) -> Result<(Connection, Option<String>), Trouble> {
         let mut connection = self.connect().await?;
-        let info = connection.one(["INFO"]).await?.into_text().unwrap_or_default();
+        let mut commands = Commands::default();
+        commands.add(&["INFO"]);
+        let info =
+            connection.call(&commands, Duration::ZERO).await?.pop().and_then(Reply::into_text).unwrap_or_default();
         let note = ServerInfo::read(&info).check()?;
         Ok((connection, note))
     }
@@ -150,25 +153,6 @@ impl Connection {
             Some(text) => Err(Trouble::of(text)),
             None => Ok(replies),
         }
-    }
-
-    /// Sends one command.
-    pub(super) async fn one<A: AsRef<[u8]>>(
-        &mut self,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Result<Reply, Trouble> {
-        self.one_waiting(arguments, Duration::ZERO).await
-    }
-
-    /// Sends one command that waits by itself.
-    pub(super) async fn one_waiting<A: AsRef<[u8]>>(
-        &mut self,
-        arguments: impl IntoIterator<Item = A>,
-        wait: Duration,
-    ) -> Result<Reply, Trouble> {
-        let mut commands = Commands::default();
-        commands.add(arguments);
-        Ok(self.call(&commands, wait).await?.pop().unwrap_or(Reply::Nil))
     }
 
     async fn replies(&mut self, commands: &Commands, wait: Duration) -> Result<Vec<Reply>, Trouble> {

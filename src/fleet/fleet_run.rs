@@ -9,9 +9,9 @@ use super::collector::{Collector, KnownJobs};
 use super::connection::{Connector, Trouble};
 use super::fleet_key::FleetKey;
 use super::job_text::JobWriter;
-use super::patience::Notes;
-use super::run::{RunId, RunMeta, Session, VERSION};
+use super::run::{RunId, RunMeta, VERSION};
 use super::scripts::SUBMIT;
+use super::session::{Notes, Session};
 use crate::error::{Error, Kind, Result};
 use crate::fetcher::Fetcher;
 use crate::graph::JobGraph;
@@ -130,7 +130,7 @@ impl Fleet {
         if let Some(note) = note {
             (self.notes)(&format!("{} {note}", self.connector.address));
         }
-        Ok(Session::new(connection))
+        Ok(Session::new(self.connector.clone(), Some(connection)))
     }
 
     /// Begins a run, without jobs yet.
@@ -230,7 +230,7 @@ impl FleetRun {
             let job = known.add(number, job, None).map_err(|error| cannot_go(&name, &error))?;
             arguments.extend(job.arguments(key, &self.id).map_err(|trouble| self.fleet.error(trouble))?);
         }
-        let mut session = Session::open(&self.fleet.connector).await.map_err(|trouble| self.fleet.error(trouble))?;
+        let mut session = Session::new(self.fleet.connector.clone(), None);
         let mut added = 0;
         for some in arguments.chunks(JOBS_AT_ONCE * 3) {
             let reply = session.run(&self.id, SUBMIT, some).await.map_err(|trouble| self.fleet.error(trouble))?;
@@ -244,7 +244,7 @@ impl FleetRun {
     /// # Errors
     /// As for [`Fleet::begin`].
     pub async fn end(&self) -> Result<()> {
-        let mut session = Session::open(&self.fleet.connector).await.map_err(|trouble| self.fleet.error(trouble))?;
+        let mut session = Session::new(self.fleet.connector.clone(), None);
         session.delete(&self.id).await.map_err(|trouble| self.fleet.error(trouble))
     }
 }

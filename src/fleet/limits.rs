@@ -14,10 +14,10 @@ use smol::channel::{Receiver, Sender, bounded, unbounded};
 use url::Url;
 
 use super::connection::Trouble;
-use super::patience::Patience;
 use super::resp::Reply;
 use super::run::{RunId, RunMeta};
 use super::scripts::LIMIT;
+use super::session::Session;
 use crate::event_loop::{sleep, sleep_until};
 use crate::fetcher::AttemptCounts;
 use crate::fetcher::shared_limits::{LimitSharer, SharedAnswer, SharedLeave};
@@ -183,7 +183,7 @@ impl Places {
 
 impl LimitKeeper {
     /// Gives leave as Redis has it; until there is trouble that does not pass.
-    pub(super) async fn keep(self, run: RunId, meta: RunMeta, worker: String, patience: &mut Patience) -> Trouble {
+    pub(super) async fn keep(self, run: RunId, meta: RunMeta, worker: String, session: &mut Session) -> Trouble {
         // A run that is served anew counts from 0 again, so it goes by another name.
         let worker = format!("{worker}/{:08x}", fastrand::u32(..));
         let every = meta.lease / 3;
@@ -211,7 +211,7 @@ impl LimitKeeper {
                 continue;
             }
             let arguments = arguments(&worker, &meta, &places, renews);
-            match patience.run(&run, LIMIT, &arguments).await {
+            match session.run(&run, LIMIT, &arguments).await {
                 Ok(reply) => self.answered(&mut places, reply.into_list()),
                 Err(trouble) => return trouble,
             }

@@ -18,12 +18,12 @@ mod fleet_run;
 mod job_text;
 mod limits;
 mod outcome_text;
-mod patience;
 mod resp;
 mod run;
 mod scripts;
 mod secret_text;
 mod served_run;
+mod session;
 mod worker;
 mod worker_config;
 

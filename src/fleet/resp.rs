@@ -53,14 +53,10 @@ pub(super) struct Commands {
 
 impl Commands {
     /// Adds a command with its arguments.
-    pub(super) fn add<A: AsRef<[u8]>>(&mut self, arguments: impl IntoIterator<Item = A>) {
-        let arguments: Vec<A> = arguments.into_iter().collect();
-        self.bytes.extend_from_slice(format!("*{}\r\n", arguments.len()).as_bytes());
-        for argument in &arguments {
-            let argument = argument.as_ref();
-            self.bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
-            self.bytes.extend_from_slice(argument);
-            self.bytes.extend_from_slice(b"\r\n");
+    pub(super) fn add(&mut self, words: &[&str]) {
+        self.bytes.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+        for word in words {
+            self.bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
         }
         self.count += 1;
     }
@@ -328,8 +324,8 @@ mod tests {
     #[test]
     fn commands_are_arrays_of_texts() {
         let mut commands = Commands::default();
-        commands.add(["PING"]);
-        commands.add([b"SET".as_slice(), b"a", b"\r\n"]);
+        commands.add(&["PING"]);
+        commands.add(&["SET", "a", "\r\n"]);
         assert_eq!(commands.bytes(), b"*1\r\n$4\r\nPING\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$2\r\n\r\n\r\n");
         assert_eq!(commands.count(), 2);
     }

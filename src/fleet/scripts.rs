@@ -26,7 +26,7 @@ pub(super) const KEYS: [&str; 6] = ["meta", "jobs", "keys", "out", "once", "firs
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Script {
     pub(super) text: &'static str,
-    /// Its place among the digests of a connection.
+    /// Its place in [`SCRIPTS`].
     pub(super) number: usize,
 }
 
@@ -70,8 +70,8 @@ end"
     };
 }
 
-/// How many scripts there are.
-pub(super) const SCRIPTS: usize = 8;
+/// All of them, by their numbers.
+pub(super) const SCRIPTS: [Script; 8] = [OPEN, SUBMIT, COMMIT, BEGIN_ONCE, GIVE_BACK, KEEP, LIMIT, TAKE_OUT];
 
 /// Begins a run, if there is none of this name. Fields and values of `meta`; the first argument is how long keys are kept.
 /// Answers the time of Redis in milliseconds.

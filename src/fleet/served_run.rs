@@ -14,10 +14,10 @@ use super::fleet_key::{open, seal};
 use super::job_text::{AboutJob, TokenText, read, secret_names};
 use super::limits::{LimitKeeper, SharedLimits};
 use super::outcome_text::{failed, write};
-use super::patience::Patience;
-use super::run::{Entry, RunId, RunMeta, entries};
+use super::run::{RunId, RunMeta};
 use super::scripts::{BEGIN_ONCE, COMMIT, GIVE_BACK, KEEP};
 use super::secret_text::SecretText;
+use super::session::{Entry, Session, entries};
 use super::worker_config::{HeldPlace, Load, WorkerConfig};
 use crate::error::{Error, Kind, Result};
 use crate::event_loop::{EventLoop, Task, sleep_until};
@@ -156,8 +156,8 @@ impl ServedRun {
     }
 
     /// Takes jobs in.
-    pub(super) async fn add(&self, entries: Vec<Entry>, patience: &mut Patience) -> Result<(), Trouble> {
-        self.shared.add(entries, patience).await
+    pub(super) async fn add(&self, entries: Vec<Entry>, session: &mut Session) -> Result<(), Trouble> {
+        self.shared.add(entries, session).await
     }
 
     /// Ends what is under way; what was not done is given back.
@@ -168,7 +168,7 @@ impl ServedRun {
 }
 
 impl SharedRun {
-    async fn add(&self, entries: Vec<Entry>, patience: &mut Patience) -> Result<(), Trouble> {
+    async fn add(&self, entries: Vec<Entry>, session: &mut Session) -> Result<(), Trouble> {
         for entry in entries {
             let job = self.read(&entry);
             let once = job.as_ref().is_ok_and(|TakenJob { job, .. }| {
@@ -177,7 +177,7 @@ impl SharedRun {
             if once {
                 let lease = self.meta.lease.as_millis().to_string();
                 let arguments = [self.config.name.clone(), lease, entry.id.clone(), entry.key.clone()];
-                if patience.run(&self.id, BEGIN_ONCE, &arguments).await?.number() != Some(1) {
+                if session.run(&self.id, BEGIN_ONCE, &arguments).await?.number() != Some(1) {
                     // Another has taken it over.
                     continue;
                 }
@@ -194,7 +194,7 @@ impl SharedRun {
                         outcome = format!("{open},\"worker\":{worker}}}}}");
                     }
                     let outcome = self.seal(&entry.key, outcome)?;
-                    patience.run(&self.id, COMMIT, &[entry.id, entry.key, outcome]).await?;
+                    session.run(&self.id, COMMIT, &[entry.id, entry.key, outcome]).await?;
                 }
             }
         }
@@ -269,9 +269,9 @@ impl SharedRun {
 
     /// Brings outcomes back, and renews the lease of what is under way.
     async fn serve(self: Rc<Self>, outcomes: Outcomes, keeper: LimitKeeper) {
-        let patience = || Patience::new(self.config.connector.clone(), self.config.notes.clone());
+        let session = || Session::patient(self.config.connector.clone(), self.config.notes.clone());
         // The limits are asked for on a connection of their own: to bring outcomes must not hold up requests.
-        let (mut bringing, mut asking) = (patience(), patience());
+        let (mut bringing, mut asking) = (session(), session());
         let limits = keeper.keep(self.id.clone(), self.meta.clone(), self.config.name.clone(), &mut asking);
         let limits = async { Err(limits.await) };
         if let Err(trouble) = self.bring(outcomes, &mut bringing).or(limits).await {
@@ -283,7 +283,7 @@ impl SharedRun {
         self.load.changed.set();
     }
 
-    async fn bring(&self, mut outcomes: Outcomes, patience: &mut Patience) -> Result<(), Trouble> {
+    async fn bring(&self, mut outcomes: Outcomes, session: &mut Session) -> Result<(), Trouble> {
         let mut cursor = "0-0".to_owned();
         let every = self.meta.lease / 3;
         let mut next_keep = Instant::now() + every;
@@ -299,22 +299,22 @@ impl SharedRun {
                 Some(Some(first)) => {
                     let group = gather(first, &mut outcomes, GATHER).await;
                     self.is_committing.set(true);
-                    self.commit(group, patience).await?;
+                    self.commit(group, session).await?;
                     self.is_committing.set(false);
                 }
                 None => {
                     next_keep = Instant::now() + every;
-                    self.keep(&mut cursor, patience).await?;
+                    self.keep(&mut cursor, session).await?;
                 }
             }
             if Instant::now() >= next_keep {
                 next_keep = Instant::now() + every;
-                self.keep(&mut cursor, patience).await?;
+                self.keep(&mut cursor, session).await?;
             }
         }
     }
 
-    async fn commit(&self, group: Vec<Outcome>, patience: &mut Patience) -> Result<(), Trouble> {
+    async fn commit(&self, group: Vec<Outcome>, session: &mut Session) -> Result<(), Trouble> {
         let (mut done, mut back) = (Vec::new(), vec![self.config.name.clone()]);
         let (mut bytes, mut places) = (0, Vec::new());
         for mut outcome in group {
@@ -342,21 +342,21 @@ impl SharedRun {
             done.extend([entry.id, entry.key, text]);
             if bytes >= MOST_BYTES {
                 bytes = 0;
-                patience.run(&self.id, COMMIT, &std::mem::take(&mut done)).await?;
+                session.run(&self.id, COMMIT, &std::mem::take(&mut done)).await?;
             }
         }
         if !done.is_empty() {
-            patience.run(&self.id, COMMIT, &done).await?;
+            session.run(&self.id, COMMIT, &done).await?;
         }
         if back.len() > 1 {
-            patience.run(&self.id, GIVE_BACK, &back).await?;
+            session.run(&self.id, GIVE_BACK, &back).await?;
         }
         self.load.done.set(self.load.done.get() + places.len());
         Ok(())
     }
 
     /// Renews what this worker holds, and takes over what the dead have left, as far as there is room.
-    async fn keep(&self, cursor: &mut String, patience: &mut Patience) -> Result<(), Trouble> {
+    async fn keep(&self, cursor: &mut String, session: &mut Session) -> Result<(), Trouble> {
         let room = match self.intake.borrow().is_some() && !self.config.stop.is_set() {
             true => (self.config.concurrency.get() as usize).saturating_sub(self.load.held()),
             false => 0,
@@ -367,9 +367,9 @@ impl SharedRun {
         }
         let run = (&self.id, &self.meta, self.config.key.as_ref());
         let arguments = keep_arguments(&self.config.name, run, room, cursor, (&held, &once))?;
-        let mut reply = patience.run(&self.id, KEEP, &arguments).await?.into_list();
+        let mut reply = session.run(&self.id, KEEP, &arguments).await?.into_list();
         if !(held.is_empty() && once.is_empty()) {
-            patience.name(&self.id, &self.meta).await?;
+            session.name(&self.id, self.meta.started, self.meta.keep).await?;
         }
         if reply.len() < 2 {
             return Ok(());
@@ -379,7 +379,7 @@ impl SharedRun {
         if !taken.is_empty() {
             let (count, run) = (taken.len(), &self.id);
             log::info!("{count} jobs of run {run} were taken over: their worker has given no sign of life");
-            self.add(taken, patience).await?;
+            self.add(taken, session).await?;
         }
         Ok(())
     }

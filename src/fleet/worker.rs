@@ -13,9 +13,9 @@ use futures_lite::FutureExt;
 use super::address::FleetAddress;
 use super::connection::{Connector, Trouble};
 use super::fleet_key::FleetKey;
-use super::patience::{Notes, Patience};
 use super::run::{RunAtWork, RunId, RunMeta, VERSION};
 use super::served_run::ServedRun;
+use super::session::{Notes, Session};
 use super::worker_config::{Load, SecretValues, WorkerConfig};
 use crate::error::Result;
 use crate::event_loop::{Event, EventLoop, sleep, sleep_until};
@@ -178,7 +178,7 @@ struct Work<'l> {
 
 impl Work<'_> {
     async fn work(&mut self) -> Result<(), Trouble> {
-        let mut patience = Patience::new(self.config.connector.clone(), self.config.notes.clone());
+        let mut session = Session::patient(self.config.connector.clone(), self.config.notes.clone());
         let stop = self.config.stop.clone();
         let (mut last_look, mut idle_since) = (None::<Instant>, Instant::now());
         loop {
@@ -190,7 +190,7 @@ impl Work<'_> {
                     stop.wait().await;
                     Ok(())
                 };
-                self.look(&mut patience).or(stopped).await?;
+                self.look(&mut session).or(stopped).await?;
                 last_look = Some(Instant::now());
             }
             // There are jobs, and they are not taken because who collects is slow.
@@ -216,14 +216,14 @@ impl Work<'_> {
                 .idle_exit
                 .filter(|_| !busy)
                 .map_or(LOOK, |idle| idle.saturating_sub(idle_since.elapsed()).clamp(Duration::from_millis(1), LOOK));
-            if self.take(&mut patience, room, wait).await? {
+            if self.take(&mut session, room, wait).await? {
                 idle_since = Instant::now();
             }
         }
     }
 
     /// Takes jobs, if there are some within this time.
-    async fn take(&mut self, patience: &mut Patience, room: usize, wait: Duration) -> Result<bool, Trouble> {
+    async fn take(&mut self, session: &mut Session, room: usize, wait: Duration) -> Result<bool, Trouble> {
         let stop = self.config.stop.clone();
         let taken = {
             let runs: Vec<&RunId> = self.runs.keys().filter(|run| !self.behind.contains(*run)).collect();
@@ -234,14 +234,14 @@ impl Work<'_> {
             let most = room.div_ceil(runs.len());
             // What Redis gives to a worker that was just told to end is left to others, when its lease is over; so the wait
             // is for Redis to end.
-            patience.take(&runs, &self.config.name, most, wait).await
+            session.take(&runs, &self.config.name, most, wait).await
         };
         let taken = match taken {
             Ok(taken) => taken,
             // One of the runs is over, or its jobs are gone and the rest of it is not; which, the next look tells.
             Err(Trouble::Gone) => {
-                self.pass_over_without_jobs(patience).await?;
-                self.look(patience).await?;
+                self.pass_over_without_jobs(session).await?;
+                self.look(session).await?;
                 sleep(wait).or(stop.wait()).await;
                 return Ok(false);
             }
@@ -250,7 +250,7 @@ impl Work<'_> {
         let any = !taken.is_empty();
         for (run, entries) in taken {
             let Some(served) = self.runs.get(&run) else { continue };
-            match served.add(entries, patience).await {
+            match served.add(entries, session).await {
                 Ok(()) => {}
                 Err(Trouble::Gone) => drop(self.runs.remove(&run)),
                 Err(trouble) => return Err(trouble),
@@ -260,15 +260,15 @@ impl Work<'_> {
     }
 
     /// Serves no run whose stream of jobs is not there: all runs are asked for jobs at once, and one would hold up all.
-    async fn pass_over_without_jobs(&mut self, patience: &mut Patience) -> Result<(), Trouble> {
+    async fn pass_over_without_jobs(&mut self, session: &mut Session) -> Result<(), Trouble> {
         let runs: Vec<RunId> = self.runs.keys().cloned().collect();
         for run in runs {
-            if patience.has_jobs(&run).await? {
+            if session.has_jobs(&run).await? {
                 continue;
             }
             drop(self.runs.remove(&run));
             // One that is over is gone whole.
-            if patience.meta(&run).await?.is_some() && self.passed_over.insert(run.clone()) {
+            if session.meta(&run).await?.is_some() && self.passed_over.insert(run.clone()) {
                 (self.config.notes)(&format!("run {run} has no jobs at the Redis any more: it is left alone"));
             }
         }
@@ -276,8 +276,8 @@ impl Work<'_> {
     }
 
     /// Serves the runs that have jobs, the oldest first. One that has none keeps its place until another needs it.
-    async fn look(&mut self, patience: &mut Patience) -> Result<(), Trouble> {
-        let there = patience.runs_at_work().await?;
+    async fn look(&mut self, session: &mut Session) -> Result<(), Trouble> {
+        let there = session.runs_at_work().await?;
         let names: BTreeSet<&RunId> = there.iter().map(|run| &run.id).collect();
         let mut trouble = None;
         self.runs.retain(|run, served| {
@@ -301,7 +301,7 @@ impl Work<'_> {
                 let Some(idle) = without_jobs.find(has_place) else { break };
                 self.runs.remove(idle);
             }
-            if let Some(meta) = patience.meta(&run).await? {
+            if let Some(meta) = session.meta(&run).await? {
                 self.serve(run, meta);
             }
         }

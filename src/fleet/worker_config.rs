@@ -10,7 +10,7 @@ use async_lock::Semaphore;
 
 use super::connection::Connector;
 use super::fleet_key::FleetKey;
-use super::patience::Notes;
+use super::session::Notes;
 use crate::event_loop::Event;
 use crate::transport::Transport;
 
