@@ -98,6 +98,8 @@ mod job;
 mod job_id;
 #[cfg(feature = "jobs")]
 mod job_parts;
+#[cfg(any(feature = "fleet", feature = "plan"))]
+mod json_members;
 #[cfg(feature = "jobs")]
 mod kept_runs;
 #[cfg(feature = "jobs")]

@@ -1,54 +1,70 @@
 //! Jobs as they go through Redis: without secrets, and without what is as by default.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::collector::is_login;
 use super::fleet_key::FleetKey;
+use super::job_parts::{add_json, add_marked, add_member, optional_part, part_of, unreadable};
 use super::secret_text::{SecretText, shown, without_nuls};
+use super::setting_texts;
 use crate::error::{Error, Kind, Result};
 use crate::http::Field;
 use crate::job::Job;
 use crate::job_id::JobDigest;
+use crate::json_members::RawMembers;
 use crate::live_token::LiveToken;
+use crate::origin::parse_url;
+use crate::rows::Record;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 
 /// The longest text of a job.
 const MAX_JOB: usize = 1 << 20;
 
-/// A job as it is written.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct JobText<'a> {
-    #[serde(rename = "n", borrow)]
-    name: &'a RawValue,
-    #[serde(rename = "u", borrow)]
-    url: &'a RawValue,
+/// The members of the text of a job, each not yet read.
+#[derive(Default)]
+struct JobMembers<'a> {
+    name: Option<&'a str>,
+    url: Option<&'a str>,
     /// If it is not the name.
-    #[serde(rename = "w", borrow, default, skip_serializing_if = "Option::is_none")]
-    written: Option<&'a RawValue>,
-    #[serde(rename = "s", borrow)]
-    settings: BTreeMap<&'a str, &'a RawValue>,
-    #[serde(rename = "v", borrow, default, skip_serializing_if = "Option::is_none")]
-    values: Option<&'a RawValue>,
+    written: Option<&'a str>,
+    /// Those that are not as by default.
+    settings: Option<&'a str>,
+    values: Option<&'a str>,
     /// Names of the secrets in it.
-    #[serde(rename = "x", default, skip_serializing_if = "Vec::is_empty")]
-    secrets: Vec<String>,
+    secrets: Option<&'a str>,
     /// Secrets in it that answers gave; only where the text is sealed.
-    #[serde(rename = "c", default, skip_serializing_if = "Secrets::is_empty")]
-    captured: Secrets,
+    captured: Option<&'a str>,
     /// The token that it is sent with; likewise.
-    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
-    token: Option<TokenText>,
+    token: Option<&'a str>,
     /// How many milliseconds were left of the time of its source, if there were other requests before. What goes by in Redis does
     /// not count: a run may stand still there.
-    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
-    left: Option<u64>,
+    left: Option<&'a str>,
+}
+
+impl<'a> JobMembers<'a> {
+    fn of(text: &'a str) -> Result<JobMembers<'a>> {
+        let mut members = JobMembers::default();
+        for (name, value) in part_of::<RawMembers<'a>>(text)?.0 {
+            let place = match name.get() {
+                "\"n\"" => &mut members.name,
+                "\"u\"" => &mut members.url,
+                "\"w\"" => &mut members.written,
+                "\"s\"" => &mut members.settings,
+                "\"v\"" => &mut members.values,
+                "\"x\"" => &mut members.secrets,
+                "\"c\"" => &mut members.captured,
+                "\"t\"" => &mut members.token,
+                "\"e\"" => &mut members.left,
+                other => return Err(unreadable(&format!("it has a member {other}"))),
+            };
+            *place = Some(value.get());
+        }
+        Ok(members)
+    }
 }
 
 /// What is said of a job beside it.
@@ -81,39 +97,6 @@ impl TokenText {
     }
 }
 
-/// What serde writes of a job, as far as it is of use elsewhere.
-#[derive(Deserialize)]
-struct WholeJob<'a> {
-    #[serde(borrow)]
-    name: &'a RawValue,
-    #[serde(borrow)]
-    url: &'a RawValue,
-    #[serde(borrow)]
-    written: &'a RawValue,
-    #[serde(borrow)]
-    settings: BTreeMap<&'a str, &'a RawValue>,
-    #[serde(borrow, default)]
-    values: Option<&'a RawValue>,
-}
-
-/// A job as serde reads it back.
-#[derive(Serialize)]
-struct ReadJob<'a> {
-    name: &'a RawValue,
-    url: &'a RawValue,
-    written: &'a RawValue,
-    settings: BTreeMap<&'a str, &'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    values: Option<&'a RawValue>,
-    secrets: Secrets,
-}
-
-/// The default settings, as they are written.
-static DEFAULTS: LazyLock<BTreeMap<String, Box<RawValue>>> = LazyLock::new(|| {
-    let text = serde_json::to_string(&Settings::default()).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
-});
-
 /// Writes jobs; it knows what many of them share.
 #[derive(Debug, Default)]
 pub(super) struct JobWriter {
@@ -141,7 +124,7 @@ impl WrittenJob {
 
     /// Says what is left of the time of its source, of which there were other requests before.
     pub(super) fn set_left(&mut self, left: Duration) {
-        add_member(&mut self.text, "e", &u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        add_marked(&mut self.text, "e", &u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
     }
 }
 
@@ -188,14 +171,16 @@ impl JobWriter {
         if let Some(why) = obstacle(&job) {
             return Err(wrong(why.to_owned()));
         }
-        let whole = serde_json::to_string(&job).map_err(|error| wrong(format!("cannot be written: {error}")))?;
-        let WholeJob { name, url, written, mut settings, values } =
-            serde_json::from_str(&whole).map_err(|error| wrong(format!("cannot be written: {error}")))?;
-        settings.retain(|key, value| DEFAULTS.get(*key).is_none_or(|default| default.get() != value.get()));
-        let written = Some(written).filter(|written| written.get() != name.get());
-        let (secrets, none) = (Vec::new(), Secrets::default());
-        let text = JobText { name, url, written, settings, values, secrets, captured: none, token: None, left: None };
-        let text = serde_json::to_string(&text).map_err(|error| wrong(format!("cannot be written: {error}")))?;
+        let mut text = "{}".to_owned();
+        add_member(&mut text, "n", &job.name());
+        add_member(&mut text, "u", &job.url().as_str());
+        if job.written_url() != job.name() {
+            add_member(&mut text, "w", &job.written_url());
+        }
+        add_json(&mut text, "s", &setting_texts::written(job.settings()));
+        if !job.values().is_empty() {
+            add_member(&mut text, "v", job.values());
+        }
         let mut text = self.hide(&job, text)?;
         // A login with another refresh token is another call.
         let known_by = match captured.is_empty() || is_login(&job) {
@@ -203,9 +188,9 @@ impl JobWriter {
             false => secret_text(&mut self.captured, &captured).hidden(&text),
         };
         if !captured.is_empty() {
-            add_member(&mut text, "c", &captured);
+            add_marked(&mut text, "c", &captured);
         }
-        token.iter().for_each(|token| add_member(&mut text, "t", token));
+        token.iter().for_each(|token| add_marked(&mut text, "t", token));
         if text.len() > MAX_JOB {
             return Err(wrong(format!(
                 "takes {} KiB, and through Redis go at most {}",
@@ -231,7 +216,7 @@ impl JobWriter {
             }
             let names: Vec<String> = secrets.names_in(&hidden).into_iter().map(str::to_owned).collect();
             if !names.is_empty() {
-                add_member(&mut hidden, "x", &names);
+                add_marked(&mut hidden, "x", &names);
             }
             let value =
                 |name: &str| job.secrets().iter().find(|(known, _)| *known == name).map(|(_, it)| it.to_owned());
@@ -281,25 +266,12 @@ fn part(job: Job, token: Option<&TokenText>) -> (Job, Secrets) {
     (job, Secrets::new(captured.into_iter().chain(of_token)))
 }
 
-/// Adds a member to an object of JSON that has its marks.
-fn add_member(object: &mut String, name: &str, value: &impl Serialize) {
-    if object.pop() == Some('}') {
-        let value = serde_json::to_string(value).unwrap_or_default();
-        object.push_str(&format!(",\"{name}\":{}}}", without_nuls(&value)));
-    }
-}
-
 /// The names of the secrets that the text of a job has marks of.
 pub(super) fn secret_names(text: &str) -> Result<Vec<String>> {
     if text.len() > 2 * MAX_JOB {
         return Err(Error::new(Kind::Config, format!("the job takes {} MiB, and may take 1", text.len() >> 20)));
     }
-    let JobText { secrets, .. } = parsed(text)?;
-    Ok(secrets)
-}
-
-fn parsed(text: &str) -> Result<JobText<'_>> {
-    serde_json::from_str(text).map_err(|error| Error::new(Kind::Config, format!("the job cannot be read: {error}")))
+    Ok(optional_part(JobMembers::of(text)?.secrets)?.unwrap_or_default())
 }
 
 /// Reads a job, with values for the secrets in it, and what is said beside it.
@@ -308,16 +280,32 @@ fn parsed(text: &str) -> Result<JobText<'_>> {
 /// [`Kind::Config`]: it is no job, or a secret has no value here.
 pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<(Job, AboutJob)> {
     let text = shown(text, value)?;
-    let JobText { name, url, written, settings, values, secrets, captured, token, left } = parsed(&text)?;
+    let members = JobMembers::of(&text)?;
+    let (Some(name), Some(url)) = (members.name, members.url) else {
+        return Err(unreadable(&"it has no name or no URL"));
+    };
+    let secrets: Vec<String> = optional_part(members.secrets)?.unwrap_or_default();
     let secrets = secrets.into_iter().filter_map(|name| value(&name).map(|value| (name, value)));
+    let captured: Secrets = optional_part(members.captured)?.unwrap_or_default();
     let captured = captured.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let secrets = Secrets::new(secrets.chain(captured).collect::<Vec<_>>());
-    let job = ReadJob { name, url, written: written.unwrap_or(name), settings, values, secrets };
-    let cannot = |error| Error::new(Kind::Config, format!("the job cannot be read: {error}"));
-    let job = serde_json::to_string(&job).and_then(|text| serde_json::from_str::<Job>(&text)).map_err(cannot)?;
+    let mut settings = Settings::default();
+    for (name, json) in optional_part::<RawMembers<'_>>(members.settings)?.into_iter().flat_map(|members| members.0) {
+        let is_known = setting_texts::read(&mut settings, name.get().trim_matches('"'), json.get());
+        if !is_known.map_err(|error| unreadable(&error))? {
+            return Err(unreadable(&format!("it has a setting {}", name.get())));
+        }
+    }
+    let url = parse_url(&part_of::<String>(url)?).map_err(|error| unreadable(&error.one_line()))?;
+    let written: String = part_of(members.written.unwrap_or(name))?;
+    let values: Record = optional_part(members.values)?.unwrap_or_default();
+    let job = Job::of(url, &written, settings.into())
+        .named(part_of::<String>(name)?)
+        .with_secrets(secrets)
+        .with_values(values);
     match obstacle(&job) {
         Some(why) => Err(Error::new(Kind::Config, why)),
-        None => Ok((job, AboutJob { token, left })),
+        None => Ok((job, AboutJob { token: optional_part(members.token)?, left: optional_part(members.left)? })),
     }
 }
 

@@ -15,6 +15,7 @@ mod collector;
 mod connection;
 mod fleet_key;
 mod fleet_run;
+mod job_parts;
 mod job_text;
 mod limits;
 mod outcome_text;
@@ -24,6 +25,7 @@ mod scripts;
 mod secret_text;
 mod served_run;
 mod session;
+mod setting_texts;
 mod worker;
 mod worker_config;
 

@@ -1,13 +1,13 @@
 //! JSON (RFC 8259) into a tree.
 
 use std::collections::HashSet;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::Deserialize;
 use serde_json::value::RawValue;
 
 use super::bounds::MAX_DEPTH;
 use super::tree::{Member, Node, SyntaxError, Tree};
+use crate::json_members::RawMembers;
 
 /// Parses a JSON text. A key that is there twice is an error.
 pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
@@ -82,33 +82,6 @@ impl<'t> RawPart<'t> {
             table.push(Member { key, key_at: key_part.at, node: self.inner(value).node(depth + 1)? });
         }
         Ok(Tree::Table(table))
-    }
-}
-
-/// The members of an object in the order in which they were written.
-struct RawMembers<'t>(Vec<(&'t RawValue, &'t RawValue)>);
-
-impl<'t> Deserialize<'t> for RawMembers<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<RawMembers<'t>, D::Error> {
-        struct Members;
-
-        impl<'t> Visitor<'t> for Members {
-            type Value = RawMembers<'t>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<RawMembers<'t>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(RawMembers(members))
-            }
-        }
-
-        deserializer.deserialize_map(Members)
     }
 }
 
