@@ -80,10 +80,50 @@ impl Redis {
         folder.flat_map(|entry| std::fs::read(entry.expect("a file").path()).expect("it is there")).collect()
     }
 
+    /// Begins to write down each command that it runs, also those of scripts, with its own time.
+    pub(super) fn write_down(&self) -> Monitor {
+        let file = self.dir.join("monitor");
+        let output = std::fs::File::create(&file).expect("a file");
+        let mut command = Command::new("redis-cli");
+        command.args(["-p", &self.port.to_string(), "monitor"]).stdin(Stdio::null()).stdout(output);
+        let monitor = Monitor { child: command.spawn().expect("redis-cli comes with redis-server"), file };
+        monitor.wait_for(1, "OK");
+        monitor
+    }
+
     pub(super) fn worker(&self, words: &[&str]) -> Running {
         let mut worker = worker(&self.url(), words).spawn();
         worker.wait_for_stderr("takes jobs from");
         worker
+    }
+}
+
+/// What a Redis does.
+pub(super) struct Monitor {
+    child: Child,
+    file: std::path::PathBuf,
+}
+
+impl Monitor {
+    /// The lines with this text, when there are so many of them.
+    pub(super) fn wait_for(&self, count: usize, text: &str) -> Vec<String> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let all = std::fs::read_to_string(&self.file).expect("it is written");
+            let lines: Vec<String> = all.lines().filter(|line| line.contains(text)).map(str::to_owned).collect();
+            if lines.len() >= count {
+                return lines;
+            }
+            assert!(Instant::now() < end, "{} lines with {text:?} of {count}", lines.len());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
