@@ -155,9 +155,19 @@ impl ServedRun {
         tokens.into_iter().flatten().for_each(|token| drop(shared.live(token)));
     }
 
-    /// Takes jobs in.
-    pub(super) async fn add(&self, entries: Vec<Entry>, session: &mut Session) -> Result<(), Trouble> {
-        self.shared.add(entries, session).await
+    /// Takes jobs in, and gives those back at once for which there is no room.
+    pub(super) async fn take(
+        &self,
+        jobs: Vec<Entry>,
+        surplus: Vec<Entry>,
+        session: &mut Session,
+    ) -> Result<(), Trouble> {
+        if !surplus.is_empty() {
+            let mut back = vec![self.shared.config.name.clone()];
+            back.extend(surplus.into_iter().flat_map(|Entry { id, key, text }| [id, key, text]));
+            session.run(&self.shared.id, GIVE_BACK, &back).await?;
+        }
+        self.shared.add(jobs, session).await
     }
 
     /// Ends what is under way; what was not done is given back.

@@ -277,21 +277,21 @@ impl Session {
         Ok(())
     }
 
-    /// Jobs that no worker has taken, at most so many of each run. Waits for one if there is none.
+    /// Jobs that no worker has taken, at most so many of each of the two streams of each run. If there is none, waits for one, if
+    /// it is said how long.
     pub(super) async fn take(
         &mut self,
         runs: &[&RunId],
         worker: &str,
         most: usize,
-        wait: Duration,
+        wait: Option<Duration>,
     ) -> Result<Vec<(RunId, Vec<Entry>)>, Trouble> {
-        let (most, block) = (most.to_string(), wait.as_millis().to_string());
-        let mut words: Vec<String> = ["XREADGROUP", "GROUP", GROUP, worker, "COUNT", &most, "BLOCK", &block, "STREAMS"]
-            .map(str::to_owned)
-            .into();
+        let mut words = ["XREADGROUP", "GROUP", GROUP, worker, "COUNT", &most.to_string()].map(str::to_owned).to_vec();
+        words.extend(wait.iter().flat_map(|wait| ["BLOCK".to_owned(), wait.as_millis().to_string()]));
+        words.push("STREAMS".to_owned());
         words.extend(runs.iter().flat_map(|run| [run.first(), run.jobs()]));
         words.extend(runs.iter().flat_map(|_| [">", ">"].map(str::to_owned)));
-        let reply = self.one_waiting(&texts(&words), wait).await?;
+        let reply = self.one_waiting(&texts(&words), wait.unwrap_or_default()).await?;
         let streams = reply.into_list().into_iter().filter_map(|stream| {
             let mut parts = stream.into_list().into_iter();
             let name = parts.next()?.into_text()?;

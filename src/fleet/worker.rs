@@ -141,6 +141,8 @@ impl Worker {
             runs: BTreeMap::new(),
             passed_over: BTreeSet::new(),
             behind: BTreeSet::new(),
+            turn: 0,
+            asked_in_vain: 0,
             event_loop,
             idle_exit,
         };
@@ -172,6 +174,9 @@ struct Work<'l> {
     passed_over: BTreeSet<RunId>,
     /// Served runs whose collector is behind: none of their jobs are taken now.
     behind: BTreeSet<RunId>,
+    /// Which run is asked for jobs next, if there are more than there is room for; and how many were since one had some.
+    turn: usize,
+    asked_in_vain: usize,
     event_loop: &'l EventLoop,
     idle_exit: Option<Duration>,
 }
@@ -226,15 +231,22 @@ impl Work<'_> {
     async fn take(&mut self, session: &mut Session, room: usize, wait: Duration) -> Result<bool, Trouble> {
         let stop = self.config.stop.clone();
         let taken = {
-            let runs: Vec<&RunId> = self.runs.keys().filter(|run| !self.behind.contains(*run)).collect();
-            if runs.is_empty() {
+            let mut runs: Vec<&RunId> = self.runs.keys().filter(|run| !self.behind.contains(*run)).collect();
+            let count = runs.len();
+            if count == 0 {
                 sleep(wait).or(stop.wait()).await;
                 return Ok(false);
             }
-            let most = room.div_ceil(runs.len());
+            // More runs than there is room for are asked in turn, and all of them only when none has a job.
+            let waits = room >= count || self.asked_in_vain >= count;
+            if !waits {
+                runs.rotate_left(self.turn % count);
+                runs.truncate(room);
+            }
+            (self.turn, self.asked_in_vain) = (self.turn.wrapping_add(runs.len()), self.asked_in_vain + runs.len());
             // What Redis gives to a worker that was just told to end is left to others, when its lease is over; so the wait
             // is for Redis to end.
-            session.take(&runs, &self.config.name, most, wait).await
+            session.take(&runs, &self.config.name, (room / count).max(1), waits.then_some(wait)).await
         };
         let taken = match taken {
             Ok(taken) => taken,
@@ -248,9 +260,16 @@ impl Work<'_> {
             Err(trouble) => return Err(trouble),
         };
         let any = !taken.is_empty();
-        for (run, entries) in taken {
+        if any {
+            self.asked_in_vain = 0;
+        }
+        let mut room = room;
+        for (run, mut entries) in taken {
             let Some(served) = self.runs.get(&run) else { continue };
-            match served.add(entries, session).await {
+            // Redis gives so many of each stream, and of several at once there may be more than that.
+            let surplus = entries.split_off(room.min(entries.len()));
+            room -= entries.len();
+            match served.take(entries, surplus, session).await {
                 Ok(()) => {}
                 Err(Trouble::Gone) => drop(self.runs.remove(&run)),
                 Err(trouble) => return Err(trouble),

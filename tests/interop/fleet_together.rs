@@ -186,6 +186,33 @@ fn a_worker_sends_no_more_at_once_over_several_runs() {
     assert_eq!(most.load(Ordering::SeqCst), 2);
 }
 
+/// COUNT of XREADGROUP holds for each stream, so a worker took a job of each run, and of each of the two streams of one.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_worker_takes_no_more_jobs_than_it_has_room_for() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let server = Server::start(|_| Reply::hang());
+    many(&dir, &server, 3);
+    let submit = || with_plan(&dir, "submit", &[&redis.url()]).run().expect_code(0).stdout().trim().to_owned();
+    let runs = [submit(), submit()];
+    let key = |run: &str, part: &str| format!("ru:{{{run}}}:{part}");
+    // As the calls of logins, some are in the stream that goes before the other.
+    for run in &runs {
+        let entry = redis.ask(&["xrange", &key(run, "jobs"), "-", "+", "COUNT", "1"]);
+        let [id, _, job, _, text] = entry.lines().collect::<Vec<_>>()[..] else { panic!("{entry}") };
+        redis.ask(&["xdel", &key(run, "jobs"), id]);
+        redis.ask(&["hset", &key(run, "meta"), "first", "1"]);
+        redis.ask(&["xadd", &key(run, "first"), "9999999999999-1", "k", job, "j", text]);
+    }
+    let _worker = redis.worker(&["--concurrency", "1"]);
+    server.wait_for(|stats| stats.requests == 1);
+    let streams = runs.iter().flat_map(|run| [key(run, "first"), key(run, "jobs")]);
+    let pending: Vec<String> =
+        streams.map(|stream| redis.ask(&["xpending", &stream, "fleet", "-", "+", "9"])).collect();
+    assert_eq!(pending.iter().filter(|jobs| !jobs.is_empty()).count(), 1, "{pending:?}");
+    assert!(pending[0].starts_with("9999999999999-1") || pending[2].starts_with("9999999999999-1"), "{pending:?}");
+}
+
 /// A report that is written slowly slows the fleet: Redis does not fill with outcomes that are not taken.
 #[test]
 #[ignore = "needs redis-server"]
