@@ -84,12 +84,12 @@ pub(crate) fn run(
     check(&fleet, &jobs)?;
     let settings = settings(&jobs, config);
     let begin = |event_loop: &EventLoop| event_loop.run(fleet.begin(settings)).map_err(unreachable);
-    fetch((plan, &address), jobs, (config, flags), default_report, begin)
+    fetch((plan, &url, &address), jobs, (config, flags), default_report, begin)
 }
 
 /// Fetches by a run of a fleet: it begins, or is found, when the reports are open.
 pub(crate) fn fetch(
-    (plan, address): (&str, &FleetAddress),
+    (plan, url, address): (&str, &str, &FleetAddress),
     mut jobs: JobSet,
     (config, flags): (&Config, &Flags),
     default_report: Option<Output>,
@@ -111,12 +111,34 @@ pub(crate) fn fetch(
     std::mem::forget(result.outcomes);
     // Until a report of the whole is written, the outcomes stay where they are.
     if matches!(result.exit, Exit::Interrupted | Exit::Report) {
-        let command = format!("roundup collect {plan} {address} --run {id}{}", files_of(flags));
-        complain(&format!("run {id} goes on: \"{command}\" writes the report of all of it, and ends it with --cancel"));
+        let (url, note) = typed_again(url);
+        let command = format!("roundup collect {plan} {url} --run {id}{}", files_of(flags));
+        complain(&format!(
+            "run {id} goes on: \"{command}\" writes the report of all of it, and ends it with --cancel{note}"
+        ));
     } else if let Err(error) = event_loop.run(fleet_run.end()) {
         complain(&format!("run {id} is over, and its keys are still there until they expire: {}", error.one_line()));
     }
     Ok(result.exit)
+}
+
+/// The URL of a fleet for a shell, and what is to be known of it. A `${NAME}` in it stays, as its value comes from the secrets
+/// file or the environment; a password that was written out is not shown, and a variable stands in its place.
+fn typed_again(url: &str) -> (String, &'static str) {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url[authority..].find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
+    let user_info = &url[authority..url[authority..end].rfind('@').map_or(authority, |at| authority + at)];
+    let Some((_, password)) = user_info.split_once(':') else { return (url.to_owned(), "") };
+    let is_name = |text: &str| text.strip_prefix("${").is_some_and(|rest| rest.find('}') == Some(rest.len() - 1));
+    if is_name(password) {
+        return (format!("'{url}'"), "");
+    }
+    let from = authority + user_info.len() - password.len();
+    let (before, behind) = (&url[..from], &url[from + password.len()..]);
+    (
+        format!("'{before}${{REDIS_PASSWORD}}{behind}'"),
+        ", with the password of the Redis as REDIS_PASSWORD in the environment",
+    )
 }
 
 /// The files without which who collects could not reach the Redis, open what is sealed, or have the plan's secrets, as options.
@@ -280,4 +302,25 @@ pub(crate) fn redis_transport(flags: &Flags) -> Result<Transport, CommandError> 
     builder.build().map_err(|error| {
         CommandError::usage(Error::new(Kind::Config, format!("--fleet-cacert: {}", error.one_line())).one_line())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_typed_again() {
+        let note = ", with the password of the Redis as REDIS_PASSWORD in the environment";
+        for (url, again, said) in [
+            ("redis://h", "redis://h", ""),
+            ("redis://h:6380/a:b@c", "redis://h:6380/a:b@c", ""),
+            ("rediss://me:${PW}@h/1", "'rediss://me:${PW}@h/1'", ""),
+            ("redis://:pw@h", "'redis://:${REDIS_PASSWORD}@h'", note),
+            ("redis://me:p@:w@h:1/2", "'redis://me:${REDIS_PASSWORD}@h:1/2'", note),
+            ("redis://me:${A}-pw@h", "'redis://me:${REDIS_PASSWORD}@h'", note),
+            ("redis://me:${}${A}@h", "'redis://me:${REDIS_PASSWORD}@h'", note),
+        ] {
+            assert_eq!(typed_again(url), (again.to_owned(), said), "{url}");
+        }
+    }
 }

@@ -212,7 +212,8 @@ fn no_secret_goes_through_redis() {
 #[test]
 #[ignore = "needs redis-server"]
 fn an_interrupted_run_is_collected_whole() {
-    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let (redis, dir) = (Redis::start(&["--requirepass", "of-redis"]), Dir::new());
+    let url = format!("redis://:of-redis@127.0.0.1:{}", redis.port);
     let go = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let may = go.clone();
     let server = Server::start(move |_| match may.load(std::sync::atomic::Ordering::Relaxed) {
@@ -220,20 +221,27 @@ fn an_interrupted_run_is_collected_whole() {
         false => Reply::json("{}").late(Duration::from_millis(300)),
     });
     many(&dir, &server, 40);
-    let _worker = redis.worker(&["--concurrency", "5"]);
-    let mut run = with_plan(&dir, "run", &["--fleet", &redis.url(), "--report", "jsonl"]).spawn();
+    let mut worker = worker(&url, &["--concurrency", "5"]).spawn();
+    worker.wait_for_stderr("takes jobs from");
+    let mut run = with_plan(&dir, "run", &["--fleet", &url, "--report", "jsonl"]).spawn();
     run.wait_for_lines(3);
     run.interrupt();
     let interrupted = run.wait().expect_code(130);
     go.store(true, std::sync::atomic::Ordering::Relaxed);
     let said = interrupted.stderr.lines().find(|line| line.contains("goes on")).expect("it says so");
     let command = said.split('"').nth(1).expect("a command");
-    let words: Vec<&str> = command.split(' ').skip(2).chain(["--report", "json=all.json"]).collect();
-    let collected = with_plan(&dir, "collect", &words[1..]).run().expect_code(0);
+    assert!(
+        !interrupted.stderr.contains("of-redis") && said.ends_with("as REDIS_PASSWORD in the environment"),
+        "{said}"
+    );
+    // As a shell reads it.
+    let words = command.split(' ').skip(2).map(|word| word.trim_matches('\''));
+    let words: Vec<&str> = words.chain(["--report", "json=all.json"]).collect();
+    let collected = with_plan(&dir, "collect", &words[1..]).env("REDIS_PASSWORD", "of-redis").run().expect_code(0);
     let all = report(&dir, "all.json");
     assert_eq!((results(&all).len(), &all["summary"]["ok"]), (40, &json!(40)), "{collected:?}");
     assert_eq!(server.stats().requests, 40, "nothing was fetched again");
-    assert_eq!(redis.ask(&["keys", "ru:{*}:[mjko]*"]), "");
+    assert_eq!(redis.ask(&["-a", "of-redis", "--no-auth-warning", "keys", "ru:{*}:[mjko]*"]), "");
 }
 
 #[test]

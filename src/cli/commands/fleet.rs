@@ -105,5 +105,5 @@ pub(crate) fn collect(collect: &Collect, flags: &Flags) -> Result<Exit, CommandE
         return Ok(Exit::Success);
     }
     check(&fleet, &jobs)?;
-    fetch((&collect.plan, &address), jobs, (&config, flags), table(), |_| Ok(run))
+    fetch((&collect.plan, &collect.url, &address), jobs, (&config, flags), table(), |_| Ok(run))
 }
