@@ -44,7 +44,7 @@ const NOT_WITH_A_FLEET: &[(&str, &str)] = &[
     ("shard", "a fleet shares out the jobs by itself"),
     #[cfg(feature = "watch")]
     ("every", "a fleet runs a plan once"),
-    ("output_dir", "contents would be on the machines of the workers"),
+    ("output_dir", "give it to the workers, which have the contents"),
 ];
 
 /// Options of a fleet that are given to a run without one: it would be sent from here, without a word.

@@ -342,7 +342,7 @@ fn remove_leftovers_of(jobs: &JobSet) {
 }
 
 /// Makes a folder that files can be written to.
-fn make_folder(folder: &Path) -> Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
     let cannot = |what: &str, error: io::Error| {
         Error::new(Kind::Io, format!("the folder {} cannot be {what}", folder.display())).with_source(error)
     };

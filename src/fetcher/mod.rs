@@ -99,6 +99,8 @@ pub use self::intake::Intake;
 pub use self::limit_state::LimitState;
 pub use self::outcomes::{Outcomes, Stopper};
 pub use self::refused::Refused;
+#[cfg(feature = "fleet")]
+pub(crate) use self::sink::cannot_save;
 pub use self::status::{RunSnapshot, RunStatus, SourceActivity, SourceStatus};
 pub use self::waits::{HeldHost, WaitReason, WaitingSource};
 pub use crate::outcome_group::next_group;

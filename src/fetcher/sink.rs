@@ -121,7 +121,7 @@ impl FileSink {
     }
 }
 
-fn cannot_save(path: &Path, error: io::Error) -> Error {
+pub(crate) fn cannot_save(path: &Path, error: io::Error) -> Error {
     let text = format!("the content cannot be saved to {}", path.display());
     Error::new(Kind::Io, text).in_phase(Phase::Body).with_source(system_cause(error))
 }

@@ -1,13 +1,18 @@
 //! Outcomes as they go through Redis: what the collector knows of the job stays out, and so do secrets.
 
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::secret_text::{SecretText, shown, without_nuls};
+use crate::atomic_file::AtomicFile;
+use crate::body::Body;
 use crate::error::{Error, Kind, Result};
 use crate::event_loop::unblock;
+use crate::fetcher::cannot_save;
 use crate::outcome::{Failure, Outcome, RedirectHead};
 
 /// The largest content that goes through Redis.
@@ -40,13 +45,26 @@ fn is_none(token: &u64) -> bool {
     *token == 0
 }
 
+/// Where the content of the job of this name is saved if it does not go through Redis.
+pub(super) type ContentPlaces = Arc<dyn Fn(&str) -> PathBuf + Send + Sync>;
+
 /// Writes an outcome. Its attempts are given from when the job was taken, `age` ago.
-pub(super) async fn write(mut outcome: Outcome, age: Duration, token: u64, secrets: &Arc<SecretText>) -> String {
+pub(super) async fn write(
+    mut outcome: Outcome,
+    age: Duration,
+    token: u64,
+    secrets: &Arc<SecretText>,
+    places: Option<&ContentPlaces>,
+) -> String {
+    let place = |outcome: &Outcome| places.map(|places| places(&outcome.name));
+    let place = outcome.body.as_ref().filter(|body| body.len() > MAX_BODY).and_then(|_| place(&outcome));
     outcome.index = 0;
     (outcome.name, outcome.url, outcome.digest) = (Arc::default(), Arc::default(), None);
     (outcome.place, outcome.method, outcome.table) = (None, None, None);
     if let Some(body) = outcome.body.take() {
-        if body.len() > MAX_BODY {
+        if let Some(place) = place {
+            save(&mut outcome, body, place).await;
+        } else if body.len() > MAX_BODY {
             outcome.body_truncated = true;
         } else if body.in_memory().is_some() {
             outcome.body = Some(body);
@@ -99,6 +117,24 @@ pub(super) async fn write(mut outcome: Outcome, age: Duration, token: u64, secre
     secrets.hidden(&json_of(&short, age, token))
 }
 
+/// Saves a content to this file. If that fails, so does the source, as it does on one machine.
+async fn save(outcome: &mut Outcome, body: Body, place: PathBuf) {
+    let path = place.clone();
+    let saved = unblock(move || {
+        let content = body.read()?;
+        let mut file = AtomicFile::create(path)?;
+        file.write_all(&content)?;
+        file.commit()
+    });
+    match saved.await {
+        Ok(()) => outcome.body_file = Some(place),
+        Err(error) => {
+            outcome.body_truncated = true;
+            outcome.error.get_or_insert_with(|| Failure::from(&cannot_save(&place, error)));
+        }
+    }
+}
+
 /// A text without secrets. To look for them takes some milliseconds a MiB.
 async fn hidden(open: String, secrets: &Arc<SecretText>) -> String {
     if open.len() <= MOST_ON_LOOP {
@@ -134,14 +170,13 @@ pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::body::Body;
     use crate::event_loop::EventLoop;
     use crate::outcome::ResponseField;
     use crate::secrets::Secrets;
 
     fn there_and_back(outcome: Outcome, secrets: &Secrets) -> (String, Outcome) {
         let texts = Arc::new(SecretText::new(secrets));
-        let text = EventLoop::new().run(write(outcome, Duration::from_millis(5), 3, &texts));
+        let text = EventLoop::new().run(write(outcome, Duration::from_millis(5), 3, &texts, None));
         let value = |name: &str| secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
         let (outcome, age, token) = read(&text, &value).expect("it was just written");
         assert_eq!((age, token), (Duration::from_millis(5), 3));

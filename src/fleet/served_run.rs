@@ -346,7 +346,8 @@ impl SharedRun {
                 .map_or(Duration::ZERO, |attempt| attempt.started.saturating_sub(outcome.timings.queue));
             outcome.attempts.iter_mut().for_each(|attempt| attempt.started = attempt.started.saturating_sub(base));
             outcome.worker = Some(self.config.name.as_str().into());
-            let text = write(outcome, age, token.map_or(0, |token| token.sent()), &secrets).await;
+            let token = token.map_or(0, |token| token.sent());
+            let text = write(outcome, age, token, &secrets, self.config.places.as_ref()).await;
             let text = self.seal(&entry.key, text)?;
             bytes += text.len();
             done.extend([entry.id, entry.key, text]);

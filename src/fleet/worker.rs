@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use futures_lite::FutureExt;
 use super::address::FleetAddress;
 use super::connection::{Connector, Trouble};
 use super::fleet_key::FleetKey;
+use super::outcome_text::ContentPlaces;
 use super::run::{RunAtWork, RunId, RunMeta, VERSION};
 use super::served_run::ServedRun;
 use super::session::{Notes, Session};
@@ -52,6 +54,7 @@ struct WorkerOptions {
     secret: SecretValues,
     sends_secrets: bool,
     key: Option<FleetKey>,
+    places: Option<ContentPlaces>,
     concurrency: NonZeroU32,
     idle_exit: Option<Duration>,
     notes: Notes,
@@ -75,6 +78,7 @@ impl Worker {
             secret: Arc::new(|_| None),
             sends_secrets: false,
             key: None,
+            places: None,
             concurrency: DEFAULT_WORKER_CONCURRENCY,
             idle_exit: None,
             notes: Arc::new(|line| log::warn!("{line}")),
@@ -93,6 +97,14 @@ impl Worker {
     /// Takes the jobs of runs that are sealed with this key, and no others; without it, those of runs that are not sealed.
     pub fn key(mut self, key: FleetKey) -> Worker {
         self.config.key = Some(key);
+        self
+    }
+
+    /// Saves the contents that are too large for Redis, above 256 KiB, where `place` says for the name of their job; without it
+    /// they are left out. It has to give another place each time. [`Outcome::body_file`](crate::Outcome::body_file) names it, and
+    /// [`Outcome::worker`](crate::Outcome::worker) the machine.
+    pub fn save_large(mut self, place: impl Fn(&str) -> PathBuf + Send + Sync + 'static) -> Worker {
+        self.config.places = Some(Arc::new(place));
         self
     }
 
@@ -131,10 +143,22 @@ impl Worker {
         if let Some(note) = note {
             (self.config.notes)(&format!("{address} {note}"));
         }
-        let WorkerOptions { name, transport, secret, sends_secrets, key, concurrency, idle_exit, notes } = self.config;
+        let WorkerOptions { name, transport, secret, sends_secrets, key, places, concurrency, idle_exit, notes } =
+            self.config;
         let requests = Arc::new(Semaphore::new(concurrency.get() as usize));
-        let config =
-            WorkerConfig { name, transport, secret, sends_secrets, key, concurrency, requests, connector, notes, stop };
+        let config = WorkerConfig {
+            name,
+            transport,
+            secret,
+            sends_secrets,
+            key,
+            places,
+            concurrency,
+            requests,
+            connector,
+            notes,
+            stop,
+        };
         let mut work = Work {
             config: config.into(),
             load: Rc::default(),

@@ -10,6 +10,7 @@ use async_lock::Semaphore;
 
 use super::connection::Connector;
 use super::fleet_key::FleetKey;
+use super::outcome_text::ContentPlaces;
 use super::session::Notes;
 use crate::event_loop::Event;
 use crate::transport::Transport;
@@ -25,6 +26,8 @@ pub(super) struct WorkerConfig {
     pub(super) sends_secrets: bool,
     /// What jobs and outcomes are sealed with; `None` if they go as they are.
     pub(super) key: Option<FleetKey>,
+    /// Where contents are saved that do not go through Redis; `None` if they are left out.
+    pub(super) places: Option<ContentPlaces>,
     pub(super) concurrency: NonZeroU32,
     /// So many requests of all runs may be under way. Each run takes over jobs of the dead by itself, so together they may have
     /// more jobs than that.

@@ -1,5 +1,6 @@
 //! Plans that a fleet fetches, by way of a real Redis.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
@@ -388,4 +389,51 @@ fn redis_over_tls() {
         .run()
         .expect_code(0);
     assert_eq!(report(&dir, "report.json")["summary"]["ok"], 30);
+}
+
+/// They were left out. Names of jobs come from whoever can write to the Redis.
+#[test]
+#[ignore = "needs redis-server"]
+fn what_is_too_large_for_redis_is_in_the_folder_of_the_worker() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let large = "x".repeat(300 << 10);
+    let content = large.clone();
+    let server = Server::start(move |request| Reply::text(if request.path() == "/small" { "here" } else { &content }));
+    let names = ["small", "../../large", "/CON", "LARGE"];
+    let job = |name: &str| {
+        let path = if name == "small" { "small" } else { "large" };
+        format!("[[job]]\nname = \"{name}\"\nurl = \"{}\"\n", server.url(&format!("/{path}")))
+    };
+    dir.write("plan.toml", names.map(job).concat());
+    let folder = dir.join("workers/contents");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("large"), "of another run").expect("a file");
+    std::fs::write(dir.join("large"), "of another folder").expect("a file");
+    let mut worker_there = worker(&redis.url(), &["--output-dir", "workers/contents"]).inside(&dir).spawn();
+    worker_there.wait_for_stderr("takes jobs from");
+    with_plan(&dir, "run", &["-q", "--fleet", &redis.url(), "--report", "json=report.json"]).run().expect_code(0);
+    let report = report(&dir, "report.json");
+    assert_eq!(report["summary"]["truncated"], 0);
+    let mut files = BTreeSet::from(["large".to_owned()]);
+    for (result, name) in results(&report).iter().zip(names) {
+        assert!(result["worker"].is_string(), "{result}");
+        let Some(file) = result["body_file"].as_str() else {
+            assert_eq!((name, &result["body"]), ("small", &json!("here")));
+            continue;
+        };
+        assert_eq!((&result["body"], result["body_bytes"].as_u64()), (&Value::Null, Some(300 << 10)), "{name}");
+        assert_eq!(dir.read(file), large, "{name}");
+        assert!(files.insert(file.strip_prefix("workers/contents/").expect(name).to_owned()), "{file} is there twice");
+    }
+    let there = std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("a file").file_name());
+    assert_eq!(there.map(|file| file.to_string_lossy().into_owned()).collect::<BTreeSet<_>>(), files);
+    assert!(files.contains("CON_") && files.contains("large-2") && files.len() == 4, "{files:?}");
+    assert_eq!(
+        (dir.read("large"), dir.read("workers/contents/large")),
+        ("of another folder".into(), "of another run".into())
+    );
+    // A worker that could not save them does not begin.
+    let refused = worker(&redis.url(), &["--output-dir", "plan.toml"]).inside(&dir).run();
+    assert_ne!(refused.code(), Some(0));
+    assert_eq!(refused.stderr, "roundup: plan.toml is a file: name a folder for the contents\n");
 }

@@ -1,12 +1,15 @@
 //! `worker`, `submit` and `collect`.
 
 use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 
 use futures_lite::FutureExt;
 use roundup::event_loop::Event;
 use roundup::fleet::Worker;
-use roundup::{HostKey, Result};
+use roundup::plan::FileNames;
+use roundup::{Error, HostKey, Kind, Result, remove_leftovers};
 
 use super::table::table;
 use crate::cli::config::{Config, OutputConfig};
@@ -20,7 +23,7 @@ use crate::cli::fleet::{
 use crate::cli::interrupts::Interrupts;
 use crate::cli::jobs::JobSet;
 use crate::cli::report_tables::planned;
-use crate::cli::run::event_loop;
+use crate::cli::run::{event_loop, make_folder};
 
 pub(crate) fn worker(command: &WorkerCommand, flags: &Flags) -> Result<Exit, CommandError> {
     let config = Config::new(flags)?;
@@ -46,6 +49,9 @@ pub(crate) fn worker(command: &WorkerCommand, flags: &Flags) -> Result<Exit, Com
         return Err(CommandError::usage(text));
     }
     worker = key.into_iter().fold(worker, Worker::key);
+    if let Some(folder) = &config.output.folder {
+        worker = worker.save_large(places_in(folder)?);
+    }
     let redactor = log_redactor(flags)?;
     let event_loop = event_loop(&config);
     let done = event_loop.run(async {
@@ -66,6 +72,23 @@ pub(crate) fn worker(command: &WorkerCommand, flags: &Flags) -> Result<Exit, Com
         complain(&format!("jobs done: {done}"));
     }
     Ok(Exit::Success)
+}
+
+/// Makes the folder, and names a file in it for each content, by its job as `run --output-dir` does. What is there already stays,
+/// because an outcome may tell of it.
+fn places_in(folder: &Path) -> Result<impl Fn(&str) -> PathBuf + Send + Sync + 'static, CommandError> {
+    make_folder(folder).map_err(|error| CommandError::report(&error))?;
+    remove_leftovers(folder);
+    let unreadable = |error| {
+        let text = format!("the folder {} cannot be read", folder.display());
+        CommandError::report(&Error::new(Kind::Io, text).with_source(error))
+    };
+    let mut names = FileNames::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        names.reserve(&entry.map_err(unreadable)?.file_name().to_string_lossy());
+    }
+    let (names, folder) = (Mutex::new(names), folder.to_owned());
+    Ok(move |job: &str| folder.join(names.lock().unwrap_or_else(PoisonError::into_inner).name_for(job)))
 }
 
 pub(crate) fn submit(submit: &Submit, flags: &Flags) -> Result<Exit, CommandError> {

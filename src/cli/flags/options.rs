@@ -268,7 +268,7 @@ options! {
     #[argh(option)]
     report: Vec<String>,
 
-    /// save contents to files in this folder
+    /// save contents to files in this folder; worker saves those that are too large for Redis, above 256 KiB
     #[argh(option)]
     output_dir: Option<String>,
 

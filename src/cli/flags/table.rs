@@ -243,7 +243,7 @@ pub(crate) const ROWS: &[OptionRow] = &[
     row("pinnedpubkey",       Tls,         SENDS,    Text("PINS"),           None,             None),
     row("keylog",             Tls,         SENDS,    Switch,                 None,             None),
     row("report",             Output,      REPORT,   Text("FORMAT[=FILE]"),  Some("table"),    None),
-    row("output_dir",         Output,      FETCH,    Text("DIR"),            None,             None),
+    row("output_dir",         Output,      SENDS,    Text("DIR"),            None,             None),
     row("output",             Output,      ONE_FILE,    Text("FILE"),           None,             None),
     row("body",               Output,      RESULTS,    Switch,                 None,             None),
     row("include",            Output,      RESULTS,    Switch,                 None,             None),
