@@ -5,10 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use hmac_sha256::Hash;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Kind};
+use crate::sha256::Sha256;
 
 /// What tells a job from all others: its place in the input, its name, and a digest of what it sends.
 ///
@@ -41,15 +41,13 @@ const RULE: &[u8] = b"roundup job 1";
 impl JobDigest {
     /// The digest of these parts of a job.
     pub(crate) fn of<'a>(parts: impl IntoIterator<Item = Cow<'a, [u8]>>) -> JobDigest {
-        let mut hash = Hash::new();
+        let mut digest = Sha256::new();
         // Each part follows its length, so that no two lists of parts are one text.
         for part in [Cow::Borrowed(RULE)].into_iter().chain(parts) {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(&*part);
+            digest.update(&(part.len() as u64).to_le_bytes());
+            digest.update(&part);
         }
-        let mut digest = [0; 16];
-        digest.copy_from_slice(&hash.finalize()[..16]);
-        JobDigest(digest)
+        JobDigest(digest.finish())
     }
 
     /// The digest as bytes.

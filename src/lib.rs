@@ -141,6 +141,8 @@ mod serde_forms;
 #[cfg(feature = "jobs")]
 mod settings;
 #[cfg(feature = "jobs")]
+mod sha256;
+#[cfg(feature = "jobs")]
 mod shard;
 #[cfg(feature = "jobs")]
 #[cfg_attr(not(feature = "plan"), allow(dead_code, reason = "plans name tables"))]

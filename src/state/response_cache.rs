@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use hmac_sha256::HMAC;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::cache_changes::{Changes, lock};
@@ -12,7 +11,7 @@ use super::open::failure;
 use super::run::OpenRun;
 use crate::cache::{CacheChange, CacheKey, CacheStore, Candidate, Freshness, KeptContent};
 use crate::outcome::ResponseField;
-use crate::sqlite;
+use crate::{sha256, sqlite};
 
 /// The responses that a state keeps. Made by [`OpenRun::cache`]; what changes is written with the next outcomes of that run.
 pub struct ResponseCache {
@@ -67,15 +66,13 @@ impl ResponseCache {
 
 impl CacheStore for ResponseCache {
     fn key(&self, parts: &mut dyn Iterator<Item = &[u8]>) -> CacheKey {
-        let mut hash = HMAC::new(&self.secret);
+        let mut bytes = Vec::with_capacity(256);
         for part in parts {
             // Each part follows its length, so that no two lists of parts are one text.
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
+            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(part);
         }
-        let mut key = [0; 16];
-        key.copy_from_slice(&hash.finalize()[..16]);
-        CacheKey(key)
+        CacheKey(sha256::keyed(&self.secret, &bytes))
     }
 
     fn implied_field(&self, name: &str) -> Option<&[u8]> {
