@@ -37,6 +37,7 @@ use crate::written_outcome;
 pub struct Outcome {
     /// The job's place in the input, from 0: as the job was given it by [`Job::at`](crate::Job::at), otherwise its number in
     /// the run.
+    #[serde(default)]
     pub index: usize,
     /// Where it stands in the input if [`index`](Self::index) does not tell, as of a job that was made for a row of another
     /// one: the place of its table of jobs, then the places of what it was made of, and the number of the row. See
@@ -47,10 +48,10 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<JobDigest>,
     /// The job's name.
-    #[serde(with = "shared_text")]
+    #[serde(default, with = "shared_text")]
     pub name: Arc<str>,
     /// The URL as the user wrote it, passwords hidden.
-    #[serde(with = "shared_text")]
+    #[serde(default, with = "shared_text")]
     pub url: Arc<str>,
     /// The method of the request; `None` in what older versions wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +90,7 @@ pub struct Outcome {
     #[serde(default, with = "optional_path", skip_serializing_if = "Option::is_none")]
     pub body_file: Option<PathBuf>,
     /// Whether the content was larger than its limit, so that it is not kept.
+    #[serde(default)]
     pub body_truncated: bool,
     /// The values that `select` took out of the content, by their names; null for a place where there was none. `None`
     /// without `select`.
@@ -278,19 +280,19 @@ pub struct Timings {
     #[serde(with = "ms")]
     pub queue: Duration,
     /// Resolving the host name, in the last attempt; so are all below but `total`.
-    #[serde(with = "optional_ms")]
+    #[serde(default, with = "optional_ms")]
     pub dns: Option<Duration>,
     /// Making the connection, proxy included.
-    #[serde(with = "optional_ms")]
+    #[serde(default, with = "optional_ms")]
     pub connect: Option<Duration>,
     /// The TLS handshake.
-    #[serde(with = "optional_ms")]
+    #[serde(default, with = "optional_ms")]
     pub tls: Option<Duration>,
     /// From the first byte sent to the first byte of the response.
-    #[serde(with = "optional_ms")]
+    #[serde(default, with = "optional_ms")]
     pub first_byte: Option<Duration>,
     /// From the head of the response to the last byte of its content.
-    #[serde(with = "optional_ms")]
+    #[serde(default, with = "optional_ms")]
     pub body: Option<Duration>,
     /// From the permit of the first attempt to the end of the job, retries and the waits between them included.
     #[serde(with = "ms")]

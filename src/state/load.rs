@@ -46,11 +46,14 @@ impl State {
     /// An outcome with its rows, and with its content if that is asked for and was kept. `None` if it cannot be read: a
     /// later version may have written it.
     pub(super) fn outcome(&self, id: i64, contents: bool) -> Result<Option<Outcome>> {
-        let mut query = self.connection.prepare_cached("select record from outcomes where id = ?")?;
-        let record: Option<String> = query.query_row([id], |row| row.get(0)).optional()?;
-        let Some(mut outcome) = record.and_then(|record| serde_json::from_str::<Outcome>(&record).ok()) else {
-            return Ok(None);
-        };
+        let query = "select record, place, name, url from outcomes where id = ?";
+        let mut query = self.connection.prepare_cached(query)?;
+        let read = query.query_row([id], |row| {
+            let Ok(outcome) = serde_json::from_str::<Outcome>(row.get_ref(0)?.as_str()?) else { return Ok(None) };
+            let (index, name, url) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok(Some(Outcome { index, name, url, ..outcome }))
+        });
+        let Some(mut outcome) = read.optional()?.flatten() else { return Ok(None) };
         outcome.rows = self.rows_of(id)?;
         if contents {
             let mut query = self.connection.prepare_cached("select bytes from contents where outcome = ?")?;

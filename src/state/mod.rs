@@ -41,6 +41,7 @@ mod resume;
 mod run;
 mod run_lock;
 mod schema;
+mod stored_record;
 mod write;
 mod write_cache;
 

@@ -56,13 +56,12 @@ impl State {
 
     /// All outcomes of a run in input order; `None` if one of them cannot be read.
     fn outcomes_of(&self, run: i64) -> SqlResult<Option<Vec<Outcome>>> {
-        let mut query = self.connection.prepare("select id, place from outcomes where run = ? order by place, id")?;
-        let places = query.query_map([run], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        let mut query = self.connection.prepare("select id from outcomes where run = ? order by place, id")?;
+        let ids = query.query_map([run], |row| row.get(0))?;
         let mut outcomes = Vec::new();
-        for place in places {
-            let (id, place) = place?;
-            let Some(outcome) = self.outcome(id, true)? else { return Ok(None) };
-            outcomes.push(Outcome { index: usize::try_from(place).unwrap_or(outcomes.len()), ..outcome });
+        for id in ids {
+            let Some(outcome) = self.outcome(id?, true)? else { return Ok(None) };
+            outcomes.push(outcome);
         }
         sort_outcomes(&mut outcomes);
         Ok(Some(outcomes))

@@ -8,7 +8,7 @@ use super::cache_changes::{Changes, take};
 use super::file::State;
 use super::job_keys::{JobKey, digest_of_all, keys_of};
 use super::run_lock::RunLock;
-use super::write::{self, OutcomeRow};
+use super::write::{self, OutcomeWriter};
 use super::write_cache::{self, WrittenBodies};
 use crate::cache::{CacheChange, MAX_KEPT_CONTENT};
 use crate::error::{Error, Kind, Result};
@@ -215,6 +215,14 @@ impl OpenRun {
             true => WrittenBodies::default(),
             false => write_cache::write_all(&transaction, self.id, changes, &self.redactor)?,
         };
+        let mut writer = OutcomeWriter {
+            connection: &transaction,
+            insert: write::prepare(&transaction)?,
+            run: self.id,
+            ended: &ended,
+            redactor: &self.redactor,
+            contents: self.contents.then_some((self.max_content, &written)),
+        };
         for outcome in outcomes {
             let unknown;
             let key = match self.keys.get(outcome.index) {
@@ -224,10 +232,9 @@ impl OpenRun {
                     &unknown
                 }
             };
-            let row = OutcomeRow { run: self.id, key, ended: &ended };
-            let contents = self.contents.then_some((self.max_content, &written));
-            write::insert(&transaction, &row, outcome, &self.redactor, contents)?;
+            writer.write(key, outcome)?;
         }
+        drop(writer);
         transaction.commit()
     }
 

@@ -35,7 +35,7 @@ create index outcomes_of_run on outcome_records (run);
 create view outcomes as
 select
     id, run, place, name, digest, settings, ended, ok, whole, record,
-    record ->> '$.url' as url,
+    coalesce(record ->> '$.url', name) as url,
     record ->> '$.final_url' as final_url,
     record ->> '$.status' as status,
     json_array_length(record, '$.attempts') as tries,
@@ -49,7 +49,13 @@ select
     record ->> '$.content_type' as content_type,
     record ->> '$.body_bytes' as body_bytes,
     record ->> '$.body_file' as body_file,
-    nullif(record -> '$.fields', 'null') as fields,
+    case json_type(record, '$.fields[0]')
+        when 'array' then (
+            select json_group_array(json_object('name', value ->> '$[0]', 'value', value -> '$[1]'))
+            from json_each(record, '$.fields')
+        )
+        else nullif(record -> '$.fields', 'null')
+    end as fields,
     nullif(record -> '$.data', 'null') as data,
     record ->> '$.error.kind' as error_kind,
     record ->> '$.error.phase' as error_phase,

@@ -2,25 +2,33 @@
 
 use std::borrow::Cow;
 
-use rusqlite::{Connection, Result, params};
+use rusqlite::{CachedStatement, Connection, Result, params};
 
 use super::job_keys::JobKey;
+use super::stored_record::record_text;
 use super::write_cache::{WrittenBodies, insert_body};
+use crate::body::Body;
 use crate::http::REDACTED;
 use crate::job_id::JobDigest;
 use crate::outcome::{Outcome, ResponseField};
 use crate::redact::Redactor;
 use crate::redacted;
+use crate::rows::Rows;
 
 /// Fields in which servers send what lets others in.
 const SECRET_FIELDS: [&str; 4] = ["set-cookie", "set-cookie2", "authentication-info", "proxy-authentication-info"];
 
-/// Where an outcome goes.
-pub(super) struct OutcomeRow<'a> {
+/// Writes outcomes of a run, in one transaction.
+pub(super) struct OutcomeWriter<'a> {
+    pub(super) connection: &'a Connection,
+    /// Made by [`prepare`]: to look for a statement among those that are prepared takes a tenth of what it does.
+    pub(super) insert: CachedStatement<'a>,
     pub(super) run: i64,
-    pub(super) key: &'a JobKey,
-    /// When it was committed.
+    /// When they are committed.
     pub(super) ended: &'a str,
+    pub(super) redactor: &'a Redactor,
+    /// The size up to which contents are written, if they are, and which are written already.
+    pub(super) contents: Option<(u64, &'a WrittenBodies)>,
 }
 
 /// What an outcome is known by whose job is not known.
@@ -29,28 +37,44 @@ pub(super) fn key_of(outcome: &Outcome, redactor: &Redactor) -> JobKey {
     JobKey { name, digest: outcome.digest.unwrap_or_else(|| JobDigest::of([])), settings: JobDigest::of([]) }
 }
 
-/// Writes an outcome, in place of the one that its run has of this job. `contents` is the size up to which contents are
-/// written, if they are, and which are written already.
-pub(super) fn insert(
-    connection: &Connection,
-    row: &OutcomeRow<'_>,
-    outcome: &mut Outcome,
-    redactor: &Redactor,
-    contents: Option<(u64, &WrittenBodies)>,
-) -> Result<()> {
-    // Contents and rows have tables of their own.
-    let (body, rows) = (outcome.body.take(), std::mem::take(&mut outcome.rows));
-    let data_is_open = outcome.data.as_ref().is_none_or(|data| is_open(redactor, || serde_json::to_string(data)));
-    let record = record(outcome, redactor, data_is_open);
-    let rows_are_open = rows.is_empty() || is_open(redactor, || serde_json::to_string(&rows));
-    // A content that is too large to be kept, or cannot be read, is fetched again when it is needed.
-    let content = body.as_ref().zip(contents).filter(|(body, (most, _))| body.len() <= *most);
-    let content = content.and_then(|(body, (_, written))| Some((body, body.read().ok()?, written)));
-    let body_is_open =
-        content.as_ref().is_none_or(|(_, bytes, _)| matches!(redactor.redact_bytes(bytes), Cow::Borrowed(_)));
-    let whole = data_is_open && rows_are_open && body_is_open;
-    let written = (|| {
-        put(connection, row, outcome, whole, &record)?;
+// `replace` has SQLite keep a copy of each page before it writes, in case it must undo the removal of a row. Mostly there is
+// none to remove, and `or ignore` takes half of the time.
+macro_rules! into_records {
+    ($verb:literal) => {
+        concat!(
+            $verb,
+            " into outcome_records (run, place, name, digest, settings, ended, ok, whole, record)",
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        )
+    };
+}
+
+/// The statement by which outcomes are written.
+pub(super) fn prepare(connection: &Connection) -> Result<CachedStatement<'_>> {
+    connection.prepare_cached(into_records!("insert or ignore"))
+}
+
+impl OutcomeWriter<'_> {
+    /// Writes an outcome, in place of the one that its run has of this job.
+    pub(super) fn write(&mut self, key: &JobKey, outcome: &mut Outcome) -> Result<()> {
+        // Contents and rows have tables of their own.
+        let (body, rows) = (outcome.body.take(), std::mem::take(&mut outcome.rows));
+        let written = self.write_parts(key, outcome, body.as_ref(), &rows);
+        (outcome.body, outcome.rows) = (body, rows);
+        written
+    }
+
+    fn write_parts(&mut self, key: &JobKey, outcome: &Outcome, body: Option<&Body>, rows: &[Rows]) -> Result<()> {
+        let (connection, redactor) = (self.connection, self.redactor);
+        let data_is_open = outcome.data.as_ref().is_none_or(|data| is_open(redactor, || serde_json::to_string(data)));
+        let record = record(outcome, redactor, data_is_open);
+        let rows_are_open = rows.is_empty() || is_open(redactor, || serde_json::to_string(rows));
+        // A content that is too large to be kept, or cannot be read, is fetched again when it is needed.
+        let content = body.zip(self.contents).filter(|(body, (most, _))| body.len() <= *most);
+        let content = content.and_then(|(body, (_, written))| Some((body, body.read().ok()?, written)));
+        let body_is_open =
+            content.as_ref().is_none_or(|(_, bytes, _)| matches!(redactor.redact_bytes(bytes), Cow::Borrowed(_)));
+        self.put(key, outcome, data_is_open && rows_are_open && body_is_open, &record)?;
         let id = connection.last_insert_rowid();
         if let Some((body, bytes, written)) = content.as_ref().filter(|_| body_is_open) {
             let number = match written.number(connection, body)? {
@@ -60,50 +84,31 @@ pub(super) fn insert(
             let insert = "insert into outcome_bodies (outcome, body) values (?, ?)";
             connection.prepare_cached(insert)?.execute([id, number])?;
         }
-        if rows_are_open {
-            insert_rows(connection, id, &rows)?;
-        }
-        Ok(())
-    })();
-    (outcome.body, outcome.rows) = (body, rows);
-    written
-}
-
-/// Writes the row of an outcome, in place of the one that is there.
-fn put(connection: &Connection, row: &OutcomeRow<'_>, outcome: &Outcome, whole: bool, record: &str) -> Result<()> {
-    // `replace` has SQLite keep a copy of each page before it writes, in case it must undo the removal of a row. Mostly there
-    // is none to remove, and `or ignore` takes half of the time.
-    macro_rules! into_records {
-        ($verb:literal) => {
-            concat!(
-                $verb,
-                " into outcome_records (run, place, name, digest, settings, ended, ok, whole, record)",
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            )
-        };
+        if rows_are_open { insert_rows(connection, id, rows) } else { Ok(()) }
     }
-    let JobKey { name, digest, settings } = row.key;
-    let place = i64::try_from(outcome.index).unwrap_or(i64::MAX);
-    let run = |sql: &str| {
-        connection.prepare_cached(sql)?.execute(params![
-            row.run,
-            place,
+
+    /// Writes the row of an outcome, in place of the one that is there.
+    fn put(&mut self, key: &JobKey, outcome: &Outcome, whole: bool, record: &str) -> Result<()> {
+        let JobKey { name, digest, settings } = key;
+        let values = params![
+            self.run,
+            i64::try_from(outcome.index).unwrap_or(i64::MAX),
             &**name,
             digest.as_bytes(),
             settings.as_bytes(),
-            row.ended,
+            self.ended,
             outcome.ok(),
             whole,
             record,
-        ])
-    };
-    if run(into_records!("insert or ignore"))? == 0 {
-        run(into_records!("replace"))?;
+        ];
+        if self.insert.execute(values)? == 0 {
+            self.connection.prepare_cached(into_records!("replace"))?.execute(values)?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-fn insert_rows(connection: &Connection, outcome: i64, sets: &[crate::rows::Rows]) -> Result<()> {
+fn insert_rows(connection: &Connection, outcome: i64, sets: &[Rows]) -> Result<()> {
     for (number, set) in sets.iter().enumerate() {
         let columns = json(&*set.columns);
         let insert = "insert into row_sets (outcome, number, name, columns) values (?, ?, ?, ?)";
@@ -139,7 +144,9 @@ fn record(outcome: &Outcome, redactor: &Redactor, data_is_open: bool) -> String 
     let urls = outcome.attempts.iter().filter_map(|attempt| attempt.url.as_deref()).chain(outcome.final_url.as_deref());
     let failures = outcome.attempts.iter().filter_map(|attempt| attempt.error.as_ref()).chain(&outcome.error);
     let failures = failures.chain(outcome.stale.as_ref().map(|stale| &stale.error));
-    let mut texts = urls.chain(failures.map(|failure| &*failure.message)).chain([&*outcome.name, &*outcome.url]);
+    let texts = urls.chain(failures.map(|failure| &*failure.message)).chain([&*outcome.url]);
+    let name = (outcome.name != outcome.url).then_some(&*outcome.name);
+    let mut texts = texts.chain(name);
     if redactor.is_empty() && !has_secret_fields && texts.all(is_plain) {
         return record_text(outcome);
     }
@@ -171,13 +178,6 @@ fn is_secret(redactor: &Redactor, field: &ResponseField) -> bool {
 /// Whether there is no secret in what this writes.
 fn is_open(redactor: &Redactor, text: impl FnOnce() -> serde_json::Result<String>) -> bool {
     redactor.is_empty() || text().is_ok_and(|text| matches!(redactor.redact_received(&text), Cow::Borrowed(_)))
-}
-
-fn record_text(outcome: &Outcome) -> String {
-    // Room for most records: serde_json begins with 128 bytes, and a text that grows is moved each time.
-    let mut text = Vec::with_capacity(1024);
-    let written = serde_json::to_writer(&mut text, outcome);
-    written.ok().and_then(|()| String::from_utf8(text).ok()).unwrap_or_else(|| "null".to_owned())
 }
 
 /// Plain data as JSON. serde can write all of it.

@@ -69,9 +69,51 @@ fn a_file_of_the_first_layout_keeps_its_contents() {
         let report = line(&dir, &words).run().expect_code(0).json();
         assert_eq!(report["results"][0]["attempts"][0]["cache"], used);
     }
-    assert_eq!(query::<i64>(&dir, "pragma user_version"), [4]);
+    assert_eq!(query::<i64>(&dir, "pragma user_version"), [5]);
     assert_eq!(texts(&dir, "select cast(bytes as text) from contents where outcome = 1"), ["hello"]);
     assert_eq!(query::<i64>(&dir, "select status from attempts where outcome = 1"), [200]);
     super::open(&dir).execute_batch("pragma foreign_keys = on; delete from runs where id = 1").expect("gone");
     assert_eq!(query::<i64>(&dir, "select count(*) from bodies"), [1], "the content of the first run is gone with it");
+}
+
+/// An outcome of each earlier layout, as it was written then.
+#[test]
+fn outcomes_of_older_layouts_stay_and_are_read_beside_new_ones() {
+    const STEPS: [&str; 4] = [
+        include_str!("../../src/state/schema_1.sql"),
+        include_str!("../../src/state/schema_2.sql"),
+        include_str!("../../src/state/schema_3.sql"),
+        include_str!("../../src/state/schema_4.sql"),
+    ];
+    let server = Server::start(|_| Reply::json("1").header("X", "new"));
+    for layout in 1..=STEPS.len() {
+        let dir = Dir::new();
+        let old = rusqlite::Connection::open(dir.join("runs.db")).expect("a database");
+        STEPS[..layout].iter().for_each(|step| old.execute_batch(step).expect("a step"));
+        let table = if layout < 3 { "outcomes" } else { "outcome_records" };
+        old.execute_batch(&format!(
+            r#"pragma application_id = 1919837296; pragma user_version = {layout};
+            insert into runs (plan, version, jobs, sources, started, how) values ('get', '0.1.0', x'00', 1, '2026', 'done');
+            insert into {table} (run, place, name, digest, settings, ended, ok, whole, record) values
+            (1, 0, 'a', x'00', x'00', '2026', 1, 1, '{{"index":0,"name":"a","url":"http://old/","status":200,
+            "fields":[{{"name":"X","value":"old"}}],"attempts":[],"timings":{{"queue":0.0,"dns":null,"connect":null,
+            "tls":null,"first_byte":null,"body":null,"total":0.0}},"body_truncated":false}}');"#
+        ))
+        .expect("an old run");
+        drop(old);
+        let url = server.url("/");
+        line(&dir, &format!("get {url} --state runs.db -q --report table=out.txt")).run().expect_code(0);
+        assert_eq!(query::<i64>(&dir, "pragma user_version"), [5]);
+        assert_eq!(texts(&dir, "select url from outcomes order by run"), ["http://old/", &url]);
+        let fields =
+            "select value ->> '$.value' from outcomes, json_each(fields) where value ->> '$.name' = 'X' order by run";
+        assert_eq!(texts(&dir, fields), ["old", "new"]);
+        for (run, url) in [(1, "http://old/"), (2, &*url)] {
+            let result = line(&dir, &format!("render runs.db#{run} --report json")).run().expect_code(0).json();
+            assert_eq!(
+                (&result["results"][0]["url"], &result["results"][0]["place"]),
+                (&url.into(), &serde_json::json!([0]))
+            );
+        }
+    }
 }
