@@ -13,7 +13,7 @@ pub(super) fn add_member<T: Serialize + ?Sized>(object: &mut String, name: &str,
 }
 
 /// Adds a member whose value is JSON already.
-pub(super) fn add_json(object: &mut String, name: &str, json: &str) {
+fn add_json(object: &mut String, name: &str, json: &str) {
     if object.pop() == Some('}') {
         let comma = if object.ends_with('{') { "" } else { "," };
         object.push_str(&format!("{comma}\"{name}\":{json}}}"));

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::collector::is_login;
 use super::fleet_key::FleetKey;
-use super::job_parts::{add_json, add_marked, add_member, optional_part, part_of, unreadable};
+use super::job_parts::{add_marked, add_member, optional_part, part_of, unreadable};
 use super::secret_text::{SecretText, shown, without_nuls};
-use super::setting_texts;
+use super::setting_texts::{ReadSettings, WrittenSettings};
 use crate::error::{Error, Kind, Result};
 use crate::http::Field;
 use crate::job::Job;
@@ -177,7 +177,7 @@ impl JobWriter {
         if job.written_url() != job.name() {
             add_member(&mut text, "w", &job.written_url());
         }
-        add_json(&mut text, "s", &setting_texts::written(job.settings()));
+        add_member(&mut text, "s", &WrittenSettings(job.settings()));
         if !job.values().is_empty() {
             add_member(&mut text, "v", job.values());
         }
@@ -289,13 +289,7 @@ pub(super) fn read(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result
     let captured: Secrets = optional_part(members.captured)?.unwrap_or_default();
     let captured = captured.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let secrets = Secrets::new(secrets.chain(captured).collect::<Vec<_>>());
-    let mut settings = Settings::default();
-    for (name, json) in optional_part::<RawMembers<'_>>(members.settings)?.into_iter().flat_map(|members| members.0) {
-        let is_known = setting_texts::read(&mut settings, name.get().trim_matches('"'), json.get());
-        if !is_known.map_err(|error| unreadable(&error))? {
-            return Err(unreadable(&format!("it has a setting {}", name.get())));
-        }
-    }
+    let ReadSettings(settings) = optional_part(members.settings)?.unwrap_or_default();
     let url = parse_url(&part_of::<String>(url)?).map_err(|error| unreadable(&error.one_line()))?;
     let written: String = part_of(members.written.unwrap_or(name))?;
     let values: Record = optional_part(members.values)?.unwrap_or_default();

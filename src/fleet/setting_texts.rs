@@ -1,47 +1,69 @@
 //! The settings of a job as they go through Redis: those that are not as by default, each by its name.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde::de::{DeserializeOwned, Error as _};
-use serde::ser::Serialize;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::job_parts::add_member;
 use crate::settings::Settings;
+
+/// Settings to be written.
+pub(super) struct WrittenSettings<'a>(pub(super) &'a Settings);
+
+/// Settings that were read.
+#[derive(Default)]
+pub(super) struct ReadSettings(pub(super) Settings);
 
 /// Writes and reads each of these settings in one way. A new setting has to be here, or among those that stay here.
 macro_rules! settings {
     ($($name:ident)*) => {
-        /// The settings as an object of JSON.
-        pub(super) fn written(settings: &Settings) -> String {
-            // Of one machine, so that a job that has them does not come here: see `obstacle`.
-            let Settings {
-                cookies: _, cache: _, insecure: _, auth: _, stale_if_error: _,
-                proxy: _, cacert: _, cert: _, cert_key: _,
-                data, $($name,)*
-            } = settings;
-            let default = Settings::default();
-            let mut text = "{}".to_owned();
-            $(add_changed(&mut text, stringify!($name), $name, &default.$name);)*
-            match data.as_deref().map(|data| (data, std::str::from_utf8(data))) {
-                Some((_, Ok(data))) => add_member(&mut text, "data", data),
-                Some((data, Err(_))) => add_member(&mut text, DATA_BYTES, &BASE64_STANDARD.encode(data)),
-                None => {}
+        impl Serialize for WrittenSettings<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                // Of one machine, so that a job that has them does not come here: see `obstacle`.
+                let Settings {
+                    cookies: _, cache: _, insecure: _, auth: _, stale_if_error: _,
+                    proxy: _, cacert: _, cert: _, cert_key: _,
+                    data, $($name,)*
+                } = self.0;
+                let default = Settings::default();
+                let mut members = serializer.serialize_map(None)?;
+                $(if *$name != default.$name {
+                    members.serialize_entry(stringify!($name), $name)?;
+                })*
+                match data.as_deref().map(|data| (data, std::str::from_utf8(data))) {
+                    Some((_, Ok(data))) => members.serialize_entry("data", data)?,
+                    Some((data, Err(_))) => members.serialize_entry(DATA_BYTES, &BASE64_STANDARD.encode(data))?,
+                    None => {}
+                }
+                members.end()
             }
-            text
         }
 
-        /// Takes one in; whether it is known.
-        pub(super) fn read(settings: &mut Settings, name: &str, json: &str) -> serde_json::Result<bool> {
-            match name {
-                $(stringify!($name) => set(&mut settings.$name, json)?,)*
-                "data" => settings.data = Some(serde_json::from_str::<String>(json)?.into_bytes().into()),
-                DATA_BYTES => {
-                    let base64 = serde_json::from_str::<String>(json)?;
-                    settings.data = Some(BASE64_STANDARD.decode(base64).map_err(serde_json::Error::custom)?.into());
-                }
-                _ => return Ok(false),
+        impl<'de> Visitor<'de> for ReadSettings {
+            type Value = ReadSettings;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("settings")
             }
-            Ok(true)
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<ReadSettings, A::Error> {
+                let ReadSettings(mut settings) = self;
+                while let Some(name) = members.next_key::<Cow<'de, str>>()? {
+                    match &*name {
+                        $(stringify!($name) => settings.$name = members.next_value()?,)*
+                        "data" => settings.data = Some(members.next_value::<String>()?.into_bytes().into()),
+                        DATA_BYTES => {
+                            let data = BASE64_STANDARD.decode(members.next_value::<String>()?);
+                            settings.data = Some(data.map_err(A::Error::custom)?.into());
+                        }
+                        _ => return Err(A::Error::custom(format_args!("it has a setting {name:?}"))),
+                    }
+                }
+                Ok(ReadSettings(settings))
+            }
         }
     };
 }
@@ -51,41 +73,31 @@ settings! {
     max_rows rows table pages poll max_body retry_on job_timeout headers expect
 }
 
-/// Content that is no text.
-const DATA_BYTES: &str = "data_base64";
-
-fn set<T: DeserializeOwned>(place: &mut T, json: &str) -> serde_json::Result<()> {
-    *place = serde_json::from_str(json)?;
-    Ok(())
-}
-
-fn add_changed<T: Serialize + PartialEq>(object: &mut String, name: &str, value: &T, default: &T) {
-    if value != default {
-        add_member(object, name, value);
+impl<'de> Deserialize<'de> for ReadSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ReadSettings, D::Error> {
+        deserializer.deserialize_map(ReadSettings::default())
     }
 }
+
+/// Content that is no text.
+const DATA_BYTES: &str = "data_base64";
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use serde_json::value::RawValue;
-
     use super::*;
     use crate::expectations::Expect;
     use crate::follow_up::{AnswerPlace, PageRule, Pages, Poll};
     use crate::http::Method;
-    use crate::json_members::RawMembers;
     use crate::rows::ContentFormat;
 
-    fn read_all(json: &str) -> Settings {
-        let mut settings = Settings::default();
-        let RawMembers(members) = serde_json::from_str(json).expect("an object");
-        for (name, value) in members {
-            let name = RawValue::get(name).trim_matches('"');
-            assert!(read(&mut settings, name, value.get()).expect("just written"), "{name} is known");
-        }
-        settings
+    fn written(settings: &Settings) -> String {
+        serde_json::to_string(&WrittenSettings(settings)).expect("plain data")
+    }
+
+    fn read(json: &str) -> serde_json::Result<Settings> {
+        serde_json::from_str(json).map(|ReadSettings(settings)| settings)
     }
 
     #[test]
@@ -112,12 +124,13 @@ mod tests {
             expect: Expect { max_ms: Some(5), absent: vec!["/e".parse().expect("good")], ..Expect::default() },
             ..Settings::default()
         };
-        assert_eq!(read_all(&written(&settings)), settings);
+        assert_eq!(read(&written(&settings)).expect("just written"), settings);
         let bytes = Settings { data: Some(b"\xff\0".as_slice().into()), ..Settings::default() };
         assert_eq!(written(&bytes), r#"{"data_base64":"/wA="}"#);
-        assert_eq!(read_all(&written(&bytes)), bytes);
+        assert_eq!(read(&written(&bytes)).expect("just written"), bytes);
         for name in ["insecure", "proxy", "cert", "x"] {
-            assert!(!read(&mut Settings::default(), name, "true").expect("it is not looked at"), "{name}");
+            let error = read(&format!("{{\"{name}\":true}}")).expect_err(name).to_string();
+            assert!(error.starts_with(&format!("it has a setting \"{name}\"")), "{error}");
         }
     }
 }
