@@ -106,12 +106,12 @@ impl Core {
     }
 
     /// Polls `main` and the tasks until `main` has ended, nothing is ready, or it is time to look at the sockets.
-    pub(crate) fn poll_until<F: Future>(
+    pub(crate) fn poll_until(
         &self,
-        mut main: Pin<&mut F>,
+        mut main: Pin<&mut dyn Future<Output = ()>>,
         mut tracked: Option<&mut Tracked>,
         cx: &mut Context<'_>,
-    ) -> Poll<F::Output> {
+    ) -> Poll<()> {
         self.notifier.set_thread(cx.waker());
         self.pause_watch();
         timers::fire();

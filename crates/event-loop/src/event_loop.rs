@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::num::NonZeroUsize;
 use std::panic::Location;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 
 use crate::completed::{AsCompleted, TryGather};
@@ -53,20 +53,24 @@ impl EventLoop {
     /// outer one would stand still until the inner one ends: await the future instead, or spawn it.
     #[track_caller]
     pub fn run<T>(&self, main: impl Future<Output = T>) -> T {
+        let mut value = None;
+        self.run_to_end(pin!(async { value = Some(main.await) }), Location::caller());
+        // It was polled until it had ended.
+        value.unwrap_or_else(|| unreachable!("the main future has ended"))
+    }
+
+    /// The loop itself, which is in a program once, however many futures are run by it.
+    fn run_to_end(&self, mut main: Pin<&mut dyn Future<Output = ()>>, location: &'static Location<'static>) {
         let entered = EnterGuard::new(&self.core, "EventLoop::run");
         let core = &*self.core;
-        // Outside the closure, in which the caller is not known.
-        let location = Location::caller();
         let mut tracked = core.watch.as_ref().map(|watch| watch.register(Some("main".into()), location));
-        let mut main = pin!(main);
         let leave = LeaveOnDrop(core);
         // A host is not called for what this thread does by itself.
         core.notifier.set_running();
         core.notifier.wake_main();
-        let value = async_io::block_on(poll_fn(|cx| core.poll_until(main.as_mut(), tracked.as_mut(), cx)));
+        async_io::block_on(poll_fn(|cx| core.poll_until(main.as_mut(), tracked.as_mut(), cx)));
         drop(entered);
         drop(leave);
-        value
     }
 
     /// Starts a task: `asyncio.create_task`. It runs as soon as the loop does, whether or not it is awaited.

@@ -86,7 +86,7 @@ impl Tracked {
         TrackedFuture { future, tracked: self }
     }
 
-    pub(crate) fn poll<F: Future>(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    pub(crate) fn poll<F: Future + ?Sized>(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let waker = self.waker.get_or_insert_with(|| {
             self.record.set_task_waker(cx.waker());
             Waker::from(self.record.clone())
