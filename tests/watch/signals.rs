@@ -87,6 +87,8 @@ fn sighup_reads_the_plan_anew_and_a_wrong_one_is_not_taken() {
     write_plan(&dir, &server, "[watch]\nevery = \"40ms\"\n", &["a"]);
     let mut running = watched(&dir, "");
     wait_until(&dir.join("out.jsonl"), |text| rounds(text) >= 2);
+    running.signal(Signal::HUP);
+    running.wait_for_stderr("plan.toml was read anew: 1 source\n");
     write_plan(&dir, &server, "[watch]\nevery = \"30ms\"\n", &["a", "b"]);
     running.signal(Signal::HUP);
     running.wait_for_stderr("plan.toml was read anew: 2 sources");

@@ -255,7 +255,8 @@ impl<'a, C: Clock> Watch<'a, C> {
         let read = self.read().await;
         match read {
             Ok((jobs, spec, output)) => {
-                complain(&format!("{} was read anew: {} sources", shown(self.plan), jobs.len()));
+                let sources = if jobs.len() == 1 { "source" } else { "sources" };
+                complain(&format!("{} was read anew: {} {sources}", shown(self.plan), jobs.len()));
                 self.take(jobs, spec, Some(output));
             }
             Err(error) => {
