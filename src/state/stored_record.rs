@@ -80,10 +80,13 @@ struct StoredTimings {
 
 /// The record of an outcome. Reading it back, serde takes an [`Outcome`], and index, name and URL come from columns.
 pub(super) fn record_text(outcome: &Outcome) -> String {
-    let Outcome { index: _, place, digest, name, url, method, final_url, status, fields, redirects: _, .. } = outcome;
-    let Outcome { attempts, timings, waits, content_type, body_bytes, body: _, body_file, body_truncated, .. } =
-        outcome;
-    let Outcome { data, table, rows: _, captured, requests, error, stale, worker, held: _, .. } = outcome;
+    // All of them by name, so that what is added to an outcome is not forgotten here.
+    #[rustfmt::skip]
+    let Outcome {
+        index: _, place, digest, name, url, method, final_url, status, fields, redirects: _, attempts, timings, waits,
+        content_type, body_bytes, body: _, body_file, body_truncated, data, table, rows: _, captured, requests, error,
+        stale, worker, held: _,
+    } = outcome;
     let Timings { queue, dns, connect, tls, first_byte, body, total } = *timings;
     let record = StoredRecord {
         url: (url != name).then_some(url),
