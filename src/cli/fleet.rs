@@ -112,9 +112,9 @@ pub(crate) fn fetch(
     // Until a report of the whole is written, the outcomes stay where they are.
     if matches!(result.exit, Exit::Interrupted | Exit::Report) {
         let (url, note) = typed_again(url);
-        let command = format!("roundup collect {plan} {url} --run {id}{}", files_of(flags));
+        let command = format!("roundup collect {} {} --run {id}{}", for_shell(plan), for_shell(&url), files_of(flags));
         complain(&format!(
-            "run {id} goes on: \"{command}\" writes the report of all of it, and ends it with --cancel{note}"
+            "run {id} goes on: \"{command}\", with the other options of this run, writes the report of all of it, and ends it with --cancel{note}"
         ));
     } else if let Err(error) = event_loop.run(fleet_run.end()) {
         complain(&format!("run {id} is over, and its keys are still there until they expire: {}", error.one_line()));
@@ -122,7 +122,16 @@ pub(crate) fn fetch(
     Ok(result.exit)
 }
 
-/// The URL of a fleet for a shell, and what is to be known of it. A `${NAME}` in it stays, as its value comes from the secrets
+/// A word as a shell takes it.
+fn for_shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// The URL of a fleet to be typed again, and what is to be known of it. A `${NAME}` in it stays, as its value comes from the secrets
 /// file or the environment; a password that was written out is not shown, and a variable stands in its place.
 fn typed_again(url: &str) -> (String, &'static str) {
     let authority = url.find("://").map_or(0, |at| at + 3);
@@ -131,12 +140,12 @@ fn typed_again(url: &str) -> (String, &'static str) {
     let Some((_, password)) = user_info.split_once(':') else { return (url.to_owned(), "") };
     let is_name = |text: &str| text.strip_prefix("${").is_some_and(|rest| rest.find('}') == Some(rest.len() - 1));
     if is_name(password) {
-        return (format!("'{url}'"), "");
+        return (url.to_owned(), "");
     }
     let from = authority + user_info.len() - password.len();
     let (before, behind) = (&url[..from], &url[from + password.len()..]);
     (
-        format!("'{before}${{REDIS_PASSWORD}}{behind}'"),
+        format!("{before}${{REDIS_PASSWORD}}{behind}"),
         ", with the password of the Redis as REDIS_PASSWORD in the environment",
     )
 }
@@ -144,7 +153,7 @@ fn typed_again(url: &str) -> (String, &'static str) {
 /// The files without which who collects could not reach the Redis, open what is sealed, or have the plan's secrets, as options.
 fn files_of(flags: &Flags) -> String {
     let given = ["fleet_cacert", "fleet_key", "secrets"].map(|name| (name.replace('_', "-"), flags.text(name)));
-    given.into_iter().filter_map(|(option, file)| Some(format!(" --{option} {}", file?))).collect()
+    given.into_iter().filter_map(|(option, file)| Some(format!(" --{option} {}", for_shell(&file?)))).collect()
 }
 
 /// Whether the jobs can go to other machines.
@@ -314,13 +323,22 @@ mod tests {
         for (url, again, said) in [
             ("redis://h", "redis://h", ""),
             ("redis://h:6380/a:b@c", "redis://h:6380/a:b@c", ""),
-            ("rediss://me:${PW}@h/1", "'rediss://me:${PW}@h/1'", ""),
-            ("redis://:pw@h", "'redis://:${REDIS_PASSWORD}@h'", note),
-            ("redis://me:p@:w@h:1/2", "'redis://me:${REDIS_PASSWORD}@h:1/2'", note),
-            ("redis://me:${A}-pw@h", "'redis://me:${REDIS_PASSWORD}@h'", note),
-            ("redis://me:${}${A}@h", "'redis://me:${REDIS_PASSWORD}@h'", note),
+            ("rediss://me:${PW}@h/1", "rediss://me:${PW}@h/1", ""),
+            ("redis://:pw@h", "redis://:${REDIS_PASSWORD}@h", note),
+            ("redis://me:p@:w@h:1/2", "redis://me:${REDIS_PASSWORD}@h:1/2", note),
+            ("redis://me:${A}-pw@h", "redis://me:${REDIS_PASSWORD}@h", note),
+            ("redis://me:${}${A}@h", "redis://me:${REDIS_PASSWORD}@h", note),
         ] {
             assert_eq!(typed_again(url), (again.to_owned(), said), "{url}");
+        }
+        for (word, quoted) in [
+            ("a/b.toml", "a/b.toml"),
+            ("my plan.toml", "'my plan.toml'"),
+            ("redis://${HOST}:1", "'redis://${HOST}:1'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(for_shell(word), quoted);
         }
     }
 }
