@@ -165,6 +165,7 @@ impl Worker {
             runs: BTreeMap::new(),
             passed_over: BTreeSet::new(),
             behind: BTreeSet::new(),
+            with_jobs: BTreeSet::new(),
             turn: 0,
             asked_in_vain: 0,
             event_loop,
@@ -198,6 +199,8 @@ struct Work<'l> {
     passed_over: BTreeSet<RunId>,
     /// Served runs whose collector is behind: none of their jobs are taken now.
     behind: BTreeSet<RunId>,
+    /// Runs that had jobs at the last look.
+    with_jobs: BTreeSet<RunId>,
     /// Which run is asked for jobs next, if there are more than there is room for; and how many were since one had some.
     turn: usize,
     asked_in_vain: usize,
@@ -261,16 +264,20 @@ impl Work<'_> {
                 sleep(wait).or(stop.wait()).await;
                 return Ok(false);
             }
-            // More runs than there is room for are asked in turn, and all of them only when none has a job.
-            let waits = room >= count || self.asked_in_vain >= count;
+            // More runs than there is room for are asked in turn, those that had jobs a moment ago, as one that is over keeps
+            // its place. All of them are asked only when none of these has a job.
+            let with_jobs: Vec<&RunId> = runs.iter().copied().filter(|run| self.with_jobs.contains(*run)).collect();
+            let waits = room >= count || self.asked_in_vain >= with_jobs.len();
             if !waits {
-                runs.rotate_left(self.turn % count);
+                runs = with_jobs;
+                let first = self.turn % runs.len();
+                runs.rotate_left(first);
                 runs.truncate(room);
             }
             (self.turn, self.asked_in_vain) = (self.turn.wrapping_add(runs.len()), self.asked_in_vain + runs.len());
             // What Redis gives to a worker that was just told to end is left to others, when its lease is over; so the wait
             // is for Redis to end.
-            session.take(&runs, &self.config.name, (room / count).max(1), waits.then_some(wait)).await
+            session.take(&runs, &self.config.name, (room / runs.len()).max(1), waits.then_some(wait)).await
         };
         let taken = match taken {
             Ok(taken) => taken,
@@ -359,6 +366,7 @@ impl Work<'_> {
             }
         }
         self.behind = there.iter().filter(is_behind).map(|run| run.id.clone()).collect();
+        self.with_jobs = there.iter().filter(|run| run.has_jobs).map(|run| run.id.clone()).collect();
         Ok(())
     }
 
