@@ -45,6 +45,29 @@ impl AtomicFile {
         self.temporary.persist(&self.path).map(drop).map_err(|error| error.error)
     }
 
+    /// The same, if nothing has that name.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`], with the file to be given another name; others as for [`commit`](Self::commit).
+    #[cfg(feature = "fleet")]
+    pub(crate) fn commit_new(self) -> Result<(), (io::Error, Option<AtomicFile>)> {
+        sync(self.temporary.as_file()).map_err(|error| (error, None))?;
+        let AtomicFile { temporary, path } = self;
+        match temporary.persist_noclobber(&path) {
+            Ok(_) => Ok(()),
+            Err(PersistError { error, file }) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err((error, Some(AtomicFile { temporary: file, path })))
+            }
+            Err(PersistError { error, .. }) => Err((error, None)),
+        }
+    }
+
+    /// Gives it another name than it was made for, in the same folder.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn rename(&mut self, path: PathBuf) {
+        self.path = path;
+    }
+
     /// The same for a file that is worth more than the folder's order: one that cannot be renamed, as onto a mount point,
     /// is copied, and if that fails too the temporary file stays.
     ///

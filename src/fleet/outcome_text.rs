@@ -1,6 +1,6 @@
 //! Outcomes as they go through Redis: what the collector knows of the job stays out, and so do secrets.
 
-use std::io::Write as _;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,16 +56,16 @@ pub(super) async fn write(
     secrets: &Arc<SecretText>,
     places: Option<&ContentPlaces>,
 ) -> String {
-    let place = |outcome: &Outcome| places.map(|places| places(&outcome.name));
-    let place = outcome.body.as_ref().filter(|body| body.len() > MAX_BODY).and_then(|_| place(&outcome));
+    let name = outcome.name.clone();
     outcome.index = 0;
     (outcome.name, outcome.url, outcome.digest) = (Arc::default(), Arc::default(), None);
     (outcome.place, outcome.method, outcome.table) = (None, None, None);
     if let Some(body) = outcome.body.take() {
-        if let Some(place) = place {
-            save(&mut outcome, body, place).await;
-        } else if body.len() > MAX_BODY {
-            outcome.body_truncated = true;
+        if body.len() > MAX_BODY {
+            match places {
+                Some(places) => save(&mut outcome, body, name, places.clone()).await,
+                None => outcome.body_truncated = true,
+            }
         } else if body.in_memory().is_some() {
             outcome.body = Some(body);
         } else {
@@ -100,7 +100,7 @@ pub(super) async fn write(
         false => Error::new(Kind::Body, "a number in its content is a secret, and none goes through Redis"),
     };
     let (status, fields) = (outcome.status, None);
-    let Outcome { attempts, timings, content_type, body_bytes, worker, .. } = outcome;
+    let Outcome { attempts, timings, content_type, body_bytes, body_file, worker, .. } = outcome;
     let error = Some(Failure::from(&why));
     let short = Outcome {
         status,
@@ -111,26 +111,43 @@ pub(super) async fn write(
         body_bytes,
         worker,
         error,
-        body_truncated: true,
+        body_truncated: body_file.is_none(),
+        body_file,
         ..Outcome::default()
     };
     secrets.hidden(&json_of(&short, age, token))
 }
 
-/// Saves a content to this file. If that fails, so does the source, as it does on one machine.
-async fn save(outcome: &mut Outcome, body: Body, place: PathBuf) {
-    let path = place.clone();
+/// Saves a content to a file in the worker's folder. If that fails, so does the source, as it does on one machine.
+async fn save(outcome: &mut Outcome, body: Body, name: Arc<str>, places: ContentPlaces) {
     let saved = unblock(move || {
-        let content = body.read()?;
-        let mut file = AtomicFile::create(path)?;
-        file.write_all(&content)?;
-        file.commit()
+        let mut place = places(&name);
+        let saved = save_new(&body, &mut place, || places(&name));
+        (saved, place)
     });
     match saved.await {
-        Ok(()) => outcome.body_file = Some(place),
-        Err(error) => {
+        (Ok(()), place) => outcome.body_file = Some(place),
+        (Err(error), place) => {
             outcome.body_truncated = true;
             outcome.error.get_or_insert_with(|| Failure::from(&cannot_save(&place, error)));
+        }
+    }
+}
+
+/// Takes the place of no file: another worker may have the same folder.
+fn save_new(body: &Body, place: &mut PathBuf, mut next: impl FnMut() -> PathBuf) -> io::Result<()> {
+    let mut file = AtomicFile::create(place.clone())?;
+    // Piece by piece, because it may lie in a file for want of memory.
+    io::copy(&mut body.reader(), &mut file)?;
+    loop {
+        match file.commit_new() {
+            Ok(()) => return Ok(()),
+            Err((_, Some(unnamed))) => {
+                file = unnamed;
+                *place = next();
+                file.rename(place.clone());
+            }
+            Err((error, None)) => return Err(error),
         }
     }
 }
@@ -229,5 +246,27 @@ mod tests {
         let (text, read) = there_and_back(secret, &Secrets::new([("N", "1234567890")]));
         assert!(!text.contains("1234567890"), "{text}");
         assert_eq!(read.error.map(|error| error.kind), Some(Kind::Body));
+    }
+
+    /// Two workers may have one folder, and a file may come into it at any time.
+    #[test]
+    fn a_content_takes_the_place_of_no_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let numbers = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let (path, next) = (folder.path().to_owned(), numbers.clone());
+        let places: ContentPlaces = Arc::new(move |name: &str| {
+            path.join(format!("{name}-{}", next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)))
+        });
+        std::fs::write(folder.path().join("a-0"), "of another").expect("a file");
+        std::fs::write(folder.path().join("a-1"), "of another").expect("a file");
+        let content = vec![b'x'; MAX_BODY as usize + 1];
+        let outcome = || Outcome { name: "a".into(), body: Some(content.clone().into()), ..Outcome::default() };
+        let texts = Arc::new(SecretText::new(&Secrets::default()));
+        let text = EventLoop::new().run(write(outcome(), Duration::ZERO, 0, &texts, Some(&places)));
+        let (read, ..) = read(&text, &|_| None).expect("it was just written");
+        assert_eq!(read.body_file, Some(folder.path().join("a-2")));
+        assert_eq!(std::fs::read(folder.path().join("a-2")).expect("it is there"), content);
+        assert_eq!(std::fs::read(folder.path().join("a-1")).expect("it is there"), b"of another");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 3, "no temporary file is left");
     }
 }

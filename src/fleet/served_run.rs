@@ -20,7 +20,7 @@ use super::secret_text::SecretText;
 use super::session::{Entry, Session, entries};
 use super::worker_config::{HeldPlace, Load, WorkerConfig};
 use crate::error::{Error, Kind, Result};
-use crate::event_loop::{EventLoop, Task, sleep_until};
+use crate::event_loop::{EventLoop, Task, sleep};
 use crate::fetcher::{Fetcher, Intake, Outcomes, Stopper};
 use crate::job::Job;
 use crate::live_token::LiveToken;
@@ -49,6 +49,21 @@ struct HeldJob {
     place: HeldPlace,
 }
 
+/// A job by what its lease is renewed.
+#[derive(Clone, Debug)]
+enum LeasedJob {
+    /// The entry of its stream.
+    Entry(String),
+    /// The key of one that was acknowledged before it was sent.
+    Once(String),
+}
+
+impl HeldJob {
+    fn lease(&self) -> LeasedJob {
+        if self.once { LeasedJob::Once(self.entry.key.clone()) } else { LeasedJob::Entry(self.entry.id.clone()) }
+    }
+}
+
 /// A job that was read, and what is known of it here.
 struct TakenJob {
     job: Job,
@@ -75,6 +90,8 @@ struct SharedRun {
     stopper: Stopper,
     /// Whether outcomes are on their way to Redis.
     is_committing: Cell<bool>,
+    /// The jobs that these are of. To save their contents may take longer than a lease.
+    on_way: RefCell<Vec<LeasedJob>>,
     /// By their numbers.
     held: RefCell<BTreeMap<usize, HeldJob>>,
     next: Cell<usize>,
@@ -115,6 +132,7 @@ impl ServedRun {
             intake: RefCell::new(Some(intake)),
             stopper: outcomes.stopper(),
             is_committing: Cell::new(false),
+            on_way: RefCell::default(),
             held: RefCell::default(),
             next: Cell::new(0),
             gives_back: Cell::new(false),
@@ -162,12 +180,14 @@ impl ServedRun {
         surplus: Vec<Entry>,
         session: &mut Session,
     ) -> Result<(), Trouble> {
+        // Kept jobs first: with a full Redis, giving back waits, and a job that nobody holds loses its lease.
+        self.shared.add(jobs, session).await?;
         if !surplus.is_empty() {
             let mut back = vec![self.shared.config.name.clone()];
             back.extend(surplus.into_iter().flat_map(|Entry { id, key, text }| [id, key, text]));
             session.run(&self.shared.id, GIVE_BACK, &back).await?;
         }
-        self.shared.add(jobs, session).await
+        Ok(())
     }
 
     /// Ends what is under way; what was not done is given back.
@@ -280,11 +300,12 @@ impl SharedRun {
     /// Brings outcomes back, and renews the lease of what is under way.
     async fn serve(self: Rc<Self>, outcomes: Outcomes, keeper: LimitKeeper) {
         let session = || Session::patient(self.config.connector.clone(), self.config.notes.clone());
-        // The limits are asked for on a connection of their own: to bring outcomes must not hold up requests.
-        let (mut bringing, mut asking) = (session(), session());
+        // Each has a connection of its own: to bring outcomes must hold up neither requests nor leases.
+        let (mut bringing, mut renewing, mut asking) = (session(), session(), session());
         let limits = keeper.keep(self.id.clone(), self.meta.clone(), self.config.name.clone(), &mut asking);
         let limits = async { Err(limits.await) };
-        if let Err(trouble) = self.bring(outcomes, &mut bringing).or(limits).await {
+        let renewed = async { Err(self.renew(&mut renewing).await) };
+        if let Err(trouble) = self.bring(outcomes, &mut bringing).or(renewed).or(limits).await {
             *self.ended.borrow_mut() = Some(trouble);
             self.held.borrow_mut().clear();
             *self.intake.borrow_mut() = None;
@@ -293,33 +314,25 @@ impl SharedRun {
         self.load.changed.set();
     }
 
+    /// Brings outcomes to Redis as they come, until there are no more.
     async fn bring(&self, mut outcomes: Outcomes, session: &mut Session) -> Result<(), Trouble> {
+        while let Some(first) = outcomes.next().await {
+            let group = gather(first, &mut outcomes, GATHER).await;
+            self.is_committing.set(true);
+            self.commit(group, session).await?;
+            self.on_way.borrow_mut().clear();
+            self.is_committing.set(false);
+        }
+        Ok(())
+    }
+
+    /// Renews leases, three times in each.
+    async fn renew(&self, session: &mut Session) -> Trouble {
         let mut cursor = "0-0".to_owned();
-        let every = self.meta.lease / 3;
-        let mut next_keep = Instant::now() + every;
         loop {
-            let due = async {
-                sleep_until(next_keep).await;
-                None
-            };
-            // Only the wait for the first is given up when a lease is due: outcomes that were taken must not go with it.
-            let first = async { Some(outcomes.next().await) };
-            match first.or(due).await {
-                Some(None) => return Ok(()),
-                Some(Some(first)) => {
-                    let group = gather(first, &mut outcomes, GATHER).await;
-                    self.is_committing.set(true);
-                    self.commit(group, session).await?;
-                    self.is_committing.set(false);
-                }
-                None => {
-                    next_keep = Instant::now() + every;
-                    self.keep(&mut cursor, session).await?;
-                }
-            }
-            if Instant::now() >= next_keep {
-                next_keep = Instant::now() + every;
-                self.keep(&mut cursor, session).await?;
+            sleep(self.meta.lease / 3).await;
+            if let Err(trouble) = self.keep(&mut cursor, session).await {
+                return trouble;
             }
         }
     }
@@ -328,8 +341,9 @@ impl SharedRun {
         let (mut done, mut back) = (Vec::new(), vec![self.config.name.clone()]);
         let (mut bytes, mut places) = (0, Vec::new());
         for mut outcome in group {
-            let held = self.held.borrow_mut().remove(&outcome.index);
-            let Some(HeldJob { entry, once, taken, secrets, token, place }) = held else { continue };
+            let Some(held) = self.held.borrow_mut().remove(&outcome.index) else { continue };
+            self.on_way.borrow_mut().push(held.lease());
+            let HeldJob { entry, once, taken, secrets, token, place } = held;
             // Its place is taken until Redis knows what became of it.
             places.push(place);
             let kind = outcome.error.as_ref().map(|error| error.kind);
@@ -373,8 +387,11 @@ impl SharedRun {
             false => 0,
         };
         let (mut held, mut once) = (Vec::new(), Vec::new());
-        for job in self.held.borrow().values() {
-            if job.once { once.push(job.entry.key.clone()) } else { held.push(job.entry.id.clone()) }
+        for lease in self.held.borrow().values().map(HeldJob::lease).chain(self.on_way.borrow().iter().cloned()) {
+            match lease {
+                LeasedJob::Entry(id) => held.push(id),
+                LeasedJob::Once(key) => once.push(key),
+            }
         }
         let run = (&self.id, &self.meta, self.config.key.as_ref());
         let arguments = keep_arguments(&self.config.name, run, room, cursor, (&held, &once))?;

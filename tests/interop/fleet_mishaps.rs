@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::json;
 
 use super::fleet::{many, report, results, with_plan};
 use super::redis::{Redis, lossy_way_to, worker};
@@ -251,4 +252,36 @@ fn a_worker_says_what_it_does() {
     worker.wait_for_stderr(": attempt 1 in ");
     worker.signal(Signal::TERM);
     worker.wait().expect_code(0);
+}
+
+/// Contents were saved by what renews leases as well: a disk that took longer than a lease had requests sent twice by another
+/// worker, and a POST that was answered counted as lost.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs redis-server and a C compiler"]
+fn a_slow_disk_costs_no_lease() {
+    let (redis, dir) = (Redis::start(&[]), Dir::new());
+    let large = "x".repeat(300 << 10);
+    let server = Server::start(move |_| Reply::text(&large));
+    let job = |n: usize, more: &str| format!("[[job]]\nname = \"{n}\"\nurl = \"{}\"\n{more}", server.url("/"));
+    dir.write("plan.toml", job(1, "data = \"an order\"\n") + &job(2, "") + &job(3, ""));
+    dir.write("slow.c", "#include <unistd.h>\nint fsync(int fd) { (void)fd; sleep(3); return 0; }\nint fdatasync(int fd) { return fsync(fd); }\n");
+    let compiled = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o", "slow.so", "slow.c"])
+        .current_dir(dir.path())
+        .status()
+        .expect("a C compiler");
+    assert!(compiled.success());
+    let slow = dir.join("slow.so").display().to_string();
+    let mut slow_worker =
+        worker(&redis.url(), &["--output-dir", "contents"]).inside(&dir).env("LD_PRELOAD", &slow).spawn();
+    slow_worker.wait_for_stderr("takes jobs from");
+    let words = ["-q", "--lease", "1s", "--fleet", &redis.url(), "--report", "json=report.json"];
+    let run = with_plan(&dir, "run", &words).spawn();
+    server.wait_for(|stats| stats.requests == 3);
+    let _other = redis.worker(&[]);
+    let output = run.wait().expect_code(0);
+    let report = report(&dir, "report.json");
+    assert_eq!((&report["summary"]["ok"], server.stats().requests), (&json!(3), 3), "{output:?}");
+    assert!(results(&report).iter().all(|result| result["body_file"].is_string()), "{report}");
 }
