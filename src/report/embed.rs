@@ -107,6 +107,18 @@ pub(super) fn write_compact(out: &mut JsonBuffer<'_>, redactor: &Redactor, text:
     out.write_all(&bytes[from..])
 }
 
+/// A string of JSON with its control characters escaped.
+fn valid(quoted: &str) -> String {
+    let mut escaped = String::new();
+    for c in quoted.chars() {
+        match c {
+            '\0'..='\x1f' => escaped += &format!("\\u{:04x}", u32::from(c)),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
 /// The length of the number that these bytes start with.
 fn number_len(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count()
@@ -143,9 +155,9 @@ fn measure_string(bytes: &[u8]) -> (usize, bool) {
 fn write_string(out: &mut JsonBuffer<'_>, redactor: Option<&Redactor>, quoted: &str, plain: bool) -> io::Result<()> {
     if let Some(redactor) = redactor {
         let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
-        // A key that was picked by may hold control characters, which are no JSON and are escaped below.
-        let read = if plain { None } else { serde_json::from_str::<String>(quoted).ok() };
-        let string = read.map_or(Cow::Borrowed(inner), Cow::Owned);
+        // A key that was picked by may hold control characters, which are no JSON as they are.
+        let read = || serde_json::from_str::<String>(quoted).or_else(|_| serde_json::from_str(&valid(quoted)));
+        let string = if plain { Cow::Borrowed(inner) } else { read().unwrap_or_default().into() };
         if let Cow::Owned(hidden) = redactor.redact_received(&string) {
             return escape::json(out, &hidden);
         }
@@ -301,6 +313,10 @@ mod tests {
         let redactor = Redactor::new(["hunter22".to_owned()]);
         assert_eq!(compact("{\"a\u{1}hunter22\n\":1}", &redactor), r#"{"a\u0001[redacted]\n":1}"#);
         assert_eq!(compact("{\"a\u{1}\n\":1}", &Redactor::default()), r#"{"a\u0001\u000a":1}"#);
+        assert_eq!(
+            compact("{\"\thunt\\/er22 \\\" \\n\":1}", &Redactor::new(["hunt/er22".to_owned()])),
+            r#"{"\t[redacted] \" \n":1}"#
+        );
     }
 
     #[test]
