@@ -33,6 +33,7 @@ pub struct Body {
     #[cfg_attr(not(feature = "state"), allow(dead_code, reason = "only a cache asks for it"))]
     kept_as: Option<i64>,
     /// Whether it was read to its end as JSON.
+    #[cfg_attr(not(feature = "report"), allow(dead_code, reason = "only a report asks for it"))]
     is_json: bool,
 }
 
