@@ -98,7 +98,7 @@ mod job;
 mod job_id;
 #[cfg(feature = "jobs")]
 mod job_parts;
-#[cfg(any(feature = "fleet", feature = "plan"))]
+#[cfg(any(feature = "fetcher", feature = "plan"))]
 mod json_members;
 #[cfg(feature = "jobs")]
 mod kept_runs;

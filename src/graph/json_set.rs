@@ -1,11 +1,9 @@
 //! Puts a value into a JSON text and leaves all else as it was written.
 
-use std::fmt;
-
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::json_members::RawMembers;
 
 /// The text with this value at the place that the steps lead to. Keys that are not there are added; `None` if the text is
 /// not JSON, or the way leads through something that has no keys.
@@ -22,7 +20,8 @@ pub(super) fn json_set(text: &str, steps: &[String], value: &str) -> Option<Stri
         return Some(format!("[{}]", written.join(",")));
     }
     // Where nothing is yet, an object is made.
-    let Members(members) = if text == "null" { Members(Vec::new()) } else { serde_json::from_str(text).ok()? };
+    let members =
+        if text == "null" { Vec::new() } else { serde_json::from_str::<RawMembers<'_, String>>(text).ok()?.0 };
     let mut written = Vec::with_capacity(members.len() + 1);
     let mut found = false;
     for (key, member) in members {
@@ -35,31 +34,6 @@ pub(super) fn json_set(text: &str, steps: &[String], value: &str) -> Option<Stri
         written.push(format!("{}:{}", Value::from(step.as_str()), json_set("null", rest, value)?));
     }
     Some(format!("{{{}}}", written.join(",")))
-}
-
-/// The members of an object, in their order.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
-    }
 }
 
 #[cfg(test)]
