@@ -88,9 +88,7 @@ struct SharedRun {
     config: Rc<WorkerConfig>,
     intake: RefCell<Option<Intake>>,
     stopper: Stopper,
-    /// Whether outcomes are on their way to Redis.
-    is_committing: Cell<bool>,
-    /// The jobs that these are of. To save their contents may take longer than a lease.
+    /// The jobs whose outcomes are on their way to Redis. To save their contents may take longer than a lease.
     on_way: RefCell<Vec<LeasedJob>>,
     /// By their numbers.
     held: RefCell<BTreeMap<usize, HeldJob>>,
@@ -131,7 +129,6 @@ impl ServedRun {
             config: config.clone(),
             intake: RefCell::new(Some(intake)),
             stopper: outcomes.stopper(),
-            is_committing: Cell::new(false),
             on_way: RefCell::default(),
             held: RefCell::default(),
             next: Cell::new(0),
@@ -153,7 +150,7 @@ impl ServedRun {
 
     /// Whether it has no job, and no outcome that Redis does not have yet.
     pub(super) fn is_idle(&self) -> bool {
-        self.shared.held.borrow().is_empty() && !self.shared.is_committing.get()
+        self.shared.held.borrow().is_empty() && self.shared.on_way.borrow().is_empty()
     }
 
     /// Whether contents come with its outcomes.
@@ -180,7 +177,7 @@ impl ServedRun {
         surplus: Vec<Entry>,
         session: &mut Session,
     ) -> Result<(), Trouble> {
-        // Kept jobs first: with a full Redis, giving back waits, and a job that nobody holds loses its lease.
+        // Kept jobs first: with a full Redis, giving back waits, and a job that is not held meanwhile loses its lease.
         self.shared.add(jobs, session).await?;
         if !surplus.is_empty() {
             let mut back = vec![self.shared.config.name.clone()];
@@ -300,7 +297,7 @@ impl SharedRun {
     /// Brings outcomes back, and renews the lease of what is under way.
     async fn serve(self: Rc<Self>, outcomes: Outcomes, keeper: LimitKeeper) {
         let session = || Session::patient(self.config.connector.clone(), self.config.notes.clone());
-        // Each has a connection of its own: to bring outcomes must hold up neither requests nor leases.
+        // Three connections: to bring outcomes must hold up neither requests nor leases.
         let (mut bringing, mut renewing, mut asking) = (session(), session(), session());
         let limits = keeper.keep(self.id.clone(), self.meta.clone(), self.config.name.clone(), &mut asking);
         let limits = async { Err(limits.await) };
@@ -318,10 +315,8 @@ impl SharedRun {
     async fn bring(&self, mut outcomes: Outcomes, session: &mut Session) -> Result<(), Trouble> {
         while let Some(first) = outcomes.next().await {
             let group = gather(first, &mut outcomes, GATHER).await;
-            self.is_committing.set(true);
             self.commit(group, session).await?;
             self.on_way.borrow_mut().clear();
-            self.is_committing.set(false);
         }
         Ok(())
     }
