@@ -44,7 +44,7 @@ impl Sha256 {
     }
 }
 
-/// A digest that nobody can make without the key.
+/// A digest that cannot be made without the key.
 #[cfg(feature = "state")]
 pub(crate) fn keyed(key: &[u8], bytes: &[u8]) -> [u8; 16] {
     #[cfg(feature = "tls")]

@@ -68,7 +68,7 @@ impl Body {
 
     /// The same content, which was read to its end as JSON.
     #[cfg(feature = "fetcher")]
-    pub(crate) fn read_as_json(self) -> Body {
+    pub(crate) fn known_json(self) -> Body {
         Body { is_json: true, ..self }
     }
 

@@ -102,7 +102,7 @@ pub(super) async fn pick(
     received.held = HeldMemory::new(held.values);
     received.held.join(HeldMemory::new(held.captured));
     let body = body.filter(|_| keep && !received.saved);
-    received.body = body.map(|body| if picked.is_json { body.read_as_json() } else { body });
+    received.body = body.map(|body| if picked.is_json { body.known_json() } else { body });
     (received.data, received.rows, received.captured) = (picked.data, picked.rows, picked.captured);
     picked.error.map_or(Ok(()), Err)
 }

@@ -108,7 +108,7 @@ pub(super) fn write_compact(out: &mut JsonBuffer<'_>, redactor: &Redactor, text:
 }
 
 /// A string of JSON with its control characters escaped.
-fn valid(quoted: &str) -> String {
+fn with_escaped_controls(quoted: &str) -> String {
     let mut escaped = String::new();
     for c in quoted.chars() {
         match c {
@@ -156,7 +156,8 @@ fn write_string(out: &mut JsonBuffer<'_>, redactor: Option<&Redactor>, quoted: &
     if let Some(redactor) = redactor {
         let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
         // A key that was picked by may hold control characters, which are no JSON as they are.
-        let read = || serde_json::from_str::<String>(quoted).or_else(|_| serde_json::from_str(&valid(quoted)));
+        let read =
+            || serde_json::from_str::<String>(quoted).or_else(|_| serde_json::from_str(&with_escaped_controls(quoted)));
         let string = if plain { Cow::Borrowed(inner) } else { read().unwrap_or_default().into() };
         if let Cow::Owned(hidden) = redactor.redact_received(&string) {
             return escape::json(out, &hidden);

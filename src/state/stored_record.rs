@@ -1,4 +1,4 @@
-//! An outcome as a state writes it: what has no column of its own, without what is absent, as JSON. A file holds one for each
+//! An outcome as a state writes it: what no other column has, without what is absent, as JSON. A file holds one for each
 //! source of each run, and each byte of it is written twice, to `-wal` and to its place.
 
 use std::path::PathBuf;

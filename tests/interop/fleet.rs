@@ -391,7 +391,7 @@ fn redis_over_tls() {
     assert_eq!(report(&dir, "report.json")["summary"]["ok"], 30);
 }
 
-/// They were left out. Names of jobs come from whoever can write to the Redis.
+/// They were left out. Names of jobs come from anyone who can write to the Redis.
 #[test]
 #[ignore = "needs redis-server"]
 fn what_is_too_large_for_redis_is_in_the_folder_of_the_worker() {
